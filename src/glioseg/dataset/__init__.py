@@ -1,0 +1,1 @@
+"""The LGG dataset: its layout, splits by patient, an array store, practice patients."""

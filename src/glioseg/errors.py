@@ -1,0 +1,31 @@
+"""The one error that a user sees."""
+
+
+class GliosegError(Exception):
+    """Something the user can put right: bad input, an impossible option, a full disk.
+
+    The command line prints its text without a traceback and ends with exit code 2; anything else that
+    is raised is a defect of the program.
+
+    Args:
+        problem: What is wrong and where, naming the file or the option.
+        expected: What would have been right.
+        found: What is there instead.
+        remedy: What to do about it, as an imperative sentence without the full stop.
+    """
+
+    def __init__(
+        self, problem: str, *, expected: str | None = None, found: str | None = None, remedy: str | None = None
+    ) -> None:
+        self.problem = problem
+        self.expected = expected
+        self.found = found
+        self.remedy = remedy
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        text = self.problem
+        contrast = [f"{word} {what}" for word, what in (("expected", self.expected), ("found", self.found)) if what]
+        if contrast:
+            text += ": " + ", ".join(contrast)
+        return f"{text}. {self.remedy}." if self.remedy else f"{text}."

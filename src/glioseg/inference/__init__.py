@@ -1,0 +1,1 @@
+"""A trained network in use: the bundle, preprocessing, prediction, post-processing."""

@@ -1,0 +1,1 @@
+"""Training: settings, sampling, augmentation, losses and the loop."""

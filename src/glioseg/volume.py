@@ -1,0 +1,91 @@
+"""A patient's scan and its mask, with their place in space and the roles of their channels."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glioseg.errors import GliosegError
+
+CHANNELS = ("pre", "flair", "post")
+"""The sequences of the dataset in its channel order: T1 before contrast, FLAIR, T1 after contrast."""
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A scan of one patient.
+
+    Attributes:
+        patient: The patient's identifier, which names results.
+        voxels: Intensities, shape (slice, row, column, channel), uint8 or float32.
+        channels: The role of each channel, in order.
+        slice_names: The source's name for each slice, or empty where slices have none.
+        affine: Voxel indices (slice, row, column) to RAS+ millimetres, shape (4, 4), or None where the source
+            carries no geometry, as the dataset's tif files do not.
+
+    Raises:
+        GliosegError: If shapes and roles contradict each other.
+    """
+
+    patient: str
+    voxels: NDArray[np.uint8] | NDArray[np.float32]
+    channels: tuple[str, ...] = CHANNELS
+    slice_names: tuple[str, ...] = ()
+    affine: NDArray[np.float64] | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.voxels.ndim != 4 or self.voxels.shape[-1] != len(self.channels):
+            raise GliosegError(
+                f"patient {self.patient}: the scan has the wrong shape",
+                expected=f"(slice, row, column, {len(self.channels)} channels {', '.join(self.channels)})",
+                found=str(self.voxels.shape),
+            )
+        _check_slice_names(self.patient, self.slice_names, len(self.voxels))
+
+    def channel(self, role: str) -> NDArray[np.uint8] | NDArray[np.float32]:
+        """The intensities of one sequence, shape (slice, row, column)."""
+        return self.voxels[..., self.channels.index(role)]
+
+    def missing_sequences(self) -> tuple[str, ...]:
+        """The roles whose pictures are a copy of the FLAIR, as the dataset fills a sequence that was not taken."""
+        flair = self.channel("flair")
+        others = (role for role in self.channels if role != "flair")
+        return tuple(role for role in others if np.array_equal(self.channel(role), flair))
+
+
+@dataclass(frozen=True)
+class Mask:
+    """The outline of a tumour on the grid of a scan.
+
+    Attributes:
+        patient: The patient's identifier.
+        voxels: True inside the tumour, shape (slice, row, column), bool.
+        slice_names: As in the scan.
+        affine: As in the scan.
+
+    Raises:
+        GliosegError: If the voxels are no three-dimensional array of bool.
+    """
+
+    patient: str
+    voxels: NDArray[np.bool_]
+    slice_names: tuple[str, ...] = ()
+    affine: NDArray[np.float64] | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.voxels.ndim != 3 or self.voxels.dtype != np.bool_:
+            raise GliosegError(
+                f"patient {self.patient}: the mask has the wrong form",
+                expected="bool (slice, row, column)",
+                found=f"{self.voxels.dtype} {self.voxels.shape}",
+            )
+        _check_slice_names(self.patient, self.slice_names, len(self.voxels))
+
+
+def _check_slice_names(patient: str, names: tuple[str, ...], slices: int) -> None:
+    if names and len(names) != slices:
+        raise GliosegError(
+            f"patient {patient}: slices and their names do not match",
+            expected=f"{slices} names",
+            found=str(len(names)),
+        )
