@@ -1,0 +1,179 @@
+"""The layout of the Kaggle LGG MRI segmentation dataset.
+
+A folder for each patient, ``<collection>_<site>_<case>_<date>``, with ``<patient>_<n>.tif`` and
+``<patient>_<n>_mask.tif`` for each slice n, and a table ``data.csv`` beside the folders.
+"""
+
+import csv
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from glioseg.errors import GliosegError
+from glioseg.formats.tif import read_image_slice, read_mask_slice
+from glioseg.volume import Mask, Volume
+
+CLINICAL_TABLE = "data.csv"
+_SLICE_NAME = re.compile(r"(?P<stem>(?P<patient>.+)_(?P<number>\d+))(?P<mask>_mask)?\.tiff?", re.IGNORECASE)
+_PATIENT_NAME = re.compile(r"(?P<case>[^_]+_(?P<site>[^_]+)_[^_]+)(_.*)?")
+
+
+@dataclass(frozen=True)
+class PatientFiles:
+    """Where a patient's slices lie, in anatomical order.
+
+    Attributes:
+        patient: The folder's name.
+        images: A picture for each slice.
+        masks: A mask for each slice, or empty where the patient has none.
+    """
+
+    patient: str
+    images: tuple[Path, ...]
+    masks: tuple[Path, ...]
+
+
+def case_of(patient: str) -> str:
+    """The person behind a folder name, ``TCGA_DU_7014`` for ``TCGA_DU_7014_19860618``: one person, many dates."""
+    match = _PATIENT_NAME.fullmatch(patient)
+    return match["case"] if match else patient
+
+
+def site_of(patient: str) -> str:
+    """The hospital's code in a folder name, ``DU`` for ``TCGA_DU_7014_19860618``, or ``unknown``."""
+    match = _PATIENT_NAME.fullmatch(patient)
+    return match["site"] if match else "unknown"
+
+
+def find_patients(root: Path, *, masks: bool = True) -> list[PatientFiles]:
+    """List the patients of a folder in the dataset's layout, in the order of their names.
+
+    Args:
+        root: The folder of patient folders, or a single patient's folder.
+        masks: Whether every slice must have a mask. Without, masks are left out.
+
+    Raises:
+        GliosegError: If there is no patient, or a patient's files are incomplete or misnamed.
+    """
+    folders = _patient_folders(root)
+    if not folders:
+        raise GliosegError(
+            f"{root} holds no patient of the dataset's layout",
+            expected="folders of <patient>/<patient>_<n>.tif",
+            found="no such file" if root.is_dir() else "no such folder",
+            remedy="Give the folder kaggle_3m, or make practice patients with 'glioseg data phantom DEST'",
+        )
+    return [find_slices(folder, masks=masks) for folder in folders]
+
+
+def find_slices(folder: Path, *, masks: bool = True) -> PatientFiles:
+    """List one patient's slices by number; arguments and errors as :func:`find_patients`."""
+    images: dict[int, Path] = {}
+    mask_files: dict[int, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in (".tif", ".tiff"):
+            continue
+        match = _SLICE_NAME.fullmatch(path.name)
+        if match is None or match["patient"] != folder.name:
+            raise GliosegError(f"{path} is misnamed", expected=f"{folder.name}_<n>.tif or {folder.name}_<n>_mask.tif")
+        kind = mask_files if match["mask"] else images
+        number = int(match["number"])
+        if number in kind:
+            raise GliosegError(f"{path} and {kind[number].name} claim the same slice {number}")
+        kind[number] = path
+    _check_numbers(folder, images)
+    if not masks:
+        return PatientFiles(folder.name, _in_order(images), ())
+    _check_pairs(folder, images, mask_files)
+    return PatientFiles(folder.name, _in_order(images), _in_order(mask_files))
+
+
+def read_patient(files: PatientFiles) -> tuple[Volume, Mask | None]:
+    """Read a patient's scan and, where its files are listed, its mask.
+
+    Returns:
+        The scan, uint8 (slice, row, column, channel), and the mask, bool (slice, row, column), or None.
+
+    Raises:
+        GliosegError: If a file is unreadable or differs in size from the patient's first slice.
+    """
+    names = tuple(path.stem for path in files.images)
+    images = [read_image_slice(path) for path in files.images]
+    for path, image in zip(files.images, images, strict=True):
+        _check_size(path, image.shape[:2], images[0].shape[:2])
+    volume = Volume(files.patient, np.stack(images), slice_names=names)
+    if not files.masks:
+        return volume, None
+    masks = [read_mask_slice(path) for path in files.masks]
+    for path, mask in zip(files.masks, masks, strict=True):
+        _check_size(path, mask.shape, images[0].shape[:2])
+    return volume, Mask(files.patient, np.stack(masks), slice_names=names)
+
+
+def read_clinical(root: Path) -> dict[str, dict[str, str]]:
+    """Read ``data.csv``: for each case, as :func:`case_of` names it, its columns; empty where there is no table.
+
+    Raises:
+        GliosegError: If the table has no column Patient.
+    """
+    path = root / CLINICAL_TABLE
+    if not path.is_file():
+        return {}
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    if rows and "Patient" not in rows[0]:
+        raise GliosegError(f"{path} is not the clinical table", expected="a column Patient", found=", ".join(rows[0]))
+    return {row["Patient"]: {key: value for key, value in row.items() if key != "Patient"} for row in rows}
+
+
+def _patient_folders(root: Path) -> list[Path]:
+    if not root.is_dir():
+        return []
+    if any(root.glob(f"{root.name}_*.tif")):
+        return [root]
+    # The Kaggle archive holds its patients one folder down, and a second copy of them beside it.
+    nested = root / "kaggle_3m"
+    folders = sorted(path for path in (nested if nested.is_dir() else root).iterdir() if path.is_dir())
+    return [folder for folder in folders if any(folder.glob("*.tif")) or any(folder.glob("*.tiff"))]
+
+
+def _check_numbers(folder: Path, images: dict[int, Path]) -> None:
+    if not images:
+        raise GliosegError(f"{folder} holds masks but no pictures", expected=f"{folder.name}_<n>.tif")
+    present = range(min(images), max(images) + 1)
+    gaps = [number for number in present if number not in images]
+    if gaps:
+        raise GliosegError(
+            f"{folder} lacks slice {', '.join(map(str, gaps[:10]))}",
+            expected=f"slices {present[0]} to {present[-1]} without a gap",
+            found=f"{len(images)} of {len(present)}",
+            remedy="Fetch the missing files again; a gap would put a wrong neighbour beside a slice",
+        )
+
+
+def _check_pairs(folder: Path, images: dict[int, Path], masks: dict[int, Path]) -> None:
+    unmatched = [images[number] for number in images if number not in masks]
+    if unmatched:
+        raise GliosegError(
+            f"{unmatched[0]} has no mask",
+            expected=f"{unmatched[0].stem}_mask.tif",
+            found=f"{len(unmatched)} of {len(images)} slices of {folder.name} without one",
+        )
+    orphans = [masks[number] for number in masks if number not in images]
+    if orphans:
+        raise GliosegError(f"{orphans[0]} has no picture", expected=orphans[0].name.replace("_mask", ""))
+
+
+def _check_size(path: Path, found: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    if found != expected:
+        raise GliosegError(
+            f"{path} has another size than the patient's first slice",
+            expected="x".join(map(str, expected)),
+            found="x".join(map(str, found)),
+        )
+
+
+def _in_order(files: dict[int, Path]) -> tuple[Path, ...]:
+    return tuple(files[number] for number in sorted(files))

@@ -1,0 +1,172 @@
+"""Splits by patient: no person stands in two parts, and the published test patients stay unseen."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from glioseg.atomic import write_text_atomically
+from glioseg.dataset.lgg import case_of, site_of
+from glioseg.errors import GliosegError
+
+PUBLISHED_TEST_CASES = frozenset(
+    f"TCGA_{case}"
+    for case in (
+        "HT_7616 CS_6668 CS_4944 HT_7879 DU_7014 DU_6408 DU_6404 DU_5851 CS_6667 HT_7692"  # Buda's ten, by name
+    ).split()
+)
+PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which patient serves what.
+
+    Attributes:
+        name: How the split came about, as ``published`` or ``fold 0 of 5``.
+        train: Patients that the weights are fitted to.
+        validation: Patients that threshold, post-processing and curves are taken from.
+        test: Patients that are scored once, at the end. Empty where the data folder lacks them.
+
+    Raises:
+        GliosegError: If a person stands in two parts, or a published test patient outside of ``test``.
+    """
+
+    name: str
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        owner: dict[str, str] = {}
+        for part in PARTS:
+            for patient in getattr(self, part):
+                case = case_of(patient)
+                if owner.setdefault(case, part) != part:
+                    raise GliosegError(
+                        f"split {self.name!r} leaks: {patient} stands in {owner[case]} and in {part}",
+                        remedy="Give every patient to one part only",
+                    )
+                if case in PUBLISHED_TEST_CASES and part != "test":
+                    raise GliosegError(
+                        f"split {self.name!r} uses the published test patient {patient} in {part}",
+                        remedy="Keep the ten published test patients in test, or leave them out",
+                    )
+
+    @property
+    def sha256(self) -> str:
+        """Hash of who stands where; it goes into every run and bundle."""
+        parts = {part: sorted(getattr(self, part)) for part in PARTS}
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def published_split(patients: Iterable[str], *, validation_share: float = 0.1, seed: int = 0) -> Split:
+    """The split that published scores use: ten test patients by name, all others train or validate.
+
+    A folder without those ten still works; its test part is then empty.
+    """
+    others, test = _set_test_apart(patients)
+    train, validation = _take_validation(others, validation_share, seed)
+    return Split("published", train, validation, test)
+
+
+def fold_splits(patients: Iterable[str], *, folds: int, validation_share: float = 0.1, seed: int = 0) -> list[Split]:
+    """K folds stratified by site: each patient is tested once. The published test patients take no part.
+
+    Raises:
+        GliosegError: If there are fewer persons than folds, or less than two folds.
+    """
+    others, _ = _set_test_apart(patients)
+    if not 2 <= folds <= len({case_of(patient) for patient in others}):
+        raise GliosegError(f"cannot make {folds} folds", expected=f"2 to {len(others)}, one patient each at least")
+    tests = _deal_by_site(others, folds, seed)
+    splits = []
+    for number, test in enumerate(tests):
+        rest = [patient for patient in others if patient not in set(test)]
+        train, validation = _take_validation(rest, validation_share, seed)
+        splits.append(Split(f"fold {number} of {folds}", train, validation, test))
+    return splits
+
+
+def save_split(split: Split, path: Path) -> None:
+    """Write a split as JSON with its hash."""
+    content = {"name": split.name, **{part: getattr(split, part) for part in PARTS}, "sha256": split.sha256}
+    write_text_atomically(path, json.dumps(content, indent=2) + "\n")
+
+
+def load_split(path: Path) -> Split:
+    """Read a split file; its hash, where it has one, must fit.
+
+    Raises:
+        GliosegError: If the file is no split, has been changed by hand without its hash, or leaks.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        parts = {part: _names(content.get(part, [])) for part in PARTS}
+    except FileNotFoundError:
+        raise GliosegError(f"{path} does not exist") from None
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise GliosegError(
+            f"{path} is no split file", expected="JSON with the lists train, validation and test", found=str(error)
+        ) from error
+    split = Split(str(content.get("name", path.stem)), **parts)
+    if content.get("sha256", split.sha256) != split.sha256:
+        raise GliosegError(
+            f"{path} does not fit its own sha256", remedy="Remove the line sha256 if the change is meant"
+        )
+    return split
+
+
+def check_patients_present(split: Split, patients: Iterable[str]) -> None:
+    """Check that the data holds every patient of a split.
+
+    Raises:
+        GliosegError: Naming the patients that are missing.
+    """
+    missing = sorted({patient for part in PARTS for patient in getattr(split, part)} - set(patients))
+    if missing:
+        raise GliosegError(
+            f"the data lacks {len(missing)} patients of split {split.name!r}",
+            found=f"no {', '.join(missing[:5])}{', ...' if len(missing) > 5 else ''}",
+            remedy="Give the data that the split was made for",
+        )
+
+
+def _names(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise TypeError("a part that is not a list of names")
+    return tuple(sorted(value))
+
+
+def _set_test_apart(patients: Iterable[str]) -> tuple[list[str], tuple[str, ...]]:
+    ordered = sorted(patients)
+    test = tuple(patient for patient in ordered if case_of(patient) in PUBLISHED_TEST_CASES)
+    return [patient for patient in ordered if patient not in test], test
+
+
+def _take_validation(patients: Sequence[str], share: float, seed: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Every part of 1/share, dealt by site, becomes validation; at least one person where two are there."""
+    if share <= 0 or len({case_of(patient) for patient in patients}) < 2:
+        return tuple(patients), ()
+    hands = max(2, min(round(1 / share), len({case_of(patient) for patient in patients})))
+    validation = _deal_by_site(patients, hands, seed + 1)[0]
+    return tuple(patient for patient in patients if patient not in set(validation)), validation
+
+
+def _deal_by_site(patients: Sequence[str], hands: int, seed: int) -> list[tuple[str, ...]]:
+    """Shuffle the persons of each site and deal them round, site after site, so that every hand has its share."""
+    cases_of_site: dict[str, set[str]] = defaultdict(set)
+    patients_of_case: dict[str, list[str]] = defaultdict(list)
+    for patient in patients:
+        cases_of_site[site_of(patient)].add(case_of(patient))
+        patients_of_case[case_of(patient)].append(patient)
+    generator = np.random.default_rng(seed)
+    dealt = [case for site in sorted(cases_of_site) for case in generator.permutation(sorted(cases_of_site[site]))]
+    return [
+        tuple(sorted(patient for case in dealt[hand::hands] for patient in patients_of_case[case]))
+        for hand in range(hands)
+    ]

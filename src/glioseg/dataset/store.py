@@ -1,0 +1,183 @@
+"""The dataset as arrays: read from tif once, mapped from disk ever after.
+
+The 110 patients take 1.0 GB as uint8. A training process maps them and needs no worker processes.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+from numpy.typing import NDArray
+
+from glioseg.dataset.lgg import PatientFiles, find_patients, read_patient, site_of
+from glioseg.errors import GliosegError
+from glioseg.volume import CHANNELS, Mask, Volume
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class StoredPatient:
+    """A patient's rows in the arrays: slices ``start`` to ``stop`` - 1."""
+
+    patient: str
+    start: int
+    stop: int
+    slice_names: tuple[str, ...]
+    missing_sequences: tuple[str, ...]
+
+    @property
+    def site(self) -> str:
+        """The hospital's code."""
+        return site_of(self.patient)
+
+
+@dataclass(frozen=True)
+class ArrayStore:
+    """All patients' slices one after another.
+
+    Attributes:
+        images: Shape (slice, row, column, channel), uint8, mapped from disk.
+        masks: Shape (slice, row, column), bool, mapped from disk.
+        patients: Who owns which slices, in the order of their names.
+        fingerprint: SHA-256 of all pixels and names; it goes into every bundle.
+    """
+
+    images: NDArray[np.uint8]
+    masks: NDArray[np.bool_]
+    patients: tuple[StoredPatient, ...]
+    fingerprint: str
+
+    def entry(self, patient: str) -> StoredPatient:
+        """The rows of one patient; KeyError if there is no such patient."""
+        return {entry.patient: entry for entry in self.patients}[patient]
+
+    def volume(self, patient: str) -> Volume:
+        """A patient's scan."""
+        entry = self.entry(patient)
+        return Volume(patient, self.images[entry.start : entry.stop], slice_names=entry.slice_names)
+
+    def mask(self, patient: str) -> Mask:
+        """A patient's true mask."""
+        entry = self.entry(patient)
+        return Mask(patient, self.masks[entry.start : entry.stop], slice_names=entry.slice_names)
+
+
+def open_store(data: Path, *, cache: Path | None = None) -> ArrayStore:
+    """Open a data folder as arrays, building them the first time and whenever its files have changed.
+
+    Args:
+        data: A folder in the dataset's layout, with masks.
+        cache: Where the arrays are kept; the user's cache folder, or ``GLIOSEG_CACHE``, if None.
+
+    Raises:
+        GliosegError: If the data is incomplete or damaged, or the disk is full.
+    """
+    files = find_patients(data, masks=True)
+    signature = _signature(files)
+    folder = (cache or _default_cache()) / hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:16]
+    if _stored_signature(folder) != signature:
+        _build(files, signature, folder)
+    return _map(folder)
+
+
+def _default_cache() -> Path:
+    chosen = os.environ.get("GLIOSEG_CACHE")
+    return Path(chosen) if chosen else platformdirs.user_cache_path("glioseg") / "stores"
+
+
+def _signature(files: Sequence[PatientFiles]) -> str:
+    """What tells one state of the files from another without reading them: names, sizes, times."""
+    digest = hashlib.sha256(str(_FORMAT).encode())
+    for patient in files:
+        for path in (*patient.images, *patient.masks):
+            status = path.stat()
+            digest.update(f"{patient.patient}/{path.name}:{status.st_size}:{status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def _stored_signature(folder: Path) -> str | None:
+    try:
+        return str(json.loads((folder / "index.json").read_text(encoding="utf-8"))["signature"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _build(files: Sequence[PatientFiles], signature: str, folder: Path) -> None:
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    except OSError as error:
+        raise GliosegError(f"cannot keep the arrays in {folder.parent}: {error.strerror}", remedy=_REMEDY) from error
+    try:
+        _write_arrays(files, signature, unfinished)
+        shutil.rmtree(folder, ignore_errors=True)
+        unfinished.rename(folder)
+    except OSError as error:
+        raise GliosegError(f"cannot keep the arrays in {folder}: {error.strerror}", remedy=_REMEDY) from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+_REMEDY = "Free about 1 GB, or name another folder in the variable GLIOSEG_CACHE"
+
+
+def _write_arrays(files: Sequence[PatientFiles], signature: str, folder: Path) -> None:
+    digest = hashlib.sha256()
+    entries: list[StoredPatient] = []
+    size: tuple[int, ...] | None = None
+    start = 0
+    # Appending patient by patient keeps memory bounded, whatever the number of patients.
+    with (folder / "images.u8").open("wb") as images, (folder / "masks.u8").open("wb") as masks:
+        for patient in files:
+            volume, mask = read_patient(patient)
+            if mask is None:
+                raise GliosegError(f"patient {patient.patient} has no masks")
+            size = size or volume.voxels.shape[1:3]
+            _check_same_size(patient, volume.voxels.shape[1:3], size)
+            for file, voxels in ((images, volume.voxels), (masks, mask.voxels)):
+                content = np.ascontiguousarray(voxels).data
+                file.write(content)
+                digest.update(content)
+            digest.update(patient.patient.encode())
+            stop = start + len(volume.voxels)
+            entries.append(StoredPatient(patient.patient, start, stop, volume.slice_names, volume.missing_sequences()))
+            start = stop
+    index = {
+        "signature": signature,
+        "fingerprint": digest.hexdigest(),
+        "size": size,
+        "patients": [asdict(entry) for entry in entries],
+    }
+    (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
+
+
+def _check_same_size(files: PatientFiles, found: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    if found != expected:
+        raise GliosegError(
+            f"{files.images[0].parent} differs in size from the patients before it",
+            expected="x".join(map(str, expected)),
+            found="x".join(map(str, found)),
+        )
+
+
+def _map(folder: Path) -> ArrayStore:
+    index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+    patients = tuple(
+        StoredPatient(**{**entry, **{key: tuple(entry[key]) for key in ("slice_names", "missing_sequences")}})
+        for entry in index["patients"]
+    )
+    shape = (patients[-1].stop, *index["size"])
+    return ArrayStore(
+        images=np.memmap(folder / "images.u8", np.uint8, "r", shape=(*shape, len(CHANNELS))),
+        masks=np.memmap(folder / "masks.u8", np.bool_, "r", shape=shape),
+        patients=patients,
+        fingerprint=index["fingerprint"],
+    )

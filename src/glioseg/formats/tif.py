@@ -1,0 +1,82 @@
+"""Slices of the dataset: one tif for the picture, one for the mask."""
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from glioseg.atomic import write_bytes_atomically
+from glioseg.errors import GliosegError
+from glioseg.volume import CHANNELS
+
+
+def read_image_slice(path: Path) -> NDArray[np.uint8]:
+    """Read the picture of one slice.
+
+    Returns:
+        Intensities, shape (row, column, channel), uint8, channels in the order of :data:`glioseg.volume.CHANNELS`.
+
+    Raises:
+        GliosegError: If the file is unreadable or holds something else.
+    """
+    pixels = _read(path)
+    if pixels.ndim != 3 or pixels.shape[-1] != len(CHANNELS) or pixels.dtype != np.uint8:
+        raise GliosegError(
+            f"{path} is not a picture of the dataset",
+            expected=f"uint8 (row, column, {len(CHANNELS)} channels)",
+            found=f"{pixels.dtype} {pixels.shape}",
+        )
+    return pixels
+
+
+def read_mask_slice(path: Path) -> NDArray[np.bool_]:
+    """Read the mask of one slice.
+
+    Returns:
+        True inside the tumour, shape (row, column).
+
+    Raises:
+        GliosegError: If the file is unreadable or holds values other than 0 and 255.
+    """
+    pixels = _read(path)
+    if pixels.ndim != 2 or pixels.dtype != np.uint8:
+        raise GliosegError(
+            f"{path} is not a mask of the dataset",
+            expected="uint8 (row, column)",
+            found=f"{pixels.dtype} {pixels.shape}",
+        )
+    inside = pixels == 255
+    if not np.all(inside | (pixels == 0)):
+        others = [int(value) for value in np.unique(pixels) if value not in (0, 255)]
+        shown = ", ".join(map(str, others[:5])) + (", ..." if len(others) > 5 else "")
+        raise GliosegError(
+            f"{path} is not a binary mask",
+            expected="values 0 and 255",
+            found=f"also {shown}",
+            remedy="Write the mask with 255 inside the tumour and 0 outside, without smoothing or compression loss",
+        )
+    return inside
+
+
+def write_mask_slice(path: Path, inside: NDArray[np.bool_]) -> None:
+    """Write the mask of one slice, shape (row, column), as uint8 0 or 255, whole or not at all."""
+    buffer = BytesIO()
+    tifffile.imwrite(buffer, np.where(inside, 255, 0).astype(np.uint8), photometric="minisblack", metadata=None)
+    write_bytes_atomically(path, buffer.getvalue())
+
+
+def _read(path: Path) -> NDArray[np.uint8]:
+    try:
+        with tifffile.TiffFile(path) as file:
+            pixels: NDArray[np.uint8] = file.asarray()
+    except FileNotFoundError:
+        raise GliosegError(f"{path} does not exist") from None
+    # tifffile reports a damaged file by whichever of these its parser meets first.
+    except (tifffile.TiffFileError, OSError, ValueError, IndexError, KeyError, TypeError, RuntimeError) as error:
+        raise GliosegError(
+            f"{path} cannot be read as tif: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
+            remedy="The file is damaged or cut short; fetch it again",
+        ) from error
+    return pixels
