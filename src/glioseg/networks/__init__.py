@@ -1,9 +1,9 @@
 """The networks, one file each, and the table of their names.
 
 Every network is a ``torch.nn.Module`` that takes intensities (slice, channel, row, column) of any size and
-returns logits (slice, 1, row, column) of the same size.
+returns logits (slice, 1, row, column) of the same size. Importing this package imports no torch.
 """
 
-from glioseg.networks.table import NETWORKS, build_network
+from glioseg.networks.table import NETWORKS, NetworkEntry, build_network, find_network
 
-__all__ = ["NETWORKS", "build_network"]
+__all__ = ["NETWORKS", "NetworkEntry", "build_network", "find_network"]

@@ -1,13 +1,18 @@
-"""The table of networks: one name, one builder, the width its paper uses."""
+"""The table of networks: one name, where to find it, the width its paper uses.
 
-from collections.abc import Callable
+The table itself imports no torch, so that a question about the networks is answered at once; a network's module is
+imported when it is built.
+"""
+
 from dataclasses import dataclass
 from difflib import get_close_matches
-
-from torch import nn
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from glioseg.errors import GliosegError
-from glioseg.networks.unet import UNet
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -19,37 +24,59 @@ class NetworkEntry:
         paper: Where it was published.
         published_width: The width at which the paper's parameter count holds.
         size_multiple: What rows and columns are padded to.
-        build: From a width to the network with fresh weights.
+        location: Module and class, ``module:class``; the class takes a width.
     """
 
     title: str
     paper: str
     published_width: int
     size_multiple: int
-    build: Callable[[int], nn.Module]
+    location: str
 
 
 NETWORKS: dict[str, NetworkEntry] = {
-    "unet": NetworkEntry("U-Net", "Ronneberger 2015; variant of Buda 2019", 32, UNet.size_multiple, UNet),
+    "unet": NetworkEntry("U-Net", "Ronneberger 2015; variant of Buda 2019", 32, 16, "glioseg.networks.unet:UNet"),
+    "resunet-pp": NetworkEntry("ResUNet++", "Jha 2019", 16, 8, "glioseg.networks.resunet_pp:ResUNetPP"),
 }
 
+LEAST_WIDTH = 8
+"""Below it a block that narrows its channels by 8 would have none left."""
 
-def build_network(name: str, width: int | None = None) -> nn.Module:
+
+def build_network(name: str, width: int | None = None) -> "nn.Module":
     """Build a network with fresh weights.
 
     Args:
         name: A name of the table.
-        width: Channels of the first level; the published width if None.
+        width: Channels of the first level, at least 8; the published width if None.
+
+    Raises:
+        GliosegError: If the table has no such name, the message offers the nearest; or if the width is too small.
+    """
+    entry = find_network(name)
+    width = entry.published_width if width is None else width
+    if width < LEAST_WIDTH:
+        raise GliosegError(
+            f"{entry.title} cannot be built with width {width}",
+            expected=f"at least {LEAST_WIDTH}, because some blocks divide their channels by {LEAST_WIDTH}",
+            remedy=f"Use a width between {LEAST_WIDTH} and the published {entry.published_width}",
+        )
+    module, _, class_name = entry.location.partition(":")
+    network: nn.Module = getattr(import_module(module), class_name)(width)
+    return network
+
+
+def find_network(name: str) -> NetworkEntry:
+    """The table's entry of that name.
 
     Raises:
         GliosegError: If the table has no such name; the message offers the nearest.
     """
-    if name not in NETWORKS:
-        near = get_close_matches(name, NETWORKS, n=1)
-        raise GliosegError(
-            f"there is no network {name!r}",
-            expected=f"one of {', '.join(NETWORKS)}",
-            remedy=f"Did you mean {near[0]!r}" if near else None,
-        )
-    entry = NETWORKS[name]
-    return entry.build(width or entry.published_width)
+    if name in NETWORKS:
+        return NETWORKS[name]
+    near = get_close_matches(name.lower(), NETWORKS, n=1)
+    raise GliosegError(
+        f"there is no network {name!r}",
+        expected=f"one of {', '.join(NETWORKS)}",
+        remedy=f"Use {near[0]!r}, the nearest name" if near else f"Use {next(iter(NETWORKS))!r} to begin with",
+    )
