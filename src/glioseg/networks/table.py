@@ -36,6 +36,7 @@ class NetworkEntry:
 
 NETWORKS: dict[str, NetworkEntry] = {
     "unet": NetworkEntry("U-Net", "Ronneberger 2015; variant of Buda 2019", 32, 16, "glioseg.networks.unet:UNet"),
+    "resunet-a": NetworkEntry("ResUNet-a", "Diakogiannis 2020", 32, 32, "glioseg.networks.resunet_a:ResUNetA"),
     "resunet-pp": NetworkEntry("ResUNet++", "Jha 2019", 16, 8, "glioseg.networks.resunet_pp:ResUNetPP"),
 }
 
