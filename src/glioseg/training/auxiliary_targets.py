@@ -1,0 +1,97 @@
+"""What ResUNet-a's boundary and distance heads shall answer, drawn from the mask.
+
+Diakogiannis 2020, section 3.2.3. Targets are computed from the augmented mask, on its device: a turned or scaled
+target would no longer be the target of the turned or scaled mask.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+FAR = 2**14
+"""Stands for no background at all; greater than any row or column, and its square fits an int32."""
+
+
+@torch.no_grad()
+def boundary_target(mask: Tensor) -> Tensor:
+    """The tumour's edge, three pixels wide.
+
+    The edge is every pixel of the mask with at least one of its four neighbours outside; the target is the edge and
+    its four-neighbours, that is the edge dilated by a 3x3 cross. The released code takes Canny's edge for the first
+    step, which on a two-valued picture is the same line up to a pixel. Where the mask reaches the border of the
+    picture it counts as going on beyond: the border of a picture is no boundary of a tumour.
+
+    Args:
+        mask: Shape (slice, 1, row, column), above 0.5 inside the tumour.
+
+    Returns:
+        Shape as the mask, float32, 0 or 1.
+    """
+    inside = (mask > 0.5).float()
+    edge = inside - _cross(inside).amin(dim=0)
+    return _cross(edge).amax(dim=0)
+
+
+@torch.no_grad()
+def distance_target(mask: Tensor) -> Tensor:
+    """The Euclidean distance to the nearest pixel outside the tumour, divided by the greatest of its slice.
+
+    Args:
+        mask: Shape (slice, 1, row, column), above 0.5 inside the tumour.
+
+    Returns:
+        Shape as the mask, float32 in [0, 1]: 0 outside the tumour and in slices without one; 1 throughout a slice
+        that is all tumour, which has no distance to scale.
+    """
+    squared = squared_distance_inside(mask > 0.5).float()
+    greatest = squared.amax(dim=(-2, -1), keepdim=True).clamp_min(1)
+    return (squared / greatest).sqrt()
+
+
+@torch.no_grad()
+def squared_distance_inside(mask: Tensor) -> Tensor:
+    """Exact squared Euclidean distance, in pixels, from each pixel of a mask to the nearest pixel outside it.
+
+    The transform of Felzenszwalb and Huttenlocher 2012, "Distance Transforms of Sampled Functions", taken apart by
+    axes: the squared distance within the column first, then the least sum of it and a squared step along the row. No
+    pixel is farther from the outside than within its own row or column, which bounds the steps to try by the tumour's
+    size. Where neither holds anything outside, the pixel of the same column beside the nearest pixel outside has
+    just as many steps to it within its row, so the bound holds all the same.
+
+    Args:
+        mask: Shape (..., row, column), bool.
+
+    Returns:
+        Shape as the mask, int32: 0 outside, ``FAR**2`` throughout where nothing is outside.
+    """
+    vertical = _steps_to_outside(mask, axis=-2)
+    squared = vertical.square()
+    nearest = squared.clone()
+    bound = torch.minimum(vertical, _steps_to_outside(mask, axis=-1))
+    longest = int(bound.where(bound < FAR, 0).amax())
+    for step in range(1, min(longest + 1, mask.shape[-1])):
+        before, after = nearest[..., step:], nearest[..., :-step]
+        torch.minimum(before, squared[..., :-step] + step**2, out=before)
+        torch.minimum(after, squared[..., step:] + step**2, out=after)
+    return nearest
+
+
+def _steps_to_outside(mask: Tensor, axis: int) -> Tensor:
+    """Pixels to the nearest False along one axis, in either direction, int32; FAR where there is none."""
+    shape = [1] * mask.ndim
+    shape[axis] = -1
+    position = torch.arange(mask.shape[axis], dtype=torch.int32, device=mask.device).view(shape)
+    before = position.where(~mask, -FAR).cummax(axis).values
+    after = position.where(~mask, 2 * FAR).flip(axis).cummin(axis).values.flip(axis)
+    return torch.minimum(position - before, after - position).clamp_max(FAR).int()
+
+
+def _cross(maps: Tensor) -> Tensor:
+    """Each pixel and its four neighbours, stacked in front: (5, slice, channel, row, column).
+
+    Beyond the border the border's own value repeats.
+    """
+    padded = F.pad(maps, (1, 1, 1, 1), mode="replicate")
+    rows, columns = maps.shape[-2:]
+    starts = ((1, 1), (0, 1), (2, 1), (1, 0), (1, 2))
+    return torch.stack([padded[..., r : r + rows, c : c + columns] for r, c in starts])
