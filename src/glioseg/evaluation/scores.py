@@ -1,0 +1,182 @@
+"""The scores of a set of patients: summaries, subgroups, and the files they are kept in."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from glioseg.errors import GliosegError
+from glioseg.evaluation.definitions import NSD_TOLERANCE, Metric, metric_table
+from glioseg.evaluation.patient_scores import PatientScores, score_patient
+from glioseg.evaluation.statistics import LEVEL, RESAMPLES, SEED, Summary, summarise
+from glioseg.evaluation.subgroups import patient_groups
+
+__all__ = ["PatientScores", "Scores", "library_versions", "score_patient"]
+
+SCHEMA = 1
+"""The version of the JSON file; a reader refuses any other."""
+
+
+def library_versions() -> dict[str, str]:
+    """The installed versions of the libraries that compute the scores."""
+    return {name: version(name) for name in ("glioseg", "numpy", "scipy", "torch", "monai")}
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of several patients under the same settings.
+
+    Attributes:
+        patients: One entry per patient.
+        spacing_mm: Distance between voxels along (slice, row, column), or None where distances are in pixels.
+        nsd_tolerance: Pixels, or millimetres where a spacing is given.
+        libraries: Versions of the libraries that computed the scores.
+
+    Raises:
+        GliosegError: If a patient appears twice or was scored with other metrics than the settings say.
+    """
+
+    patients: tuple[PatientScores, ...]
+    spacing_mm: tuple[float, float, float] | None = None
+    nsd_tolerance: float = NSD_TOLERANCE
+    libraries: dict[str, str] = field(default_factory=library_versions)
+
+    def __post_init__(self) -> None:
+        names = self.metrics().keys()
+        seen: set[str] = set()
+        for entry in self.patients:
+            if entry.patient in seen:
+                raise GliosegError(f"patient {entry.patient} is scored twice")
+            seen.add(entry.patient)
+            if entry.values.keys() != names:
+                raise GliosegError(
+                    f"patient {entry.patient}: the metrics do not fit the settings",
+                    expected=", ".join(names),
+                    found=", ".join(entry.values),
+                )
+
+    def metrics(self) -> dict[str, Metric]:
+        """The definitions of the metrics under these settings, by name."""
+        return metric_table(self.spacing_mm, self.nsd_tolerance)
+
+    def summary(self) -> dict[str, Summary]:
+        """Every metric over all patients."""
+        return {name: _summarise_metric(self.patients, name) for name in self.metrics()}
+
+    def subgroups(self) -> dict[str, dict[str, Summary]]:
+        """The 3-D Dice in groups of patients: by ``site``, ``missing_sequences`` and ``true_volume``."""
+        return {
+            grouping: {name: _summarise_metric(members, "dice") for name, members in groups.items()}
+            for grouping, groups in patient_groups(self.patients).items()
+        }
+
+    def pooled_dice(self) -> float | None:
+        """Dice over the voxels of all patients together, which large tumours dominate; None without any voxel."""
+        both, predicted, true = (
+            sum(entry.values[name] or 0.0 for entry in self.patients)
+            for name in ("intersection_voxels", "predicted_voxels", "true_voxels")
+        )
+        return 2 * both / (predicted + true) if predicted + true else None
+
+    def ranked(self) -> list[PatientScores]:
+        """The patients by 3-D Dice, worst first, those without one last; equal ones by name."""
+
+        def key(entry: PatientScores) -> tuple[bool, float, str]:
+            score = entry.values["dice"]
+            return score is None, score or 0.0, entry.patient
+
+        return sorted(self.patients, key=key)
+
+    def to_json(self) -> str:
+        """The scores as strict JSON: definitions, settings, patients, and what follows from them.
+
+        Raises:
+            ValueError: If a value is not finite, which no metric gives.
+        """
+        content = {
+            "schema": SCHEMA,
+            "metrics": [asdict(metric) for metric in self.metrics().values()],
+            "settings": self._settings(),
+            "patients": [asdict(entry) for entry in self.patients],
+            "summary": {name: asdict(summary) for name, summary in self.summary().items()},
+            "pooled_dice": self.pooled_dice(),
+            "subgroups": {
+                grouping: {name: asdict(summary) for name, summary in groups.items()}
+                for grouping, groups in self.subgroups().items()
+            },
+        }
+        return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "spacing_mm": self.spacing_mm,
+            "distance_unit": "px" if self.spacing_mm is None else "mm",
+            "nsd_tolerance": self.nsd_tolerance,
+            "bootstrap": {"resamples": RESAMPLES, "level": LEVEL, "seed": SEED},
+            "libraries": self.libraries,
+        }
+
+    @classmethod
+    def from_json(cls, text: str) -> "Scores":
+        """Read what :meth:`to_json` wrote; summaries are computed anew from the patients.
+
+        Raises:
+            GliosegError: If the text is no such file.
+        """
+        content = _parsed(text)
+        try:
+            kept = _FILE.validate_python({"patients": content.get("patients"), **_kept_settings(content)})
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise GliosegError(f"the scores file is damaged at {place}", found=first["msg"]) from error
+        return kept
+
+    def to_csv(self) -> str:
+        """One row per patient under a header, as comma-separated text; undefined metrics stay empty."""
+        names = list(self.metrics())
+        rows = io.StringIO()
+        writer = csv.writer(rows, lineterminator="\n")
+        writer.writerow(("patient", "site", "missing_sequences", *names))
+        for entry in self.patients:
+            values = (entry.values[name] for name in names)
+            writer.writerow((entry.patient, entry.site, " ".join(entry.missing_sequences), *values))
+        return rows.getvalue()
+
+
+_FILE = TypeAdapter(Scores)
+
+
+def _summarise_metric(patients: Sequence[PatientScores], name: str) -> Summary:
+    return summarise([entry.values[name] for entry in patients])
+
+
+def _kept_settings(content: dict[str, Any]) -> dict[str, Any]:
+    settings = content.get("settings")
+    names = ("spacing_mm", "nsd_tolerance", "libraries")
+    return {name: settings.get(name) for name in names} if isinstance(settings, dict) else dict.fromkeys(names)
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    try:
+        content = json.loads(text, parse_constant=_refuse_constant)
+    except ValueError as error:
+        raise GliosegError("the scores file is no JSON", found=str(error)) from error
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if schema != SCHEMA:
+        raise GliosegError(
+            "the scores file has another schema",
+            expected=str(SCHEMA),
+            found=str(schema),
+            remedy="Evaluate again with this version of glioseg",
+        )
+    return dict(content)
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name}, which strict JSON does not know")
