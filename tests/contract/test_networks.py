@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from glioseg.networks import NETWORKS, build_network
 from glioseg.networks.resunet_a import ResUNetA
@@ -123,14 +123,22 @@ def test_bfloat16_stays_close_to_float32(name: str) -> None:
     assert (rounded - exact).abs().max() < 0.05 * exact.abs().max()
 
 
-def test_learns_one_batch_by_heart(name: str) -> None:
+def test_learns_one_batch_by_heart_within_60_steps(name: str) -> None:
     network = small(name)
     batch, mask = discs(32)
     optimiser = torch.optim.Adam(network.parameters(), lr=3e-3)
-    for _ in range(60):
-        optimiser.zero_grad()
-        F.binary_cross_entropy_with_logits(network(batch), mask).backward()
-        optimiser.step()
+    dices: list[float] = []
+    while len(dices) < 6 and (not dices or dices[-1] < 0.95):
+        for _ in range(10):
+            optimiser.zero_grad()
+            binary_cross_entropy_with_logits(network(batch), mask).backward()
+            optimiser.step()
+        dices.append(dice(network, batch, mask))
+    assert dices[-1] >= 0.95, dices
+
+
+def dice(network: nn.Module, batch: Tensor, mask: Tensor) -> float:
+    """In evaluation mode, so the running statistics must have been learned too."""
     with torch.inference_mode():
         found = copy.deepcopy(network).eval()(batch) > 0
-    assert 2 * (found * mask).sum() / (found.sum() + mask.sum()) >= 0.95
+    return float(2 * (found * mask).sum() / (found.sum() + mask.sum()))

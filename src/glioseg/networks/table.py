@@ -75,7 +75,8 @@ def find_network(name: str) -> NetworkEntry:
     """
     if name in NETWORKS:
         return NETWORKS[name]
-    near = get_close_matches(name.lower(), NETWORKS, n=1)
+    spellings = {entry.title.lower(): known for known, entry in NETWORKS.items()} | {known: known for known in NETWORKS}
+    near = [spellings[match] for match in get_close_matches(name.lower(), spellings, n=1)]
     raise GliosegError(
         f"there is no network {name!r}",
         expected=f"one of {', '.join(NETWORKS)}",
