@@ -1,0 +1,232 @@
+"""Outlines of the truth and of the prediction on a patient's FLAIR.
+
+Two outlines that agree must both stay visible, so the truth runs along the outer side of the mask's edge and the
+prediction along the inner side: where both masks agree, the two lines lie next to each other.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from glioseg.errors import GliosegError
+from glioseg.volume import Mask, Volume
+
+TRUTH_COLOUR = (0, 194, 255)
+"""Cyan. With the orange below it stays apart from grey and from each other in every common colour blindness."""
+
+PREDICTION_COLOUR = (255, 149, 0)
+"""Orange."""
+
+WINDOW_PERCENTILES = (1.0, 99.0)
+GUTTER_PX = 8
+
+
+@dataclass(frozen=True)
+class Case:
+    """One patient to look at.
+
+    Attributes:
+        label: Why the patient is shown: best, median, worst.
+        patient: The patient's identifier.
+        volume: The scan.
+        truth: The tumour as the annotators drew it.
+        predicted: The tumour as the network drew it.
+        dice: The 3-D Dice of the two masks, or None where it is undefined.
+
+    Raises:
+        GliosegError: If scan and masks are not of one grid.
+    """
+
+    label: str
+    patient: str
+    volume: Volume
+    truth: Mask
+    predicted: Mask
+    dice: float | None
+
+    def __post_init__(self) -> None:
+        grid = self.volume.voxels.shape[:3]
+        for name, mask in (("true", self.truth), ("predicted", self.predicted)):
+            if mask.voxels.shape != grid:
+                raise GliosegError(
+                    f"patient {self.patient}: the {name} mask does not fit the scan",
+                    expected=str(grid),
+                    found=str(mask.voxels.shape),
+                )
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One slice of a case, cropped to the head.
+
+    Attributes:
+        slice_index: Its place in the scan, from 0.
+        reason: Why this slice is shown; empty for one that fills the tumour's extent.
+        grey: The windowed FLAIR, shape (row, column), uint8.
+        truth: The true mask in this slice, shape (row, column), bool.
+        predicted: The predicted mask in this slice, shape (row, column), bool.
+    """
+
+    slice_index: int
+    reason: str
+    grey: NDArray[np.uint8]
+    truth: NDArray[np.bool_]
+    predicted: NDArray[np.bool_]
+
+
+def intensity_window(voxels: NDArray[np.uint8] | NDArray[np.float32]) -> tuple[float, float]:
+    """The intensities shown as black and as white: robust percentiles of everything above the background.
+
+    Args:
+        voxels: One sequence of a whole scan, so that all its slices share a window; any shape.
+    """
+    head = voxels[voxels > voxels.min()] if voxels.size else voxels
+    if head.size == 0:
+        return 0.0, 1.0
+    dark, bright = np.percentile(head, WINDOW_PERCENTILES)
+    return float(dark), float(max(bright, dark + 1e-6))
+
+
+def to_grey(
+    flair_slice: NDArray[np.uint8] | NDArray[np.float32], window: tuple[float, float] | None = None
+) -> NDArray[np.uint8]:
+    """Grey levels of a slice, shape (row, column), uint8.
+
+    Args:
+        flair_slice: Intensities, shape (row, column).
+        window: As :func:`intensity_window` gives it for the scan; of this slice alone where it is None.
+    """
+    dark, bright = window or intensity_window(flair_slice)
+    share = (flair_slice.astype(np.float32) - dark) / (bright - dark)
+    grey: NDArray[np.uint8] = np.round(np.clip(share, 0.0, 1.0) * 255).astype(np.uint8)
+    return grey
+
+
+def outline_layer(
+    truth: NDArray[np.bool_], predicted: NDArray[np.bool_], *, scale: int = 2, line_px: int = 2
+) -> NDArray[np.uint8]:
+    """The two outlines alone, on a transparent ground: shape (scale * row, scale * column, 4), uint8 RGBA.
+
+    The truth's line is the ring of output pixels just outside its mask, the prediction's the ring just inside its own.
+
+    Args:
+        truth: The true mask, shape (row, column).
+        predicted: The predicted mask, shape (row, column).
+        scale: Output pixels for each pixel of the mask, along each axis.
+        line_px: The width of each line in output pixels.
+    """
+    truth, predicted = _magnify(truth, scale), _magnify(predicted, scale)
+    layer = np.zeros((*truth.shape, 4), np.uint8)
+    layer[ndimage.binary_dilation(truth, iterations=line_px) & ~truth] = (*TRUTH_COLOUR, 255)
+    layer[predicted & ~ndimage.binary_erosion(predicted, iterations=line_px)] = (*PREDICTION_COLOUR, 255)
+    return layer
+
+
+def outline_overlay(
+    flair_slice: NDArray[np.uint8] | NDArray[np.float32],
+    truth: NDArray[np.bool_],
+    predicted: NDArray[np.bool_],
+    *,
+    scale: int = 2,
+    line_px: int = 2,
+    window: tuple[float, float] | None = None,
+) -> NDArray[np.uint8]:
+    """A slice in grey with both outlines: shape (scale * row, scale * column, 3), uint8 RGB.
+
+    Args:
+        flair_slice: Intensities, shape (row, column).
+        truth: The true mask, shape (row, column).
+        predicted: The predicted mask, shape (row, column).
+        scale: Output pixels for each pixel of the slice, along each axis.
+        line_px: The width of each line in output pixels.
+        window: Intensities shown as black and white; of this slice alone where it is None.
+    """
+    grey = ndimage.zoom(to_grey(flair_slice, window), scale, order=1, mode="nearest", grid_mode=True)
+    picture = np.repeat(grey[..., np.newaxis], 3, axis=-1)
+    layer = outline_layer(truth, predicted, scale=scale, line_px=line_px)
+    drawn = layer[..., 3] > 0
+    picture[drawn] = layer[drawn, :3]
+    return picture
+
+
+def informative_slices(truth: NDArray[np.bool_], predicted: NDArray[np.bool_], count: int = 4) -> dict[int, str]:
+    """The slices worth showing and why, in the scan's order.
+
+    First the slice with the largest tumour, then the one where the masks differ most, then slices spread evenly over
+    the extent of both masks; over the whole scan where both are empty.
+
+    Args:
+        truth: The true mask, shape (slice, row, column).
+        predicted: The predicted mask, shape (slice, row, column).
+        count: How many slices at most.
+    """
+    tumour = _area_px(truth) if truth.any() else _area_px(predicted)
+    difference = _area_px(truth ^ predicted)
+    reasons: dict[int, str] = {}
+    if tumour.any():
+        reasons[int(tumour.argmax())] = "largest tumour"
+    if difference.any() and count > 1:
+        widest = int(difference.argmax())
+        reasons[widest] = f"{reasons[widest]}, most disagreement" if widest in reasons else "most disagreement"
+    occupied = np.flatnonzero(_area_px(truth | predicted))
+    first, last = (int(occupied[0]), int(occupied[-1])) if occupied.size else (0, len(truth) - 1)
+    for candidates in (_middles(first, last, 2 * count), range(first, last + 1), range(len(truth))):
+        while len(reasons) < count and (unchosen := set(candidates) - set(reasons)):
+            reasons[max(sorted(unchosen), key=lambda index: _distance(index, reasons))] = ""
+    return dict(sorted(reasons.items()))
+
+
+def case_tiles(case: Case, slices: int = 4) -> list[Tile]:
+    """The informative slices of a case, all cropped to the same box around the head."""
+    flair = case.volume.channel("flair")
+    window = intensity_window(flair)
+    truth, predicted = case.truth.voxels, case.predicted.voxels
+    box = _head_box(to_grey(flair, window).max(axis=0) > 16, (truth | predicted).max(axis=0))
+    return [
+        Tile(index, reason, to_grey(flair[index], window)[box], truth[index][box], predicted[index][box])
+        for index, reason in informative_slices(truth, predicted, slices).items()
+    ]
+
+
+def case_montage(case: Case, slices: int = 4, *, scale: int = 2) -> NDArray[np.uint8]:
+    """The informative slices of a case side by side with both outlines, shape (row, column, 3), uint8 RGB."""
+    pictures = [
+        outline_overlay(tile.grey, tile.truth, tile.predicted, scale=scale, window=(0.0, 255.0))
+        for tile in case_tiles(case, slices)
+    ]
+    gutter = np.zeros((pictures[0].shape[0], GUTTER_PX, 3), np.uint8)
+    return np.concatenate([part for picture in pictures for part in (gutter, picture)][1:], axis=1)
+
+
+def _magnify(mask: NDArray[np.bool_], scale: int) -> NDArray[np.bool_]:
+    return mask.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def _area_px(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
+    area: NDArray[np.intp] = mask.sum(axis=(1, 2))
+    return area
+
+
+def _middles(first: int, last: int, count: int) -> list[int]:
+    """The middles of equal parts of the extent: its very ends show hardly any tumour."""
+    return [first + int((last - first + 1) * (part + 0.5) / count) for part in range(count)]
+
+
+def _distance(index: int, chosen: Iterable[int]) -> int:
+    """How many slices lie between this one and the nearest that is chosen."""
+    return min((abs(index - other) for other in chosen), default=0)
+
+
+def _head_box(head: NDArray[np.bool_], tumour: NDArray[np.bool_], margin_px: int = 4) -> tuple[slice, slice]:
+    """Rows and columns that hold the head and both masks; everything where the scan is empty."""
+    kept = ndimage.binary_opening(head, iterations=2) | tumour
+    if not kept.any():
+        kept = np.ones_like(head)
+    (rows, columns), shape = np.nonzero(kept), head.shape
+    return (
+        slice(max(int(rows.min()) - margin_px, 0), min(int(rows.max()) + margin_px + 1, shape[0])),
+        slice(max(int(columns.min()) - margin_px, 0), min(int(columns.max()) + margin_px + 1, shape[1])),
+    )
