@@ -11,33 +11,20 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
-from numpy.typing import NDArray
-from scipy import ndimage
 
-from glioseg.dataset.phantom_anatomy import Anatomy, Field, Tissue, make_anatomy, smooth_noise
+from glioseg.dataset.lgg import CLINICAL_TABLE
+from glioseg.dataset.phantom_anatomy import make_anatomy
+from glioseg.dataset.phantom_scan import scan
 from glioseg.errors import GliosegError
+from glioseg.formats.tif import write_mask_slice
 from glioseg.volume import CHANNELS, Mask, Volume
-
-BRIGHTNESS: dict[Tissue, tuple[float, float, float]] = {
-    Tissue.AIR: (0.02, 0.02, 0.02),
-    Tissue.SKIN: (0.9, 0.9, 1.1),
-    Tissue.FAT: (2.1, 1.8, 1.9),
-    Tissue.BONE: (0.2, 0.15, 0.2),
-    Tissue.MARROW: (0.9, 0.6, 0.9),
-    Tissue.MUSCLE: (0.75, 0.6, 0.95),
-    Tissue.FLUID: (0.38, 0.28, 0.4),
-    Tissue.GREY: (0.8, 1.08, 0.85),
-    Tissue.WHITE: (1.0, 0.95, 1.02),
-    Tissue.DEEP_GREY: (0.88, 1.04, 0.92),
-    Tissue.VESSEL: (0.6, 0.6, 1.9),
-    Tissue.SCAR: (0.88, 1.5, 0.9),
-}
-"""Brightness of each tissue on T1 before contrast, FLAIR and T1 after contrast, where white matter is about 1."""
 
 SITES = {"DU": 45, "HT": 34, "CS": 16, "FG": 14}
 """Hospitals and how many patients of the dataset come from each."""
 
 MOST_PATIENTS = 9999
+SMALLEST_SIZE = 32
+FEWEST_SLICES = 8
 
 CLINICAL_CODES = {
     "RNASeqCluster": 4,
@@ -58,7 +45,7 @@ CLINICAL_CODES = {
     "ethnicity": 2,
     "death01": 0,
 }
-"""The columns of the clinical table after the patient, with the highest code of those that count from 1."""
+"""Columns of the clinical table after the patient, with the highest code, or 0 where none count from 1."""
 
 
 def make_phantom(
@@ -72,7 +59,7 @@ def make_phantom(
     """Makes up one patient; the same arguments give the same patient.
 
     Args:
-        seed: Decides everything about the patient but the resolution.
+        seed: Decides which patient, from 0.
         size: Rows and columns of a slice.
         slices: Number of slices, or None for 20 to 40 of them as the seed decides.
         missing: Sequences that were not taken; like in the dataset they become copies of the FLAIR.
@@ -83,12 +70,16 @@ def make_phantom(
         its tumour, bool (slice, row, column).
 
     Raises:
-        GliosegError: If `missing` names no sequence that can be missing.
+        GliosegError: If `missing` names a sequence that cannot be missing, the seed is below 0, or the grid
+            below 32 x 32 or 8 slices.
     """
     if unknown := set(missing) - (set(CHANNELS) - {"flair"}):
         raise GliosegError(
             "a practice patient cannot miss this sequence", expected="pre or post", found=", ".join(sorted(unknown))
         )
+    _check_at_least("seed", seed, 0)
+    _check_at_least("size", size, SMALLEST_SIZE)
+    _check_at_least("number of slices", FEWEST_SLICES if slices is None else slices, FEWEST_SLICES)
     rng = np.random.default_rng(seed)
     usual_slices = int(rng.integers(20, 41))
     anatomy = make_anatomy(rng, size, slices or usual_slices)
@@ -99,54 +90,6 @@ def make_phantom(
     return Volume(name, voxels, slice_names=names), Mask(name, anatomy.tumour.mask, slice_names=names)
 
 
-def scan(rng: np.random.Generator, anatomy: Anatomy) -> NDArray[np.uint8]:
-    """Takes the three sequences of a head, uint8 (slice, row, column, channel), with a scanner's imperfections."""
-    table = np.array([BRIGHTNESS[tissue] for tissue in Tissue], np.float32)
-    table = table ** rng.uniform(0.75, 1.2, 3) * rng.normal(1, 0.04, table.shape)
-    tumour = tumour_brightness(rng, anatomy)
-    texture = 1 + 0.2 * smooth_noise(rng, anatomy.tissue.shape, 14)
-    share = np.clip(anatomy.tumour.share * texture, 0, 1)
-    sequences = []
-    for channel in range(len(CHANNELS)):
-        picture = table[:, channel].astype(np.float32)[anatomy.tissue]
-        picture += share * (tumour[channel] - picture)
-        sequences.append(_expose(rng, picture))
-    return np.stack(sequences, axis=-1)
-
-
-def tumour_brightness(rng: np.random.Generator, anatomy: Anatomy) -> tuple[Field, Field, Field]:
-    """Brightness of the tumour in each sequence, in places with a dark cyst or a rim that takes up contrast agent."""
-    shape = anatomy.tissue.shape
-    pattern = smooth_noise(rng, shape, 22)
-    core = anatomy.tumour.share >= 1
-    pre = np.full(shape, rng.uniform(0.55, 0.85), np.float32)
-    flair = rng.uniform(1.25, 1.9) * (1 + 0.07 * pattern)
-    post = pre + np.float32(rng.uniform(0, 0.1))
-    if rng.random() < 0.25:
-        cyst = core & (pattern > 0.8)
-        flair[cyst] = rng.uniform(0.5, 1.1)
-        pre[cyst] = post[cyst] = 0.45
-    if rng.random() < 0.3:
-        post[core & (np.abs(pattern - 0.8) < 0.2)] = rng.uniform(1.3, 1.9)
-    return pre, flair.astype(np.float32), post
-
-
-def _expose(rng: np.random.Generator, picture: Field) -> NDArray[np.uint8]:
-    """One sequence on a patient's own intensity scale: blurred, shaded, uneven from slice to slice, with Rician noise.
-
-    Gudbjartsson, Patz, "The Rician distribution of noisy MRI data", Magn Reson Med 1995.
-    """
-    slices, size = len(picture), picture.shape[1]
-    blurred = ndimage.gaussian_filter(picture, (0, 0.0032 * size, 0.0032 * size), truncate=3)
-    shading = np.exp(np.float32(rng.uniform(0.03, 0.16)) * smooth_noise(rng, picture.shape, 110))
-    unevenness = rng.normal(1, 0.02, (slices, 1, 1)).astype(np.float32)
-    scale = np.float32(np.exp(rng.uniform(np.log(38), np.log(95))))
-    signal = blurred * shading * (scale * unevenness)
-    noise = rng.standard_normal((2, *picture.shape), dtype=np.float32) * np.float32(rng.uniform(0.6, 2.4))
-    magnitude = np.hypot(signal + noise[0], noise[1])
-    return np.clip(magnitude + 0.5, 0, 255).astype(np.uint8)
-
-
 def write_phantoms(dest: Path, *, patients: int, seed: int = 0, size: int = 256) -> list[str]:
     """Writes practice patients in the layout of the LGG dataset, masks and clinical table included.
 
@@ -155,19 +98,22 @@ def write_phantoms(dest: Path, *, patients: int, seed: int = 0, size: int = 256)
     Args:
         dest: A folder that does not exist yet or is empty.
         patients: How many.
-        seed: Decides which.
+        seed: Decides which patients, from 0.
         size: Rows and columns of a slice.
 
     Returns:
         The names of the patients, `PHANTOM_<site>_<case>_<date>`.
 
     Raises:
-        GliosegError: If the folder has something in it, or `patients` is not 1 to 9999.
+        GliosegError: If the folder has something in it, `patients` is not 1 to 9999, the seed below 0 or the size
+            below 32.
     """
     if not 1 <= patients <= MOST_PATIENTS:
         raise GliosegError(
             "the number of practice patients is out of range", expected=f"1 to {MOST_PATIENTS}", found=str(patients)
         )
+    _check_at_least("seed", seed, 0)
+    _check_at_least("size", size, SMALLEST_SIZE)
     if dest.exists() and (not dest.is_dir() or any(dest.iterdir())):
         raise GliosegError(
             f"{dest} is not an empty folder",
@@ -183,8 +129,15 @@ def write_phantoms(dest: Path, *, patients: int, seed: int = 0, size: int = 256)
         _write_patient(dest, *make_phantom(patient_seed, size=size, missing=missing_sequences(seed, k), name=name))
         names.append(name)
         rows.append({"Patient": case, **_clinical_row(rng)})
-    _write_clinical_table(dest / "data.csv", rows)
+    _write_clinical_table(dest / CLINICAL_TABLE, rows)
     return names
+
+
+def _check_at_least(what: str, found: int, least: int) -> None:
+    if found < least:
+        raise GliosegError(
+            f"the {what} of a practice patient is too small", expected=f"at least {least}", found=str(found)
+        )
 
 
 def site_sequence() -> Iterator[str]:
@@ -209,7 +162,7 @@ def _write_patient(dest: Path, volume: Volume, mask: Mask) -> None:
     folder.mkdir()
     for name, picture, outline in zip(volume.slice_names, volume.voxels, mask.voxels, strict=True):
         tifffile.imwrite(folder / f"{name}.tif", picture, photometric="rgb", metadata=None)
-        tifffile.imwrite(folder / f"{name}_mask.tif", outline.astype(np.uint8) * 255, metadata=None)
+        write_mask_slice(folder / f"{name}_mask.tif", outline)
 
 
 def _clinical_row(rng: np.random.Generator) -> dict[str, str]:

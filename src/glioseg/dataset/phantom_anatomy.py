@@ -1,9 +1,7 @@
 """The body of a practice patient: which tissue lies where in a made-up head, and where its tumour is.
 
-All lengths are millimetres in a standard head of 156 x 194 x 150 mm; a patient's own size, proportions, tilt and
-position only change how the pixel grid is laid over it. x runs to the right of the picture, y to the back of the
-head (down the picture), z from the base of the skull to the vertex. Smooth noise bends every surface, so that no two
-patients are alike.
+Simple shapes in the coordinates of the standard head (`glioseg.dataset.phantom_space`), every surface of which is bent
+by smooth noise.
 """
 
 from dataclasses import dataclass
@@ -13,13 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-Field = NDArray[np.float32]
-"""One number per voxel, shape (slice, row, column), or an array that broadcasts to it."""
-
-HALF_WIDTH_MM = 78.0
-HALF_LENGTH_MM = 97.0
-HEIGHT_MM = 150.0
-FIELD_OF_VIEW_MM = 220.0
+from glioseg.dataset.phantom_space import (
+    HALF_LENGTH_MM,
+    HALF_WIDTH_MM,
+    Field,
+    Space,
+    ball,
+    bell,
+    place_head,
+    smooth_noise,
+    step,
+)
 
 
 class Tissue(IntEnum):
@@ -38,26 +40,6 @@ class Tissue(IntEnum):
     VESSEL = 10
     SCAR = 11
     """A harmless bright spot or cap of the white matter, which no outline includes."""
-
-
-@dataclass(frozen=True)
-class Space:
-    """Where the voxels of a patient lie in the standard head.
-
-    Attributes:
-        x_mm: To the right of the picture, shape (1, row, column).
-        y_mm: To the back of the head, shape (1, row, column).
-        z_mm: Towards the vertex, shape (slice, 1, 1).
-    """
-
-    x_mm: Field
-    y_mm: Field
-    z_mm: Field
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Slices, rows and columns."""
-        return (len(self.z_mm), self.x_mm.shape[1], self.x_mm.shape[2])
 
 
 @dataclass(frozen=True)
@@ -95,53 +77,11 @@ def make_anatomy(rng: np.random.Generator, size: int, slices: int) -> Anatomy:
     return Anatomy(tissue, tumour)
 
 
-def smooth_noise(rng: np.random.Generator, shape: tuple[int, int, int], spacing_mm: float) -> Field:
-    """Noise of mean 0 and standard deviation about 1 whose blobs are about `spacing_mm` wide, shape as given.
-
-    A cubic B-spline through random coefficients. The number of knots depends on the spacing alone, so that a seed
-    gives the same head at every resolution; plain sums instead of matrix products keep it the same on every machine.
-    """
-    extents_mm = (HEIGHT_MM, FIELD_OF_VIEW_MM, FIELD_OF_VIEW_MM)
-    knots = [int(np.ceil(extent / spacing_mm)) + 4 for extent in extents_mm]
-    grid = rng.standard_normal(knots, dtype=np.float32)
-    for axis in (2, 1, 0):
-        grid = _spline(grid, axis, shape[axis], (knots[axis] - 4) / shape[axis])
-    return grid * np.float32(3.0)
-
-
-def _spline(grid: Field, axis: int, samples: int, step: float) -> Field:
-    """Cubic B-spline interpolation along one axis, sample by sample to stay within the processor's cache."""
-    moved = np.moveaxis(grid, axis, 0)
-    fine = np.empty((samples, *moved.shape[1:]), np.float32)
-    place = (np.arange(samples) + 0.5) * step
-    first = place.astype(int)
-    t = place - first
-    weights = np.stack(((1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3)) / 6
-    for i, (w0, w1, w2, w3) in enumerate(weights.T.astype(np.float32)):
-        k = first[i]
-        fine[i] = w0 * moved[k] + w1 * moved[k + 1] + w2 * moved[k + 2] + w3 * moved[k + 3]
-    return np.moveaxis(fine, 0, axis)
-
-
-def place_head(rng: np.random.Generator, size: int, slices: int) -> Space:
-    """Lays the pixel grid over the standard head: 201 to 256 of 256 pixels long, 0.74 to 0.9 as wide as long."""
-    length = rng.uniform(0.8, 0.97)
-    width = length * rng.uniform(0.74, 0.9)
-    tilt = np.radians(rng.normal(0, 4))
-    right, down = rng.uniform(-0.02, 0.02, 2)
-    line = (np.arange(size) + 0.5) / size - 0.5
-    row, column = line[:, None] - down, line[None, :] - right
-    x = (column * np.cos(tilt) + row * np.sin(tilt)) * 2 * HALF_WIDTH_MM / width
-    y = (row * np.cos(tilt) - column * np.sin(tilt)) * 2 * HALF_LENGTH_MM / length
-    z = np.linspace(rng.uniform(-5, 12), HEIGHT_MM - rng.uniform(2, 14), slices)
-    return Space(x.astype(np.float32)[None], y.astype(np.float32)[None], z.astype(np.float32)[:, None, None])
-
-
 def head_depth(rng: np.random.Generator, space: Space) -> Field:
     """Depth below the skin in millimetres, negative outside the head, shape (slice, row, column)."""
     x, y, z = space.x_mm, space.y_mm, space.z_mm
-    scale = np.sqrt(1 - (np.clip(z - 65, 0, None) / 92) ** 2.6) - 0.06 * _bell(z, 0, 30)
-    nose = np.where(y < 0, 1 - 0.1 * _bell(x, 0, 13) * _bell(z, 22, 16), 1)
+    scale = np.sqrt(1 - (np.clip(z - 65, 0, None) / 92) ** 2.6) - 0.06 * bell(z, 0, 30)
+    nose = np.where(y < 0, 1 - 0.1 * bell(x, 0, 13) * bell(z, 22, 16), 1)
     across = x / (HALF_WIDTH_MM * (1 + 0.0008 * y))
     along = y * nose / HALF_LENGTH_MM
     squared = across**2 + along**2 + np.float32(1e-6)
@@ -173,9 +113,9 @@ def layers(rng: np.random.Generator, space: Space, depth: Field) -> tuple[NDArra
 def skull_base(space: Space) -> Field:
     """Height of the floor of the skull in millimetres: high in front, low at the temples, lowest at the back."""
     x, y = np.abs(space.x_mm), space.y_mm
-    front = (40 - 0.12 * y) * _step(-(y + 14) / 9)
-    temples = 20 * _bell(x, 44, 16) * _bell(y, -22, 22)
-    beside = 34 * _step((x - 56) / 4) * _step((y - 5) / 6)
+    front = (30 - 0.35 * y) * step(-(y + 14) / 9)
+    temples = 20 * bell(x, 44, 16) * bell(y, -22, 22)
+    beside = 34 * step((x - 56) / 4) * step((y - 5) / 6)
     return np.asarray(6 + front - temples + beside, dtype=np.float32)
 
 
@@ -187,9 +127,9 @@ def _face(rng: np.random.Generator, space: Space) -> NDArray[np.uint8]:
     face[mottle > 0.9] = Tissue.FAT
     face[mottle < -0.8] = Tissue.BONE
     face[mottle < -1.6] = Tissue.AIR
-    sinus = _ball(x, y, z, (16, -48, 18), (15, 22, 17))
+    sinus = ball(x, y, z, (16, -48, 18), (15, 22, 17))
     face[sinus < 1 + 0.2 * mottle] = Tissue.AIR
-    eye = _ball(x, y, z, (32, -66, 34), (13, 13, 13))
+    eye = ball(x, y, z, (32, -66, 34), (13, 13, 13))
     face[eye < 2] = Tissue.FAT
     face[eye < 1] = Tissue.FLUID
     return face
@@ -201,12 +141,12 @@ def grow_tumour(rng: np.random.Generator, space: Space, inside: Field) -> Tumour
     seeds = np.argwhere((inside > 10) & (space.z_mm > 40))
     s, r, c = seeds[rng.integers(len(seeds))]
     centre = (float(space.x_mm[0, r, c]), float(space.y_mm[0, r, c]), float(space.z_mm[s, 0, 0]))
-    share_of_brain = np.exp(rng.uniform(np.log(0.005), np.log(0.15)))
+    share_of_brain = np.exp(rng.uniform(np.log(0.005), np.log(0.14)))
     radius = 68 * share_of_brain ** (1 / 3)
-    axes = np.exp(rng.normal(0, 0.18, 3)) * (1, 1, 1.2)
-    distance = np.sqrt(_ball(space.x_mm, space.y_mm, space.z_mm, centre, tuple(radius * axes)))
-    knobs = 0.16 * smooth_noise(rng, space.shape, 30) + 0.1 * smooth_noise(rng, space.shape, 12)
-    distance = np.where(brain, distance + knobs, np.float32(np.inf))
+    axes = np.exp(rng.normal(0, 0.18, 3)) * (1, 1, 1.05)
+    distance = np.sqrt(ball(space.x_mm, space.y_mm, space.z_mm, centre, tuple(radius * axes)))
+    knobs = 0.2 * smooth_noise(rng, space.shape, 30) + 0.17 * smooth_noise(rng, space.shape, 11)
+    distance = np.where(brain, distance + rng.uniform(0.7, 1.6) * knobs, np.inf).astype(np.float32)
     voxels = max(int(share_of_brain * brain.sum()), 8)
     edge = np.partition(distance, voxels, axis=None)[voxels]
     mask = _largest_part(distance < edge)
@@ -233,8 +173,8 @@ def fill_brain(
     tissue[inside > 0] = Tissue.FLUID
     _fold_cortex(rng, space.shape, inside, brain, tissue)
     _fold_cerebellum(rng, space.shape, inside, cerebellum, tissue)
-    tissue[brain & (_ball(x, y, z, (0, 14, 20), (15, 14, 40)) < 1)] = Tissue.WHITE
-    tissue[brain & (_ball(np.abs(x), y, z, (22, 0, 66), (10, 24, 15)) < 1)] = Tissue.DEEP_GREY
+    tissue[brain & (ball(x, y, z, (0, 14, 20), (15, 14, 40)) < 1)] = Tissue.WHITE
+    tissue[brain & (ball(np.abs(x), y, z, (22, 0, 66), (10, 24, 15)) < 1)] = Tissue.DEEP_GREY
     _scars(rng, space.shape, inside, tissue)
     _midline(x, y, z, inside, tissue)
     _ventricles(rng, x, y, z, brain, tissue)
@@ -242,12 +182,12 @@ def fill_brain(
 
 def _pushed_aside(rng: np.random.Generator, space: Space, tumour: Tumour) -> tuple[Field, Field, Field]:
     """Coordinates of the structures within the brain: bent by noise, and pushed away by the mass of the tumour."""
-    nearness = _bell(space.x_mm, tumour.centre_mm[0], 1.3 * tumour.radius_mm)
-    nearness = nearness * _bell(space.y_mm, tumour.centre_mm[1], 1.3 * tumour.radius_mm)
-    nearness = nearness * _bell(space.z_mm, tumour.centre_mm[2], 1.3 * tumour.radius_mm)
+    nearness = bell(space.x_mm, tumour.centre_mm[0], 1.3 * tumour.radius_mm)
+    nearness = nearness * bell(space.y_mm, tumour.centre_mm[1], 1.3 * tumour.radius_mm)
+    nearness = nearness * bell(space.z_mm, tumour.centre_mm[2], 1.3 * tumour.radius_mm)
     push = np.copysign(rng.uniform(0, 0.35) * tumour.radius_mm, tumour.centre_mm[0])
-    x = space.x_mm + push * nearness + 1.5 * smooth_noise(rng, space.shape, 40)
-    y = space.y_mm + 2.5 * smooth_noise(rng, space.shape, 40)
+    x = space.x_mm + push * nearness + 1.5 * smooth_noise(rng, space.shape, 24)
+    y = space.y_mm + 3 * smooth_noise(rng, space.shape, 40)
     return np.asarray(x, np.float32), np.asarray(y, np.float32), space.z_mm
 
 
@@ -259,11 +199,11 @@ def _fold_cortex(
     tissue: NDArray[np.uint8],
 ) -> None:
     """Furrows run where a smooth noise crosses zero; a ribbon of grey lines them and the surface."""
-    furrow = np.abs(smooth_noise(rng, shape, rng.uniform(8.5, 11)))
-    reach = np.clip(1 - inside / rng.uniform(26, 38), 0, None)
+    furrow = np.abs(smooth_noise(rng, shape, rng.uniform(8, 10)))
+    reach = np.clip(1 - inside / rng.uniform(34, 50), 0, None)
     tissue[brain] = Tissue.WHITE
-    tissue[brain & ((furrow < 0.6 * reach) | (inside < 5))] = Tissue.GREY
-    tissue[brain & (furrow < rng.uniform(0.08, 0.25) * reach)] = Tissue.FLUID
+    tissue[brain & ((furrow < 0.75 * reach) | (inside < 5))] = Tissue.GREY
+    tissue[brain & (furrow < (rng.uniform(0.2, 0.4) * reach - 0.1))] = Tissue.FLUID
 
 
 def _fold_cerebellum(
@@ -287,7 +227,7 @@ def _scars(rng: np.random.Generator, shape: tuple[int, int, int], inside: Field,
 
 def _midline(x: Field, y: Field, z: Field, inside: Field, tissue: NDArray[np.uint8]) -> None:
     """The cleft between the hemispheres, the falx in it, and the sinuses that drain them."""
-    away_from_callosum = _ball(x, y, z, (0, 0, 62), (30, 46, 34)) > 1
+    away_from_callosum = ball(x, y, z, (0, 0, 62), (30, 46, 34)) > 1
     cleft = (inside > 0) & (z > 48) & away_from_callosum
     tissue[cleft & (np.abs(x) < 4.5) & (inside > 2)] = Tissue.GREY
     tissue[cleft & (np.abs(x) < 1.6)] = Tissue.FLUID
@@ -301,26 +241,11 @@ def _ventricles(
     """Lateral, third and fourth ventricle with their bright caps and the choroid plexus."""
     width = rng.uniform(4, 8)
     middle = width + 1.5 + 0.009 * (y - 2) ** 2 * (1 - 0.4 * (y < 0))
-    lateral = _ball(np.abs(x) - middle, y, z, (0, 4, 76), (width, rng.uniform(38, 48), rng.uniform(12, 18)))
-    third = _ball(x, y, z, (0, 2, 58), (rng.uniform(1.5, 3.5), 14, 12))
-    fourth = _ball(x, y, z, (0, 32, 28), (7, 5, 10))
+    lateral = ball(np.abs(x) - middle, y, z, (0, 4, 76), (width, rng.uniform(38, 48), rng.uniform(12, 18)))
+    third = ball(x, y, z, (0, 2, 58), (rng.uniform(1.5, 3.5), 14, 12))
+    fourth = ball(x, y, z, (0, 32, 28), (7, 5, 10))
     caps = (lateral < rng.uniform(1.1, 2.2)) & (np.abs(y - 4) > 26)
     tissue[brain & caps] = Tissue.SCAR
     tissue[brain & (np.minimum(np.minimum(lateral, third), fourth) < 1)] = Tissue.FLUID
-    plexus = _ball(np.abs(x) - middle, y, z, (0, 22, 74), (2.2, 9, 7))
+    plexus = ball(np.abs(x) - middle, y, z, (0, 22, 74), (2.2, 9, 7))
     tissue[brain & (plexus < 1)] = Tissue.VESSEL
-
-
-def _ball(x: Field, y: Field, z: Field, centre_mm: tuple[float, float, float], radii_mm: tuple[float, ...]) -> Field:
-    """Squared distance from the centre of an ellipsoid in units of its radii: below 1 inside it."""
-    parts = ((axis - c) / r for axis, c, r in zip((x, y, z), centre_mm, radii_mm, strict=True))
-    first, second, third = (np.square(part, dtype=np.float32) for part in parts)
-    return np.asarray(first + second + third, dtype=np.float32)
-
-
-def _bell(value: Field, centre: float, width: float) -> Field:
-    return np.exp(-np.square((value - np.float32(centre)) / np.float32(width)))
-
-
-def _step(value: Field) -> Field:
-    return 1 / (1 + np.exp(-np.clip(value, -30, 30)))
