@@ -76,8 +76,7 @@ def test_gradient_pushes_the_tumour_up_and_the_rest_down(kind: str, p: float) ->
     mask = mask_of(kind)
     _, gradient = loss_and_gradient(p, mask)
     assert (gradient[mask == 1] < 0).all()
-    if not (kind == "single pixel" and p < 1 / PIXELS):
-        assert gradient[mask == 0].mean() > gradient[mask == 1].mean()
+    assert (gradient[mask == 0] > 0).all()
     assert gradient.isfinite().all()
 
 
