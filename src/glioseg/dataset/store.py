@@ -175,9 +175,10 @@ def _map(folder: Path) -> ArrayStore:
         for entry in index["patients"]
     )
     shape = (patients[-1].stop, *index["size"])
+    # Copy on write: PyTorch accepts writable memory only, and nothing written ever reaches the files.
     return ArrayStore(
-        images=np.memmap(folder / "images.u8", np.uint8, "r", shape=(*shape, len(CHANNELS))),
-        masks=np.memmap(folder / "masks.u8", np.bool_, "r", shape=shape),
+        images=np.memmap(folder / "images.u8", np.uint8, "c", shape=(*shape, len(CHANNELS))),
+        masks=np.memmap(folder / "masks.u8", np.bool_, "c", shape=shape),
         patients=patients,
         fingerprint=index["fingerprint"],
     )

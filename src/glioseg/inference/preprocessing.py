@@ -1,0 +1,67 @@
+"""Intensities as the networks see them: the same arithmetic in training and in use.
+
+A scanner gives arbitrary units, so each sequence of each patient is brought to zero mean and unit deviation over
+the head, over the whole volume: slice by slice it would amplify the noise of slices that hold little brain.
+"""
+
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from glioseg.volume import Volume
+
+
+class Preprocessing(BaseModel):
+    """How intensities are normalised; part of a bundle's contract.
+
+    Attributes:
+        method: The z-score over the head's voxels, the only one so far.
+        head_above: Voxels whose FLAIR lies above this belong to the head (intensity of the 0..255 range).
+        clip_percentile: Intensities above this percentile of the head are clipped (percent).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    method: Literal["zscore"] = "zscore"
+    head_above: float = Field(10.0, ge=0)
+    clip_percentile: float = Field(99.5, gt=50, le=100)
+
+
+def intensity_statistics(volume: Volume, settings: Preprocessing) -> NDArray[np.float32]:
+    """What normalisation needs to know of a scan.
+
+    Returns:
+        Shape (channel, 3): mean, standard deviation and upper limit of each sequence over the head's voxels, the
+        first two after clipping. A scan without any head voxel gives (0, 1, 255).
+    """
+    head = volume.channel("flair") > settings.head_above
+    rows = [_channel_statistics(volume.voxels[..., channel][head], settings) for channel in range(len(volume.channels))]
+    return np.array(rows, np.float32)
+
+
+def clip_and_normalise(images: Tensor, statistics: Tensor) -> Tensor:
+    """Bring intensities to zero mean and unit deviation.
+
+    Args:
+        images: Shape (slice, channel, row, column), any number type.
+        statistics: Shape (slice, channel, 3) or (channel, 3), from :func:`intensity_statistics`.
+
+    Returns:
+        float32 of the same shape.
+    """
+    mean, deviation, limit = statistics[..., None, None].unbind(dim=-3)
+    return (torch.minimum(images.float(), limit) - mean) / deviation
+
+
+def _channel_statistics(
+    values: NDArray[np.uint8] | NDArray[np.float32], settings: Preprocessing
+) -> tuple[float, float, float]:
+    if values.size == 0:
+        return 0.0, 1.0, 255.0
+    limit = float(np.percentile(values, settings.clip_percentile))
+    clipped = np.minimum(values.astype(np.float32), limit)
+    return float(clipped.mean()), max(float(clipped.std()), 1e-3), limit

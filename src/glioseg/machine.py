@@ -1,0 +1,60 @@
+"""What this machine computes fast, and how to make it compute fast."""
+
+import ctypes
+import platform
+import resource
+import sys
+from typing import Literal
+
+import torch
+
+Precision = Literal["auto", "32", "bf16"]
+
+
+def choose_device(wish: Literal["auto", "cpu", "cuda"] = "auto") -> torch.device:
+    """The device to compute on: the GPU where there is one and nothing else is wished."""
+    if wish == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(wish)
+
+
+def choose_precision(wish: Precision, device: torch.device) -> Literal["32", "bf16"]:
+    """The arithmetic of convolutions: bfloat16 where the device has it in hardware, float32 elsewhere.
+
+    A CPU without bfloat16 instructions emulates them at a tenth of the speed of float32.
+    """
+    if wish != "auto":
+        return wish
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "32"
+    able = torch.cpu.get_capabilities()
+    return "bf16" if able.get("avx512_bf16") or able.get("amx_bf16") else "32"
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep freed blocks for the next step instead of giving them back to the system.
+
+    Activations of a step are large, and by default glibc maps and unmaps each of them; the page faults cost a third
+    of the speed of training on a CPU. Does nothing where the C library is another.
+    """
+    if sys.platform != "linux" or platform.libc_ver()[0] != "glibc":
+        return
+    trim_threshold, mmap_max = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX of malloc.h
+    libc = ctypes.CDLL(None)
+    libc.mallopt(mmap_max, 0)
+    libc.mallopt(trim_threshold, -1)
+
+
+def peak_memory_mb() -> float:
+    """The most memory that this process has held so far, in megabytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # macOS counts bytes, Linux kilobytes.
+    return peak / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def describe_device(device: torch.device) -> str:
+    """The device in words, for a run's manifest."""
+    if device.type == "cuda":
+        return str(torch.cuda.get_device_name(device))
+    name = torch.cpu.get_capabilities().get("cpu_name") or platform.processor() or platform.machine()
+    return f"{name}, {torch.get_num_threads()} threads"

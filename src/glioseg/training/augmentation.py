@@ -1,0 +1,99 @@
+"""A batch of stored slices becomes varied network input, on whatever device it lies.
+
+Geometry is one warp for picture and mask together, which cuts the crop in the same pass; it runs on clipped
+intensities before normalisation, so that what comes into view from outside is black and not average tissue.
+"""
+
+import math
+
+import torch
+from kornia.geometry.transform import get_affine_matrix2d, warp_affine
+from torch import Tensor
+
+from glioseg.inference.preprocessing import clip_and_normalise
+from glioseg.training.config import Augmentation
+from glioseg.training.sampling import Batch
+from glioseg.volume import CHANNELS
+
+
+def augment(batch: Batch, settings: Augmentation, crop_size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Vary, crop and normalise a batch.
+
+    Args:
+        batch: Slices on the device where the work is done.
+        settings: How much to vary.
+        crop_size: Rows and columns of the result, in pixels.
+        generator: The only source of chance; it lies on the batch's device.
+
+    Returns:
+        Normalised intensities (slice, channel, crop, crop), float32, and masks (slice, 1, crop, crop), float32 0 or 1.
+    """
+    images, statistics = _drop_sequences(batch.images.float(), batch.statistics, settings, generator)
+    images = torch.minimum(images, statistics[..., 2, None, None])
+    images, masks = _warp(images, batch.masks, settings, crop_size, generator)
+    images = _vary_gamma(images, statistics[..., 2, None, None], settings, generator)
+    images = clip_and_normalise(images, statistics)
+    return _vary_intensity(images, settings, generator), masks
+
+
+def _uniform(shape: tuple[int, ...], low: float, high: float, like: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.rand(shape, device=like.device, generator=generator) * (high - low) + low
+
+
+def _drop_sequences(
+    images: Tensor, statistics: Tensor, settings: Augmentation, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Replace pre or post by the FLAIR, intensities and statistics alike."""
+    flair = CHANNELS.index("flair")
+    dropped = _uniform(images.shape[:2], 0, 1, images, generator) < settings.sequence_dropout
+    dropped[:, flair] = False
+    return (
+        torch.where(dropped[..., None, None], images[:, flair : flair + 1], images),
+        torch.where(dropped[..., None], statistics[:, flair : flair + 1], statistics),
+    )
+
+
+def _warp(
+    images: Tensor, masks: Tensor, settings: Augmentation, crop_size: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    matrices = _warp_matrices(images, settings, crop_size, generator)
+    together = torch.cat((images, masks.float()), dim=1)
+    warped = warp_affine(together, matrices, (crop_size, crop_size), padding_mode="zeros", align_corners=True)
+    # Half of an interpolated mask is where its outline runs.
+    return warped[:, :-1], (warped[:, -1:] >= 0.5).float()
+
+
+def _warp_matrices(images: Tensor, settings: Augmentation, crop_size: int, generator: torch.Generator) -> Tensor:
+    """For each slice the matrix (2, 3) that takes (column, row) of the source to (column, row) of the crop."""
+    count, _, rows, columns = images.shape
+    low, high = settings.scale
+    scale = torch.exp(_uniform((count, 1), math.log(low), math.log(high), images, generator)).expand(-1, 2)
+    angle = _uniform((count,), -settings.rotation_degrees, settings.rotation_degrees, images, generator)
+    mirrored = _uniform((count,), 0, 1, images, generator) < settings.flip
+    # A crop smaller than the picture lands anywhere in it; shifting the centre does both.
+    slack = torch.tensor([max(0, columns - crop_size), max(0, rows - crop_size)], device=images.device) / 2
+    shift = _uniform((count, 2), -1, 1, images, generator) * (slack + settings.shift_pixels)
+    centre = torch.tensor([(columns - 1) / 2, (rows - 1) / 2], device=images.device)
+    to_crop_centre = (crop_size - 1) / 2 - centre
+    matrices = get_affine_matrix2d(shift + to_crop_centre, centre.expand(count, 2), scale, angle)
+    mirror = torch.eye(3, device=images.device).repeat(count, 1, 1)
+    mirror[:, 0, 0] = torch.where(mirrored, -1.0, 1.0)
+    mirror[:, 0, 2] = torch.where(mirrored, columns - 1.0, 0.0)
+    return (matrices @ mirror)[:, :2]
+
+
+def _vary_gamma(images: Tensor, limits: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
+    if settings.gamma == 0:
+        return images
+    low = math.log(1 - settings.gamma)
+    exponent = torch.exp(_uniform((*images.shape[:2], 1, 1), low, -low, images, generator))
+    return (images.clamp(min=0) / limits).pow(exponent) * limits
+
+
+def _vary_intensity(images: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
+    shape = (*images.shape[:2], 1, 1)
+    gain = 1 + _uniform(shape, -settings.contrast, settings.contrast, images, generator)
+    offset = _uniform(shape, -settings.brightness, settings.brightness, images, generator)
+    deviation = _uniform((len(images), 1, 1, 1), 0, settings.noise, images, generator)
+    noise = torch.randn(images.shape, device=images.device, generator=generator)
+    return images * gain + offset + noise * deviation

@@ -1,0 +1,237 @@
+"""Every setting of a training in one tree: defaults, then a file, then the command line."""
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from glioseg.errors import GliosegError
+from glioseg.inference.preprocessing import Preprocessing
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NetworkSettings(_Settings):
+    """Which network, and how wide.
+
+    Attributes:
+        name: A name that ``glioseg info`` lists.
+        width: Channels of the first level; null takes the published width.
+    """
+
+    name: str = "unet"
+    width: int | None = Field(None, ge=1)
+
+
+class Sampling(_Settings):
+    """Which slices a batch is made of.
+
+    Attributes:
+        batch_size: Slices in a batch.
+        crop_size: Rows and columns of the square that is cut out of each slice, in pixels.
+        tumour_share: Share of a batch that is drawn from slices with tumour; the rest is drawn from all slices.
+    """
+
+    batch_size: int = Field(16, ge=1)
+    crop_size: int = Field(192, ge=16)
+    tumour_share: float = Field(0.6, ge=0, le=1)
+
+
+class Augmentation(_Settings):
+    """How slices are varied; every amount is the largest, drawn anew for each slice.
+
+    Attributes:
+        flip: Probability of a left-right flip.
+        rotation_degrees: Rotation to either side.
+        scale: Smallest and largest magnification.
+        shift_pixels: Shift along rows and columns.
+        brightness: Added to normalised intensities, for each sequence.
+        contrast: Share by which normalised intensities are spread or drawn together, for each sequence.
+        gamma: Exponent, as a share around 1, applied to intensities between 0 and 1.
+        noise: Standard deviation of Gaussian noise on normalised intensities.
+        sequence_dropout: Probability, for each, that pre or post is replaced by the FLAIR, as in the patients who
+            lack that sequence.
+    """
+
+    flip: float = Field(0.5, ge=0, le=1)
+    rotation_degrees: float = Field(20.0, ge=0, le=180)
+    scale: tuple[float, float] = (0.78, 1.28)
+    shift_pixels: float = Field(16.0, ge=0)
+    brightness: float = Field(0.3, ge=0)
+    contrast: float = Field(0.25, ge=0, lt=1)
+    gamma: float = Field(0.25, ge=0, lt=1)
+    noise: float = Field(0.15, ge=0)
+    sequence_dropout: float = Field(0.15, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _scale_is_a_range(self) -> Self:
+        if not 0 < self.scale[0] <= self.scale[1]:
+            raise ValueError("scale must be two positive numbers, the smaller first")
+        return self
+
+
+class Optimisation(_Settings):
+    """AdamW with warm-up and cosine decay, and an average of the weights.
+
+    Attributes:
+        learning_rate: The highest, after warm-up.
+        weight_decay: Decoupled decay of AdamW.
+        warmup_share: Share of the budget over which the learning rate rises.
+        final_share: Share of the highest learning rate that is left at the end.
+        clip_norm: Gradients are scaled down to this norm.
+        ema_decay: Decay of the exponential moving average of the weights, which is what validates and ships.
+    """
+
+    learning_rate: float = Field(2e-3, gt=0)
+    weight_decay: float = Field(1e-2, ge=0)
+    warmup_share: float = Field(0.05, ge=0, lt=1)
+    final_share: float = Field(0.01, ge=0, le=1)
+    clip_norm: float = Field(1.0, gt=0)
+    ema_decay: float = Field(0.995, ge=0, lt=1)
+
+
+class Budget(_Settings):
+    """When training ends: exactly one of the three.
+
+    Attributes:
+        epochs: Passes over as many slices as the training patients have.
+        steps: Batches.
+        minutes: Minutes of this machine, spent on training steps. The schedule follows the clock, so that such
+            a run cannot be repeated bit for bit.
+    """
+
+    epochs: int | None = Field(None, ge=1)
+    steps: int | None = Field(None, ge=1)
+    minutes: float | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = [name for name in ("epochs", "steps", "minutes") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of epochs, steps and minutes, not {' and '.join(given) or 'none'}")
+        return self
+
+
+class Validation(_Settings):
+    """When the validation patients are predicted during training.
+
+    Attributes:
+        every_epochs: Epochs from one validation to the next; the last epoch is always validated.
+        flip: Whether prediction averages a slice and its left-right mirror image; goes into the contract.
+    """
+
+    every_epochs: int = Field(5, ge=1)
+    flip: bool = True
+
+
+class Machine(_Settings):
+    """Where and how the arithmetic is done.
+
+    Attributes:
+        device: ``auto`` takes the GPU where there is one.
+        precision: ``auto`` takes bfloat16 where the device computes it in hardware, and float32 elsewhere.
+        deterministic: Ask PyTorch for deterministic algorithms, on a GPU at some cost of speed.
+        tensorboard: Write TensorBoard files too; needs the extra of that name.
+    """
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "32", "bf16"] = "auto"
+    deterministic: bool = False
+    tensorboard: bool = False
+
+
+class TrainingConfig(_Settings):
+    """The whole tree; ``config.json`` in a run's folder holds it as it was in effect."""
+
+    seed: int = Field(0, ge=0)
+    network: NetworkSettings = NetworkSettings()
+    preprocessing: Preprocessing = Preprocessing()
+    sampling: Sampling = Sampling()
+    augmentation: Augmentation = Augmentation()
+    optimisation: Optimisation = Optimisation()
+    budget: Budget = Budget(epochs=60)
+    validation: Validation = Validation()
+    machine: Machine = Machine()
+
+
+def load_config(file: Path | None = None, assignments: Iterable[str] = ()) -> TrainingConfig:
+    """Build the configuration: defaults, then a file, then assignments.
+
+    Args:
+        file: JSON or TOML with any part of the tree.
+        assignments: Each ``section.key=value``, as ``optimisation.learning_rate=1e-3``; values as in JSON.
+
+    Raises:
+        GliosegError: If a key is unknown (the message offers the nearest), or a value is not allowed.
+    """
+    tree = TrainingConfig().model_dump()
+    if file is not None:
+        _merge(tree, _read(file), str(file))
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        if not equals:
+            raise GliosegError(f"--set {assignment} has no value", expected="section.key=value")
+        _merge(tree, _nested(key.strip(), _value(value.strip())), f"--set {assignment}")
+    try:
+        return TrainingConfig.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"] if isinstance(part, str)) or "the configuration"
+        raise GliosegError(
+            f"setting {where} is not allowed", expected=first["msg"], found=repr(first["input"])
+        ) from None
+
+
+def save_config(config: TrainingConfig) -> str:
+    """The effective configuration as JSON text."""
+    return config.model_dump_json(indent=2) + "\n"
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        text = file.read_text(encoding="utf-8")
+        content = tomllib.loads(text) if file.suffix == ".toml" else json.loads(text)
+    except (OSError, ValueError) as error:
+        raise GliosegError(f"{file} cannot be read", expected="JSON, or TOML named .toml", found=str(error)) from error
+    if not isinstance(content, dict):
+        raise GliosegError(f"{file} is no configuration", expected="sections with keys", found=type(content).__name__)
+    return content
+
+
+def _value(text: str) -> Any:
+    """A value as JSON writes it; anything else is a plain string."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _nested(key: str, value: Any) -> dict[str, Any]:
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return dict(value)
+
+
+def _merge(tree: dict[str, Any], changes: Mapping[str, Any], origin: str, path: str = "") -> None:
+    """Lay changes over the tree, in place. The budget is replaced whole, since its keys exclude each other."""
+    for key, value in changes.items():
+        name = f"{path}{key}"
+        if key not in tree:
+            near = get_close_matches(key, tree, n=1)
+            raise GliosegError(
+                f"{origin}: there is no setting {name!r}",
+                expected=f"one of {', '.join(tree)}",
+                remedy=f"Use {path + near[0]!r}, the nearest name" if near else None,
+            )
+        if isinstance(tree[key], dict) and isinstance(value, Mapping):
+            if name == "budget":
+                tree[key] = dict.fromkeys(tree[key])
+            _merge(tree[key], value, origin, f"{name}.")
+        else:
+            tree[key] = value

@@ -1,0 +1,75 @@
+"""The files of one training run, and what belongs in each."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from glioseg.atomic import write_text_atomically
+
+HISTORY_COLUMNS = ("epoch", "step", "seconds", "loss", "validation_dice", "learning_rate", "slices_per_second")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where the parts of a run lie.
+
+    Attributes:
+        root: The run's folder.
+    """
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """The effective configuration, JSON."""
+        return self.root / "config.json"
+
+    @property
+    def split(self) -> Path:
+        """Who trained, validated and was tested, JSON."""
+        return self.root / "split.json"
+
+    @property
+    def checkpoint(self) -> Path:
+        """What a resumed run goes on from."""
+        return self.root / "checkpoint.pt"
+
+    @property
+    def log(self) -> Path:
+        """A row for each epoch, CSV."""
+        return self.root / "log.csv"
+
+    @property
+    def learning_curve(self) -> Path:
+        """The log as a picture, PNG."""
+        return self.root / "learning_curve.png"
+
+    @property
+    def bundle(self) -> Path:
+        """The trained network, ready for use."""
+        return self.root / "bundle"
+
+    @property
+    def scores(self) -> Path:
+        """Scores on the test patients, or on the validation patients where there are none, JSON."""
+        return self.root / "scores.json"
+
+    @property
+    def report(self) -> Path:
+        """The page for people, HTML."""
+        return self.root / "report.html"
+
+
+def write_history(path: Path, history: Sequence[Mapping[str, float | None]]) -> None:
+    """Write the log anew, whole: a resumed run then never repeats or loses a row."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, HISTORY_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: _shown(row.get(key)) for key in HISTORY_COLUMNS} for row in history)
+    write_text_atomically(path, buffer.getvalue())
+
+
+def _shown(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"
