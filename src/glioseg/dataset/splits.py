@@ -14,11 +14,21 @@ from glioseg.dataset.lgg import case_of, site_of
 from glioseg.errors import GliosegError
 
 PUBLISHED_TEST_CASES = frozenset(
-    f"TCGA_{case}"
-    for case in (
-        "HT_7616 CS_6668 CS_4944 HT_7879 DU_7014 DU_6408 DU_6404 DU_5851 CS_6667 HT_7692"  # Buda's ten, by name
-    ).split()
+    {
+        "TCGA_CS_4944",
+        "TCGA_CS_6667",
+        "TCGA_CS_6668",
+        "TCGA_DU_5851",
+        "TCGA_DU_6404",
+        "TCGA_DU_6408",
+        "TCGA_DU_7014",
+        "TCGA_HT_7616",
+        "TCGA_HT_7692",
+        "TCGA_HT_7879",
+    }
 )
+"""The ten cases that the reference implementation of Buda 2019 holds back."""
+
 PARTS = ("train", "validation", "test")
 
 

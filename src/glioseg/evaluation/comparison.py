@@ -67,7 +67,7 @@ def paired_comparison(a: Sequence[float | None], b: Sequence[float | None]) -> P
         ValueError: If the lengths differ.
     """
     pairs = [(x, y) for x, y in zip(a, b, strict=True) if x is not None and y is not None]
-    differences: NDArray[np.float64] = np.round(np.array([x - y for x, y in pairs], dtype=np.float64), _DECIMALS)
+    differences = np.array([x - y for x, y in pairs], dtype=np.float64).round(_DECIMALS)
     p_value, reason = _signed_rank_test(differences)
     ci_low, ci_high = bootstrap_mean_interval(differences) or (None, None)
     return PairedComparison(

@@ -95,7 +95,7 @@ def dice_distribution(scores: Scores) -> str:
 
 def _draw_learning_curve(history: Sequence[Mapping[str, Any]]) -> Figure:
     figure = Figure(figsize=(9.6, 3.1), layout="constrained")
-    loss, dice = figure.subplots(1, 2)
+    loss, dice = figure.subplots(1, 2, gridspec_kw={"wspace": 0.06})
     _draw_curve(loss, _measured(history, "loss"), marker="o" if len(history) == 1 else None)
     loss.set(title="Training loss", xlabel="epoch")
     loss.set_ylim(bottom=0)
@@ -190,5 +190,5 @@ def _svg(draw: Callable[[], Figure], name: str) -> str:
     drawing = text.getvalue()
     drawing = drawing[drawing.index("<svg") :].replace(INK, "currentColor")
     # Its text is set in the page's own typeface.
-    drawing = re.sub(r"'DejaVu Sans'[^;\"]*", "system-ui, sans-serif", drawing)
+    drawing = re.sub(r"'DejaVu Sans'[^;\"]*", "Inter, system-ui, sans-serif", drawing)
     return re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", drawing)
