@@ -4,6 +4,7 @@ import ctypes
 import platform
 import resource
 import sys
+from importlib.metadata import version
 from typing import Literal
 
 import torch
@@ -50,6 +51,12 @@ def peak_memory_mb() -> float:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # macOS counts bytes, Linux kilobytes.
     return peak / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def library_versions() -> dict[str, str]:
+    """The installed versions of the program and of the libraries that decide its results."""
+    names = ("glioseg", "numpy", "scipy", "torch", "lightning-fabric", "kornia", "monai", "tifffile")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}
 
 
 def describe_device(device: torch.device) -> str:

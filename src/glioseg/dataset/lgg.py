@@ -57,6 +57,15 @@ def find_patients(root: Path, *, masks: bool = True) -> list[PatientFiles]:
     Raises:
         GliosegError: If there is no patient, or a patient's files are incomplete or misnamed.
     """
+    return [find_slices(folder, masks=masks) for folder in find_patient_folders(root)]
+
+
+def find_patient_folders(root: Path) -> list[Path]:
+    """List the patients' folders, in the order of their names, without looking into them.
+
+    Raises:
+        GliosegError: If there is none.
+    """
     folders = _patient_folders(root)
     if not folders:
         raise GliosegError(
@@ -65,7 +74,7 @@ def find_patients(root: Path, *, masks: bool = True) -> list[PatientFiles]:
             found="no such file" if root.is_dir() else "no such folder",
             remedy="Give the folder kaggle_3m, or make practice patients with 'glioseg data phantom DEST'",
         )
-    return [find_slices(folder, masks=masks) for folder in folders]
+    return folders
 
 
 def find_slices(folder: Path, *, masks: bool = True) -> PatientFiles:

@@ -1,0 +1,300 @@
+"""The command line: parses, calls, prints. Each command imports what it needs when it runs."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from glioseg import __version__
+from glioseg.errors import GliosegError
+
+if TYPE_CHECKING:
+    from glioseg.evaluation.scores import Scores
+
+app = App(
+    name="glioseg",
+    version=__version__,
+    help="Segment lower-grade glioma on MRI: train networks, compare them by patient, use the winner.",
+)
+data_app = App(name="data", help="Practice patients and the dataset.")
+app.command(data_app)
+
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print the result as JSON.")]
+Device = Annotated[Literal["auto", "cpu", "cuda"], Parameter(help="Where to compute.")]
+Flag = Parameter(negative="")
+
+
+@app.command
+def demo(*, out: Path = Path("demo"), json_output: Json = False) -> None:
+    """See it work: practice patients, a small U-Net, masks, scores and a report, in a few minutes.
+
+    Parameters
+    ----------
+    out
+        A new folder for everything.
+    """
+    from glioseg.commands.demo import demo
+
+    outcome = demo(out)
+    _print_scores(outcome.scores, outcome.training.part, json_output)
+    _print_place("report", outcome.training.folder.report, json_output)
+
+
+@app.command
+def train(
+    *,
+    data: Path,
+    out: Path,
+    network: str | None = None,
+    config: Path | None = None,
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
+    split: Path | None = None,
+    folds: int | None = None,
+    fold: int = 0,
+    deterministic: Annotated[bool, Flag] = False,
+    resume: Annotated[bool, Flag] = False,
+    json_output: Json = False,
+) -> None:
+    """Train one network, choose its threshold on validation patients, score it and write a report.
+
+    Parameters
+    ----------
+    data
+        A folder in the dataset's layout.
+    out
+        The run's folder: configuration, split, log, checkpoint, bundle, scores, report.
+    network
+        A name that ``glioseg info`` lists.
+    config
+        Settings as JSON or TOML, laid over the defaults.
+    set_
+        A setting as section.key=value, laid over the file; may be given many times. Examples:
+        --set budget.minutes=50, --set network.width=16.
+    split
+        A split file. Without it: the published split, or --folds.
+    folds
+        Split the patients into so many folds, stratified by site.
+    fold
+        Which of the folds is tested, from 0.
+    deterministic
+        Ask for deterministic arithmetic.
+    resume
+        Go on with the run that --out holds, under its own settings and split.
+    """
+    from glioseg.commands.train import SplitChoice, train
+    from glioseg.training.config import load_config
+
+    assignments = list(set_)
+    if network is not None:
+        assignments.insert(0, f'network.name="{network}"')
+    if deterministic:
+        assignments.append("machine.deterministic=true")
+    given = bool(config or assignments)
+    chosen = SplitChoice(split, folds, fold) if split or folds else None
+    outcome = train(
+        data,
+        out,
+        config=load_config(config, assignments) if given or not resume else None,
+        split=chosen,
+        resume=resume,
+        command=["glioseg", *sys.argv[1:]],
+    )
+    _print_scores(outcome.scores, outcome.part, json_output)
+    _print_place("bundle", outcome.folder.bundle, json_output)
+    _print_place("report", outcome.folder.report, json_output)
+
+
+@app.command
+def predict(
+    *inputs: Path,
+    model: Path,
+    out: Path,
+    device: Device = "auto",
+    precision: Literal["auto", "32", "bf16"] = "auto",
+    json_output: Json = False,
+) -> int:
+    """Segment scans: a mask for each slice, measurements, and a record of the run.
+
+    Exit code 0 if every patient was done, 1 if some were not, 2 if none could be tried.
+
+    Parameters
+    ----------
+    inputs
+        Folders in the dataset's layout, or single patients' folders.
+    model
+        A bundle's folder.
+    out
+        Where the masks go: <patient>/<slice>_mask.tif, measurements.csv, run.json.
+    precision
+        Arithmetic of the convolutions; auto takes bfloat16 where the hardware computes it.
+    """
+    from glioseg.commands.predict import predict
+
+    run = predict(inputs, model, out, device=device, precision=precision, say=_say)
+    if json_output:
+        print(json.dumps(run.manifest, indent=2))
+    else:
+        done, failed = len(run.results), len(run.failures)
+        print(f"{done} of {done + failed} patients done, masks and measurements in {out}")
+    return 1 if run.failures else 0
+
+
+@app.command
+def evaluate(
+    predicted: Path,
+    truth: Path,
+    *,
+    out: Path,
+    spacing_mm: tuple[float, float, float] | None = None,
+    json_output: Json = False,
+) -> None:
+    """Score masks from anywhere against the truth, by patient in 3-D.
+
+    Parameters
+    ----------
+    predicted
+        <patient>/<slice>_mask.tif, as predict writes them.
+    truth
+        A folder in the dataset's layout.
+    out
+        The file to write: JSON, or CSV where the name ends so.
+    spacing_mm
+        Distance between slices, rows and columns in millimetres. Without it distances are in pixels.
+    """
+    from glioseg.commands.evaluate import evaluate
+
+    scores, without_prediction = evaluate(predicted, truth, out, spacing_mm=spacing_mm)
+    if without_prediction:
+        _say(f"{len(without_prediction)} patients of {truth} have no prediction and are not scored")
+    _print_scores(scores, f"{len(scores.patients)} patients", json_output)
+
+
+@data_app.command
+def phantom(dest: Path, *, patients: int = 20, seed: int = 0, size: int = 256, json_output: Json = False) -> None:
+    """Make practice patients with known tumours, in the dataset's layout.
+
+    Parameters
+    ----------
+    dest
+        A new or empty folder.
+    patients
+        How many.
+    seed
+        Another seed gives other patients.
+    size
+        Rows and columns of a slice, in pixels.
+    """
+    from glioseg.dataset.phantom import write_phantoms
+
+    names = write_phantoms(dest, patients=patients, seed=seed, size=size)
+    print(json.dumps(names) if json_output else f"{len(names)} practice patients in {dest}")
+
+
+@data_app.command
+def split(
+    data: Path, out: Path, *, folds: int | None = None, fold: int = 0, seed: int = 0, json_output: Json = False
+) -> None:
+    """Write a split of the patients as a file: the published one, or one of K folds.
+
+    Parameters
+    ----------
+    data
+        A folder in the dataset's layout.
+    out
+        The split file, JSON.
+    folds
+        So many folds, stratified by site; without it the published split.
+    fold
+        Which of the folds is tested, from 0.
+    seed
+        Another seed deals the patients otherwise.
+    """
+    from glioseg.commands.train import SplitChoice
+    from glioseg.dataset.lgg import find_patient_folders
+    from glioseg.dataset.splits import save_split
+
+    chosen = SplitChoice(folds=folds, fold=fold, seed=seed).split([path.name for path in find_patient_folders(data)])
+    save_split(chosen, out)
+    counts = {part: len(getattr(chosen, part)) for part in ("train", "validation", "test")}
+    line = ", ".join(f"{count} {part}" for part, count in counts.items())
+    print(json.dumps({**counts, "sha256": chosen.sha256}) if json_output else f"{chosen.name}: {line}, in {out}")
+
+
+@app.command
+def info(*, json_output: Json = False) -> None:
+    """List the networks and formats."""
+    from glioseg.networks.table import NETWORKS
+
+    if json_output:
+        networks = {name: vars(entry) for name, entry in NETWORKS.items()}
+        print(json.dumps({"version": __version__, "networks": networks, "formats": ["tif"]}, indent=2))
+        return
+    for name, entry in NETWORKS.items():
+        print(
+            f"{name:12}{entry.title:12}width {entry.published_width:<4}multiple {entry.size_multiple:<4}{entry.paper}"
+        )
+
+
+@app.command
+def doctor(*, json_output: Json = False) -> None:
+    """Versions, device and threads, for a bug report."""
+    from glioseg.machine import choose_device, choose_precision, describe_device, library_versions
+
+    device = choose_device()
+    facts = {
+        "glioseg": __version__,
+        "device": describe_device(device),
+        "precision": choose_precision("auto", device),
+        **library_versions(),
+    }
+    print(json.dumps(facts, indent=2) if json_output else "\n".join(f"{k:18}{v}" for k, v in facts.items()))
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line and exit code 2."""
+    try:
+        result = app(sys.argv[1:], exit_on_error=False, print_error=True, result_action="return_value")
+    except GliosegError as error:
+        print(f"glioseg: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("glioseg: stopped; what was finished is kept", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        from cyclopts import CycloptsError
+
+        if isinstance(error, CycloptsError):
+            sys.exit(2)
+        raise
+    sys.exit(result if isinstance(result, int) else 0)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _print_place(what: str, path: Path, json_output: bool) -> None:
+    if not json_output:
+        print(f"{what}: {path.resolve()}")
+
+
+def _print_scores(scores: "Scores", part: str, json_output: bool) -> None:
+    if json_output:
+        print(scores.to_json(), end="")
+        return
+    print(f"\nScores on {part}")
+    print(f"{'':32}{'mean':>9}{'95 % interval':>20}{'median':>9}{'minimum':>9}")
+    summaries = scores.summary()
+    for name, metric in scores.metrics().items():
+        summary = summaries[name]
+        if summary.mean is None:
+            continue
+        title = f"{metric.title}{f' [{metric.unit}]' if metric.unit else ''}"
+        interval = "" if summary.ci_low is None else f"{summary.ci_low:.3f} to {summary.ci_high:.3f}"
+        print(f"{title:32}{summary.mean:9.3f}{interval:>20}{summary.median:9.3f}{summary.minimum:9.3f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What each command does, as a Python call; the command line only parses and prints."""
