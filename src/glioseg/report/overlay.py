@@ -163,11 +163,11 @@ def informative_slices(truth: NDArray[np.bool_], predicted: NDArray[np.bool_], c
         predicted: The predicted mask, shape (slice, row, column).
         count: How many slices at most.
     """
-    tumour = _area_px(truth) if truth.any() else _area_px(predicted)
+    largest, of = (_area_px(truth), "tumour") if truth.any() else (_area_px(predicted), "prediction")
     difference = _area_px(truth ^ predicted)
     reasons: dict[int, str] = {}
-    if tumour.any():
-        reasons[int(tumour.argmax())] = "largest tumour"
+    if largest.any():
+        reasons[int(largest.argmax())] = f"largest {of}"
     if difference.any() and count > 1:
         widest = int(difference.argmax())
         reasons[widest] = f"{reasons[widest]}, most disagreement" if widest in reasons else "most disagreement"

@@ -201,7 +201,11 @@ def _training_sentence(history: Sequence[Mapping[str, Any]]) -> str:
     if not history:
         return "No learning curve was recorded."
     last, speeds = history[-1], [row["slices_per_second"] for row in history if row.get("slices_per_second")]
-    parts = [f"{last['epoch']} epochs", f"{format_value(last['step'], METRICS['true_voxels'])} steps", _duration(last["seconds"])]
+    parts = [
+        f"{last['epoch']} epochs",
+        f"{format_value(last['step'], METRICS['true_voxels'])} steps",
+        _duration(last["seconds"]),
+    ]
     if speeds:
         parts.append(f"a median of {np.median(speeds):.1f} slices per second")
     return f"{', '.join(parts)}."

@@ -1,0 +1,191 @@
+"""Outlines lie exactly where the masks end, and the slices shown are the ones that matter."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from numpy.typing import NDArray
+
+from glioseg.errors import GliosegError
+from glioseg.report.overlay import (
+    GUTTER_PX,
+    PREDICTION_COLOUR,
+    TRUTH_COLOUR,
+    Case,
+    case_montage,
+    case_tiles,
+    informative_slices,
+    intensity_window,
+    outline_layer,
+    outline_overlay,
+    to_grey,
+)
+from glioseg.volume import Mask, Volume
+
+Flags = NDArray[np.bool_]
+SLICE = np.random.default_rng(1).integers(0, 256, (12, 10)).astype(np.uint8)
+EMPTY = np.zeros((12, 10), np.bool_)
+
+
+def square() -> Flags:
+    flags = EMPTY.copy()
+    flags[3:7, 2:6] = True
+    return flags
+
+
+def drawn_in(picture: NDArray[np.uint8], colour: tuple[int, int, int]) -> Flags:
+    found: Flags = (picture == np.array(colour)).all(axis=-1)
+    return found
+
+
+def ring(outer: tuple[int, int, int, int], inner: tuple[int, int, int, int]) -> Flags:
+    """The pixels of one box (first row, end row, first column, end column) that are not in the other."""
+    flags = np.zeros((24, 20), np.bool_)
+    flags[outer[0] : outer[1], outer[2] : outer[3]] = True
+    flags[inner[0] : inner[1], inner[2] : inner[3]] = False
+    return flags
+
+
+def without_corners(flags: Flags) -> Flags:
+    """A diagonal step is longer than one pixel, so the outer line leaves the corners out."""
+    rows, columns = np.flatnonzero(flags.any(axis=1)), np.flatnonzero(flags.any(axis=0))
+    kept = flags.copy()
+    kept[np.ix_([rows[0], rows[-1]], [columns[0], columns[-1]])] = False
+    return kept
+
+
+def test_prediction_is_outlined_just_inside_its_edge() -> None:
+    picture = outline_overlay(SLICE, EMPTY, square(), scale=2, line_px=1)
+    np.testing.assert_array_equal(drawn_in(picture, PREDICTION_COLOUR), ring((6, 14, 4, 12), (7, 13, 5, 11)))
+
+
+def test_truth_is_outlined_just_outside_its_edge() -> None:
+    picture = outline_overlay(SLICE, square(), EMPTY, scale=2, line_px=1)
+    expected = without_corners(ring((5, 15, 3, 13), (6, 14, 4, 12)))
+    np.testing.assert_array_equal(drawn_in(picture, TRUTH_COLOUR), expected)
+
+
+def test_equal_masks_show_both_outlines() -> None:
+    agreeing = outline_overlay(SLICE, square(), square())
+    for mask, colour in (((square(), EMPTY), TRUTH_COLOUR), ((EMPTY, square()), PREDICTION_COLOUR)):
+        alone = outline_overlay(SLICE, *mask)
+        np.testing.assert_array_equal(drawn_in(agreeing, colour), drawn_in(alone, colour))
+
+
+def test_picture_is_untouched_beside_the_lines() -> None:
+    plain = outline_overlay(SLICE, EMPTY, EMPTY)
+    outlined = outline_overlay(SLICE, square(), np.roll(square(), 2, axis=1))
+    lines = drawn_in(outlined, TRUTH_COLOUR) | drawn_in(outlined, PREDICTION_COLOUR)
+    assert lines.any()
+    np.testing.assert_array_equal(outlined[~lines], plain[~lines])
+    np.testing.assert_array_equal(plain[..., 0], plain[..., 2])
+
+
+def test_scale_one_keeps_the_grey_levels() -> None:
+    picture = outline_overlay(SLICE, EMPTY, EMPTY, scale=1, window=(0.0, 255.0))
+    np.testing.assert_array_equal(picture[..., 1], SLICE)
+
+
+@given(mask=arrays.arrays(np.bool_, (9, 7)), scale=st.integers(1, 3))
+@settings(max_examples=40, deadline=None)
+def test_truth_line_never_covers_its_mask_and_prediction_line_never_leaves_its_own(mask: Flags, scale: int) -> None:
+    inside = np.kron(mask, np.ones((scale, scale))).astype(np.bool_)
+    nothing = np.zeros_like(mask)
+    truth = outline_layer(mask, nothing, scale=scale)[..., 3] > 0
+    prediction = outline_layer(nothing, mask, scale=scale)[..., 3] > 0
+    assert not (truth & inside).any()
+    assert not (prediction & ~inside).any()
+    assert prediction.any() == mask.any()
+
+
+def test_window_ignores_the_background_and_a_few_bright_voxels() -> None:
+    voxels = np.zeros((4, 50, 50), np.uint8)
+    voxels[:, 10:40, 10:40] = np.linspace(50, 100, 30).astype(np.uint8)
+    voxels[0, 10, 10] = 255
+    dark, bright = intensity_window(voxels)
+    assert 50 <= dark < 55
+    assert 95 < bright <= 100
+
+
+@pytest.mark.parametrize("level", [0, 7])
+def test_uniform_slice_has_a_picture(level: int) -> None:
+    assert to_grey(np.full((4, 4), level, np.uint8)).shape == (4, 4)
+
+
+def volume_mask(areas: list[int]) -> Flags:
+    """A mask with so many voxels in each slice."""
+    flags = np.zeros((len(areas), 10, 10), np.bool_)
+    for index, area in enumerate(areas):
+        flags[index].flat[:area] = True
+    return flags
+
+
+def test_largest_tumour_and_most_disagreement_are_shown() -> None:
+    truth = volume_mask([0, 0, 3, 9, 30, 20, 20, 5, 0, 0])
+    predicted = volume_mask([0, 0, 3, 9, 30, 20, 0, 5, 0, 0])
+    chosen = informative_slices(truth, predicted, 4)
+    assert chosen[4] == "largest tumour"
+    assert chosen[6] == "most disagreement"
+    assert len(chosen) == 4
+    assert list(chosen) == sorted(chosen)
+    assert set(chosen) <= set(range(2, 8))
+
+
+def test_one_slice_may_have_both_reasons() -> None:
+    chosen = informative_slices(volume_mask([0, 9, 2]), volume_mask([0, 0, 2]), 1)
+    assert chosen == {1: "largest tumour"}
+    chosen = informative_slices(volume_mask([0, 9, 2]), volume_mask([0, 0, 2]), 2)
+    assert chosen == {1: "largest tumour, most disagreement", 2: ""}
+
+
+def test_prediction_counts_where_the_truth_is_empty() -> None:
+    assert informative_slices(volume_mask([0] * 6), volume_mask([0, 0, 1, 7, 0, 0]), 1) == {3: "largest prediction"}
+
+
+@given(
+    areas=st.lists(st.tuples(st.integers(0, 100), st.integers(0, 100)), min_size=1, max_size=12),
+    count=st.integers(1, 6),
+)
+@settings(max_examples=60, deadline=None)
+def test_as_many_slices_as_asked_for_or_all(areas: list[tuple[int, int]], count: int) -> None:
+    truth, predicted = (volume_mask([pair[which] for pair in areas]) for which in (0, 1))
+    chosen = informative_slices(truth, predicted, count)
+    assert len(chosen) == min(count, len(areas))
+    assert set(chosen) <= set(range(len(areas)))
+    if truth.any():
+        assert int(truth.sum(axis=(1, 2)).argmax()) in chosen
+
+
+def test_tiles_share_a_box_that_holds_both_masks(make_case: Callable[..., Case]) -> None:
+    case = make_case()
+    tiles = case_tiles(case, 3)
+    assert len({tile.grey.shape for tile in tiles}) == 1
+    for tile in tiles:
+        assert tile.truth.sum() == case.truth.voxels[tile.slice_index].sum()
+        assert tile.predicted.sum() == case.predicted.voxels[tile.slice_index].sum()
+
+
+def test_montage_sets_the_tiles_side_by_side(make_case: Callable[..., Case]) -> None:
+    case = make_case()
+    rows, columns = case_tiles(case, 3)[0].grey.shape
+    montage = case_montage(case, 3, scale=2)
+    assert montage.shape == (2 * rows, 3 * 2 * columns + 2 * GUTTER_PX, 3)
+    assert drawn_in(montage, TRUTH_COLOUR).any()
+    assert drawn_in(montage, PREDICTION_COLOUR).any()
+    np.testing.assert_array_equal(montage, case_montage(case, 3, scale=2))
+
+
+def test_empty_scan_has_a_montage() -> None:
+    nothing = Mask("X", np.zeros((2, 6, 6), np.bool_))
+    case = Case("only", "X", Volume("X", np.zeros((2, 6, 6, 3), np.uint8)), nothing, nothing, None)
+    assert not case_montage(case, scale=1).any()
+
+
+def test_mask_of_another_grid_is_refused(make_case: Callable[..., Case]) -> None:
+    case = make_case()
+    other = Mask("DU_0002", np.zeros((3, 4, 5), np.bool_))
+    with pytest.raises(GliosegError, match=r"predicted mask does not fit .*expected \(8, 40, 32\), found \(3, 4, 5\)"):
+        Case("best", "DU_0002", case.volume, case.truth, other, None)
