@@ -43,10 +43,15 @@ def test_patients_without_both_scores_are_left_out_and_counted() -> None:
 
 def test_the_interval_of_an_equal_lead_is_that_lead() -> None:
     result = paired_comparison([0.3, 0.6, 0.2], [0.2, 0.5, 0.1])
-    # Rounding makes 0.3 - 0.2, 0.6 - 0.5 and 0.2 - 0.1 three different floats of one true rank.
     assert result.ci_low == pytest.approx(0.1)
     assert result.ci_high == pytest.approx(0.1)
-    assert result.p_value == paired_comparison([2, 2, 2], [1, 1, 1]).p_value
+
+
+def test_differences_equal_but_for_rounding_share_a_rank() -> None:
+    # As floats 0.2 - 0.1 is larger than 0.3 - 0.2.
+    result = paired_comparison([0.2, 0.2, 0.9, 0.9], [0.1, 0.3, 0.2, 0.1])
+    assert result.p_value == paired_comparison([1, -1, 7, 8], [0, 0, 0, 0]).p_value
+    assert result.p_value != paired_comparison([2, -1, 7, 8], [0, 0, 0, 0]).p_value
 
 
 def test_networks_that_never_differ() -> None:

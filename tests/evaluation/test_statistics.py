@@ -17,6 +17,11 @@ def test_a_summary_by_hand() -> None:
     assert (summary.count, summary.undefined) == (5, 1)
 
 
+def test_a_score_of_zero_is_a_score() -> None:
+    summary = summarise([0.0, 1.0])
+    assert (summary.mean, summary.minimum, summary.count, summary.undefined) == (0.5, 0, 2, 0)
+
+
 def test_undefined_values_enter_no_number() -> None:
     with_gaps, without = summarise([None, 0.5, None, 0.7]), summarise([0.5, 0.7])
     assert with_gaps.undefined == 2
