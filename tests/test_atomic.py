@@ -1,0 +1,150 @@
+import os
+import resource
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from glioseg.atomic import atomic_file, write_bytes_atomically, write_text_atomically
+from glioseg.errors import GliosegError
+
+LIMIT_BYTES = 64 * 1024
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_text_and_bytes_come_back_as_written(tmp_path: Path) -> None:
+    write_text_atomically(tmp_path / "text", "größe\n")
+    write_bytes_atomically(tmp_path / "bytes", b"\x00\r\n\xff")
+    assert (tmp_path / "text").read_bytes() == "größe\n".encode()
+    assert (tmp_path / "bytes").read_bytes() == b"\x00\r\n\xff"
+    assert names(tmp_path) == ["bytes", "text"]
+
+
+def test_folders_on_the_way_are_made(tmp_path: Path) -> None:
+    write_text_atomically(tmp_path / "a" / "b" / "c", "x")
+    assert (tmp_path / "a" / "b" / "c").read_text() == "x"
+
+
+def test_the_name_is_taken_only_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    with atomic_file(path) as file:
+        file.write(b"new")
+        file.flush()
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_an_exception_leaves_what_was_there(tmp_path: Path, error: type[BaseException]) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+
+    def write_half() -> None:
+        with atomic_file(path) as file:
+            file.write(b"half")
+            raise error("stop")
+
+    with pytest.raises(error, match="stop"):
+        write_half()
+    assert path.read_bytes() == b"old"
+    assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
+def test_a_result_is_as_readable_as_any_other_file(tmp_path: Path, mask: int, mode: int) -> None:
+    before = os.umask(mask)
+    try:
+        write_text_atomically(tmp_path / "file", "x")
+        assert os.umask(mask) == mask
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == mode
+
+
+WRITES = {
+    "write at once": "write_bytes_atomically(path, b'x' * {size})",
+    "write piece by piece": "\n    ".join(
+        ["with atomic_file(path) as file:", "    for _ in range({size} // 1000 + 1): file.write(b'x' * 1000)"]
+    ),
+}
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES.keys())
+def test_when_the_system_takes_no_more_bytes_the_old_content_stays(tmp_path: Path, write: str) -> None:
+    """The system itself refuses the write, in a process of its own."""
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    script = f"""
+from pathlib import Path
+from glioseg.atomic import atomic_file, write_bytes_atomically
+from glioseg.errors import GliosegError
+path = Path({str(path)!r})
+try:
+    {write.format(size=2 * LIMIT_BYTES)}
+except GliosegError as error:
+    print(error)
+"""
+
+    def limit_file_size() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT_BYTES, LIMIT_BYTES))
+
+    ran = subprocess.run(
+        [sys.executable, "-B", "-c", script], preexec_fn=limit_file_size, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith(f"cannot write {path}: File too large. Free space")
+    assert path.read_bytes() == b"old"
+    assert names(tmp_path) == ["file"]
+
+
+def test_a_disk_that_is_full_only_at_the_last_moment_leaves_the_old_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some file systems accept every write and report the full disk when asked to flush."""
+    (tmp_path / "file").write_bytes(b"old")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(GliosegError, match="No space left on device"):
+        write_text_atomically(tmp_path / "file", "new")
+    assert (tmp_path / "file").read_bytes() == b"old"
+    assert names(tmp_path) == ["file"]
+
+
+def test_a_folder_that_is_a_file_is_an_error_of_the_user(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("mine")
+    with pytest.raises(GliosegError, match=r"cannot write .*taken/file: ") as caught:
+        write_text_atomically(tmp_path / "taken" / "file", "x")
+    assert "Not a directory" in str(caught.value) or "File exists" in str(caught.value)
+    assert (tmp_path / "taken").read_text() == "mine"
+
+
+def test_a_folder_of_the_same_name_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "file" / "within").mkdir(parents=True)
+    with pytest.raises(GliosegError, match=r"cannot write .*file: Is a directory"):
+        write_text_atomically(tmp_path / "file", "x")
+    assert names(tmp_path) == ["file"]
+    assert names(tmp_path / "file") == ["within"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_a_read_only_folder_is_an_error_of_the_user(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"old")
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(GliosegError, match="Permission denied"):
+            write_text_atomically(tmp_path / "file", "new")
+    finally:
+        tmp_path.chmod(0o700)
+    assert names(tmp_path) == ["file"]
+    assert (tmp_path / "file").read_bytes() == b"old"
