@@ -6,7 +6,8 @@ A folder for each patient, ``<collection>_<site>_<case>_<date>``, with ``<patien
 
 import csv
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +29,13 @@ class PatientFiles:
         patient: The folder's name.
         images: A picture for each slice.
         masks: A mask for each slice, or empty where the patient has none.
+        clinical: The patient's row of ``data.csv`` by column, empty where there is none.
     """
 
     patient: str
     images: tuple[Path, ...]
     masks: tuple[Path, ...]
+    clinical: Mapping[str, str] = field(default_factory=dict)
 
 
 def case_of(patient: str) -> str:
@@ -57,7 +60,11 @@ def find_patients(root: Path, *, masks: bool = True) -> list[PatientFiles]:
     Raises:
         GliosegError: If there is no patient, or a patient's files are incomplete or misnamed.
     """
-    return [find_slices(folder, masks=masks) for folder in find_patient_folders(root)]
+    folders = find_patient_folders(root)
+    clinical = read_clinical(folders[0].parent)
+    return [
+        replace(find_slices(folder, masks=masks), clinical=clinical.get(case_of(folder.name), {})) for folder in folders
+    ]
 
 
 def find_patient_folders(root: Path) -> list[Path]:

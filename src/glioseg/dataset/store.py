@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,18 +20,19 @@ from glioseg.dataset.lgg import PatientFiles, find_patients, read_patient, site_
 from glioseg.errors import GliosegError
 from glioseg.volume import CHANNELS, Mask, Volume
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
 class StoredPatient:
-    """A patient's rows in the arrays: slices ``start`` to ``stop`` - 1."""
+    """A patient's rows in the arrays, slices ``start`` to ``stop`` - 1, and what is known of the patient."""
 
     patient: str
     start: int
     stop: int
     slice_names: tuple[str, ...]
     missing_sequences: tuple[str, ...]
+    clinical: Mapping[str, str]
 
     @property
     def site(self) -> str:
@@ -94,9 +95,10 @@ def _default_cache() -> Path:
 
 
 def _signature(files: Sequence[PatientFiles]) -> str:
-    """What tells one state of the files from another without reading them: names, sizes, times."""
+    """What tells one state of the data from another without reading pictures: names, sizes, times, the table."""
     digest = hashlib.sha256(str(_FORMAT).encode())
     for patient in files:
+        digest.update(json.dumps(dict(patient.clinical), sort_keys=True).encode())
         for path in (*patient.images, *patient.masks):
             status = path.stat()
             digest.update(f"{patient.patient}/{path.name}:{status.st_size}:{status.st_mtime_ns}\n".encode())
@@ -148,7 +150,10 @@ def _write_arrays(files: Sequence[PatientFiles], signature: str, folder: Path) -
                 digest.update(content)
             digest.update(patient.patient.encode())
             stop = start + len(volume.voxels)
-            entries.append(StoredPatient(patient.patient, start, stop, volume.slice_names, volume.missing_sequences()))
+            missing = volume.missing_sequences()
+            entries.append(
+                StoredPatient(patient.patient, start, stop, volume.slice_names, missing, dict(patient.clinical))
+            )
             start = stop
     index = {
         "signature": signature,
