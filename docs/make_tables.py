@@ -1,0 +1,54 @@
+"""Fill the tables of reference.md from the code: ``python docs/make_tables.py``. A test holds the two together."""
+
+import inspect
+import re
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from glioseg.evaluation.definitions import METRICS
+from glioseg.training.config import TrainingConfig
+
+REFERENCE = Path(__file__).with_name("reference.md")
+
+
+def filled(text: str) -> str:
+    """The page with its tables as the code has them."""
+    for name, table in (("settings", settings_table()), ("metrics", metrics_table())):
+        text = re.sub(
+            rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)",
+            lambda found, table=table: f"{found[1]}{table}{found[2]}",
+            text,
+            flags=re.DOTALL,
+        )
+    return text
+
+
+def settings_table() -> str:
+    """A row for each setting: key, default, meaning."""
+    rows = ["| setting | default | meaning |", "|---|---|---|", "| `seed` | `0` | Decides all chance of a run. |"]
+    for section, field in TrainingConfig.model_fields.items():
+        if isinstance(field.default, BaseModel):
+            meanings = attributes(type(field.default))
+            for key, default in field.default.model_dump(mode="json").items():
+                shown = "" if default is None else f"`{default}`"
+                rows.append(f"| `{section}.{key}` | {shown} | {meanings[key]} |")
+    return "\n".join(rows) + "\n"
+
+
+def metrics_table() -> str:
+    """A row for each metric: title, unit, definition."""
+    rows = ["| metric | unit | definition |", "|---|---|---|"]
+    rows += [f"| {m.title} | {m.unit} | {m.definition.replace('|', chr(92) + '|')} |" for m in METRICS.values()]
+    return "\n".join(rows) + "\n"
+
+
+def attributes(model: type[BaseModel]) -> dict[str, str]:
+    """The meanings that a class gives its fields under "Attributes:" in its docstring."""
+    section = inspect.cleandoc(model.__doc__ or "").partition("Attributes:\n")[2]
+    entries = re.findall(r"^    (\w+): (.*?)(?=^    \w+: |\Z)", section, flags=re.DOTALL | re.MULTILINE)
+    return {name: " ".join(meaning.replace("``", "`").split()) for name, meaning in entries}
+
+
+if __name__ == "__main__":
+    REFERENCE.write_text(filled(REFERENCE.read_text(encoding="utf-8")), encoding="utf-8")
