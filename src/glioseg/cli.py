@@ -289,7 +289,8 @@ def _print_scores(scores: "Scores", part: str, json_output: bool) -> None:
     summaries = scores.summary()
     for name, metric in scores.metrics().items():
         summary = summaries[name]
-        if summary.mean is None:
+        # Voxel counts describe the patients, not the masks' quality; the files hold them.
+        if summary.mean is None or metric.better is None:
             continue
         title = f"{metric.title}{f' [{metric.unit}]' if metric.unit else ''}"
         interval = "" if summary.ci_low is None else f"{summary.ci_low:.3f} to {summary.ci_high:.3f}"
