@@ -27,7 +27,7 @@ class Preprocessing(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     method: Literal["zscore"] = "zscore"
-    head_above: float = Field(10.0, ge=0)
+    head_above: float = Field(10.0, ge=0, allow_inf_nan=False)
     clip_percentile: float = Field(99.5, gt=50, le=100)
 
 

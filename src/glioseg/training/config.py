@@ -5,16 +5,17 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from glioseg.errors import GliosegError
 from glioseg.inference.preprocessing import Preprocessing
 
 
 class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # JSON has no infinity: a configuration that holds one could not be read again.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class NetworkSettings(_Settings):
@@ -130,6 +131,10 @@ class Validation(_Settings):
     flip: bool = True
 
 
+def _number_as_text(value: Any) -> Any:
+    return str(value) if type(value) is int else value
+
+
 class Machine(_Settings):
     """Where and how the arithmetic is done.
 
@@ -141,7 +146,8 @@ class Machine(_Settings):
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["auto", "32", "bf16"] = "auto"
+    # A file or the command line gives 32 as a number.
+    precision: Annotated[Literal["auto", "32", "bf16"], BeforeValidator(_number_as_text)] = "auto"
     deterministic: bool = False
     tensorboard: bool = False
 
