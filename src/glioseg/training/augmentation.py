@@ -85,6 +85,8 @@ def _warp_matrices(images: Tensor, settings: Augmentation, crop_size: int, gener
 def _vary_gamma(images: Tensor, limits: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
     if settings.gamma == 0:
         return images
+    # A sequence that is black all over has the limit 0.
+    limits = limits.clamp(min=1e-3)
     low = math.log(1 - settings.gamma)
     exponent = torch.exp(_uniform((*images.shape[:2], 1, 1), low, -low, images, generator))
     return (images.clamp(min=0) / limits).pow(exponent) * limits

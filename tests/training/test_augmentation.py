@@ -1,0 +1,293 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from glioseg.inference.preprocessing import clip_and_normalise
+from glioseg.training.augmentation import augment
+from glioseg.training.config import Augmentation
+from glioseg.training.sampling import Batch
+
+SIZE = 64
+NOTHING = Augmentation(
+    flip=0,
+    rotation_degrees=0,
+    scale=(1, 1),
+    shift_pixels=0,
+    brightness=0,
+    contrast=0,
+    gamma=0,
+    noise=0,
+    sequence_dropout=0,
+)
+GEOMETRY = NOTHING.model_copy(update={"flip": 0.5, "rotation_degrees": 20, "scale": (0.78, 1.28), "shift_pixels": 6})
+AS_STORED = torch.tensor([0.0, 1.0, 255.0])
+FLAIR = 1
+ROUNDING = 2e-3
+"""Normalised intensities: the warp computes coordinates in float32."""
+
+
+def only(**amounts: object) -> Augmentation:
+    return NOTHING.model_copy(update=amounts)
+
+
+def random_batch(slices: int = 6, size: int = SIZE) -> Batch:
+    rng = np.random.default_rng(3)
+    images = torch.from_numpy(rng.integers(0, 256, (slices, 3, size, size), dtype=np.uint8))
+    masks = torch.from_numpy(rng.random((slices, 1, size, size)) < 0.3)
+    low = torch.from_numpy(rng.uniform(20, 60, (slices, 3))).float()
+    return Batch(images, masks, torch.stack((low, low / 2 + 10, 150 + low), dim=-1))
+
+
+def plain_batch(images: Tensor, masks: Tensor | None = None, statistics: Tensor = AS_STORED) -> Batch:
+    """Pictures whose normalised values are the stored ones, unless statistics are given."""
+    masks = torch.zeros(len(images), 1, *images.shape[-2:], dtype=torch.bool) if masks is None else masks
+    return Batch(images, masks, statistics.expand(*images.shape[:2], 3))
+
+
+def bright_square(slices: int = 16) -> Batch:
+    mask = torch.zeros(slices, 1, SIZE, SIZE, dtype=torch.bool)
+    mask[..., 22:40, 26:42] = True
+    return plain_batch((mask * 255).to(torch.uint8).repeat(1, 3, 1, 1), mask)
+
+
+def augmented(batch: Batch, settings: Augmentation, seed: int = 0, crop: int = SIZE) -> tuple[Tensor, Tensor]:
+    return augment(batch, settings, crop, torch.Generator().manual_seed(seed))
+
+
+def normalised(batch: Batch) -> Tensor:
+    return clip_and_normalise(batch.images, batch.statistics)
+
+
+@pytest.mark.parametrize("size", [64, 63, 40])
+def test_no_amounts_and_the_full_size_change_nothing(size: int) -> None:
+    batch = random_batch(size=size)
+    images, masks = augmented(batch, NOTHING, crop=size)
+    torch.testing.assert_close(images, normalised(batch), rtol=0, atol=ROUNDING)
+    assert torch.equal(masks, batch.masks.float())
+    assert images.dtype == masks.dtype == torch.float32
+
+
+def test_a_smaller_crop_is_a_window_that_lands_anywhere() -> None:
+    row, column = torch.meshgrid(torch.arange(SIZE), torch.arange(SIZE), indexing="ij")
+    coordinates = torch.stack((row, torch.zeros_like(row), column)).to(torch.uint8).repeat(200, 1, 1, 1)
+    images, _ = augmented(plain_batch(coordinates), NOTHING, crop=32)
+    corners = images[:, [0, 2], 0, 0]
+    steps = torch.arange(32.0)
+    torch.testing.assert_close(
+        images[:, 0], (corners[:, 0, None] + steps)[..., None].expand(-1, 32, 32), rtol=0, atol=1e-3
+    )
+    torch.testing.assert_close(
+        images[:, 2], (corners[:, 1, None] + steps)[:, None].expand(-1, 32, 32), rtol=0, atol=1e-3
+    )
+    assert corners.min() >= 0
+    assert corners.max() <= 32
+    assert torch.all(corners.min(dim=0).values < 2)
+    assert torch.all(corners.max(dim=0).values > 30)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**40))
+def test_picture_and_mask_move_together(seed: int) -> None:
+    images, masks = augmented(bright_square(), GEOMETRY, seed)
+    bright = images[:, :1] >= 127.5
+    both = (bright & masks.bool()).sum(dim=(1, 2, 3))
+    either = (bright | masks.bool()).sum(dim=(1, 2, 3))
+    assert torch.all(both > 100)
+    assert torch.all(both / either > 0.98)
+    assert torch.equal(images[:, 0], images[:, 1])
+    assert torch.equal(images[:, 0], images[:, 2])
+
+
+def test_slices_move_each_their_own_way() -> None:
+    _, masks = augmented(bright_square(), GEOMETRY)
+    assert len({mask.numpy().tobytes() for mask in masks}) == len(masks)
+
+
+def test_a_certain_flip_mirrors_left_and_right_only() -> None:
+    batch = random_batch()
+    images, masks = augmented(batch, only(flip=1.0))
+    torch.testing.assert_close(images, normalised(batch).flip(-1), rtol=0, atol=ROUNDING)
+    assert torch.equal(masks, batch.masks.float().flip(-1))
+
+
+def test_an_uncertain_flip_mirrors_some() -> None:
+    batch = random_batch(40)
+    _, masks = augmented(batch, only(flip=0.5))
+    target = batch.masks.float()
+    as_they_were = (masks == target).all(dim=(1, 2, 3))
+    mirrored = (masks == target.flip(-1)).all(dim=(1, 2, 3))
+    assert torch.all(as_they_were ^ mirrored)
+    assert 8 < as_they_were.sum() < 32
+
+
+def bar() -> Batch:
+    """A bar from top to bottom through the centre, thin enough to have a direction."""
+    mask = torch.zeros(60, 1, SIZE, SIZE, dtype=torch.bool)
+    mask[..., 8:56, 29:35] = True
+    return plain_batch((mask * 255).to(torch.uint8).repeat(1, 3, 1, 1), mask)
+
+
+def tilt_degrees(mask: Tensor) -> float:
+    """Of the bar's long axis against the rows' direction, to either side."""
+    places = np.argwhere(mask[0].numpy()).astype(float)
+    _, vectors = np.linalg.eigh(np.cov(places.T))
+    row, column = vectors[:, -1]
+    return math.degrees(math.atan(column / row))
+
+
+def test_rotation_goes_to_either_side_as_far_as_it_may() -> None:
+    _, masks = augmented(bar(), only(rotation_degrees=20))
+    tilts = np.array([tilt_degrees(mask) for mask in masks])
+    assert np.abs(tilts).max() < 20.5
+    assert tilts.min() < -15
+    assert tilts.max() > 15
+
+
+def test_scale_keeps_to_its_range_and_uses_it() -> None:
+    batch = bright_square(60)
+    _, masks = augmented(batch, only(scale=(0.8, 1.25)))
+    scales = (masks.sum(dim=(1, 2, 3)) / batch.masks[0].sum()).sqrt()
+    # A square's outline falls on whole pixels, so that its side is known to about one of 16.
+    assert 0.8 - 0.06 < scales.min() < 0.88
+    assert 1.14 < scales.max() < 1.25 + 0.06
+
+
+def test_shift_keeps_to_its_range_and_uses_it() -> None:
+    batch = bright_square(60)
+    _, masks = augmented(batch, only(shift_pixels=6))
+    before, after = (torch.stack([mask[0].nonzero().float().mean(dim=0) for mask in m]) for m in (batch.masks, masks))
+    shifts = after - before
+    assert shifts.abs().max() <= 6.5
+    assert torch.all(shifts.min(dim=0).values < -4)
+    assert torch.all(shifts.max(dim=0).values > 4)
+
+
+def test_a_dropped_sequence_is_the_flair_with_the_flairs_statistics() -> None:
+    batch = random_batch()
+    images, _ = augmented(batch, only(sequence_dropout=1.0))
+    flair = normalised(batch)[:, FLAIR : FLAIR + 1]
+    torch.testing.assert_close(images, flair.expand(-1, 3, -1, -1), rtol=0, atol=ROUNDING)
+
+
+def test_pre_and_post_are_dropped_independently_and_the_flair_never() -> None:
+    batch = random_batch(60, size=24)
+    images, _ = augmented(batch, only(sequence_dropout=0.5), crop=24)
+    own = normalised(batch)
+    dropped = (images - own).abs().amax(dim=(2, 3)) > 0.1
+    replaced = (images - own[:, FLAIR : FLAIR + 1]).abs().amax(dim=(2, 3)) < ROUNDING
+    assert not dropped[:, FLAIR].any()
+    assert torch.equal(dropped[:, [0, 2]], replaced[:, [0, 2]])
+    assert {(bool(pre), bool(post)) for pre, _, post in dropped} == {
+        (a, b) for a in (False, True) for b in (False, True)
+    }
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.25])
+def test_what_comes_in_from_outside_is_black(gamma: float) -> None:
+    batch = random_batch()
+    images, masks = augmented(batch, only(gamma=gamma), crop=SIZE + 20)
+    black = clip_and_normalise(torch.zeros_like(batch.images), batch.statistics)[..., :1, :1]
+    # A bright mean makes black clearly another value than 0, the average tissue.
+    assert black.max() < -0.5
+    outside = torch.ones(SIZE + 20, SIZE + 20, dtype=torch.bool)
+    outside[9:-9, 9:-9] = False
+    torch.testing.assert_close(
+        images[..., outside], black[..., 0].expand(-1, -1, int(outside.sum())), rtol=0, atol=1e-5
+    )
+    assert not masks[..., outside].any()
+    assert masks.any()
+
+
+def test_intensities_above_the_limit_are_clipped_before_the_warp() -> None:
+    picture = torch.zeros(1, 3, SIZE, SIZE, dtype=torch.uint8)
+    picture[..., 20:40, 20:40] = 250
+    images, _ = augmented(plain_batch(picture, statistics=torch.tensor([0.0, 1.0, 100.0])), only(rotation_degrees=20))
+    assert images.max() <= 100.001
+    assert images.max() > 99.9
+
+
+def test_brightness_adds_one_number_to_each_sequence() -> None:
+    batch = random_batch(40, size=24)
+    added = augmented(batch, only(brightness=0.3), crop=24)[0] - normalised(batch)
+    per_sequence = added.mean(dim=(2, 3))
+    assert (added - per_sequence[..., None, None]).abs().max() < ROUNDING
+    assert 0.25 < per_sequence.abs().max() <= 0.3 + ROUNDING
+    assert per_sequence.min() < -0.2
+    assert per_sequence.max() > 0.2
+    assert (per_sequence[:, 0] - per_sequence[:, 1]).abs().max() > 0.1
+
+
+def test_contrast_multiplies_each_sequence_by_one_number() -> None:
+    batch = random_batch(40, size=24)
+    before, after = normalised(batch), augmented(batch, only(contrast=0.25), crop=24)[0]
+    gain = (before * after).sum(dim=(2, 3)) / before.square().sum(dim=(2, 3))
+    assert (after - gain[..., None, None] * before).abs().max() < 2 * ROUNDING
+    assert 0.75 - 1e-3 <= gain.min() < 0.8
+    assert 1.2 < gain.max() <= 1.25 + 1e-3
+
+
+def test_gamma_bends_intensities_between_black_and_the_limit() -> None:
+    ramp = torch.arange(0, 201, 4, dtype=torch.uint8).expand(20, 3, 51, 51).contiguous()
+    images, _ = augmented(plain_batch(ramp, statistics=torch.tensor([0.0, 1.0, 200.0])), only(gamma=0.25), crop=51)
+    curves = images[..., 0, :] / 200
+    exponents = curves[..., 25].log() / math.log(0.5)
+    torch.testing.assert_close(
+        curves, (torch.arange(51) / 50).expand_as(curves) ** exponents[..., None], rtol=0, atol=1e-4
+    )
+    assert 0.74 < exponents.min() < 0.8
+    assert 1.2 < exponents.max() < 1.35
+
+
+def test_a_sequence_that_is_black_all_over_stays_finite() -> None:
+    """Its limit is 0, by which gamma must not divide."""
+    batch = random_batch()
+    batch.images[:, 0] = 0
+    statistics = batch.statistics.clone()
+    statistics[:, 0] = torch.tensor([0.0, 1e-3, 0.0])
+    images, _ = augmented(Batch(batch.images, batch.masks, statistics), only(gamma=0.25))
+    assert torch.all(images[:, 0] == 0)
+    assert images.isfinite().all()
+
+
+def test_noise_is_gaussian_of_a_deviation_drawn_for_each_slice() -> None:
+    batch = random_batch(30)
+    noise = augmented(batch, only(noise=0.15))[0] - normalised(batch)
+    deviations = noise.flatten(1).std(dim=1)
+    assert 0.12 < deviations.max() < 0.155
+    assert deviations.min() < 0.03
+    assert noise.mean(dim=(1, 2, 3)).abs().max() < 0.01
+    pair = torch.stack((noise[deviations.argmax(), 0].flatten(), noise[deviations.argmax(), 1].flatten()))
+    assert torch.corrcoef(pair)[0, 1].abs() < 0.1
+
+
+def test_the_generator_is_the_only_source_of_chance() -> None:
+    batch = random_batch()
+    torch.manual_seed(1)
+    first = augmented(batch, Augmentation(), seed=5, crop=48)
+    torch.manual_seed(2)
+    second = augmented(batch, Augmentation(), seed=5, crop=48)
+    other = augmented(batch, Augmentation(), seed=6, crop=48)
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    assert not any(torch.equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 2**40))
+def test_everything_at_once_gives_finite_pictures_and_masks_of_0_and_1(seed: int) -> None:
+    batch = random_batch()
+    images, masks = augmented(batch, Augmentation(), seed, crop=48)
+    assert images.shape == (6, 3, 48, 48)
+    assert masks.shape == (6, 1, 48, 48)
+    assert images.isfinite().all()
+    assert set(masks.unique().tolist()) == {0.0, 1.0}
+
+
+def test_the_batch_itself_stays_as_it_was() -> None:
+    batch, untouched = random_batch(), random_batch()
+    augmented(batch, Augmentation())
+    assert all(torch.equal(vars(batch)[name], vars(untouched)[name]) for name in vars(batch))
