@@ -5,6 +5,7 @@ import time
 from types import TracebackType
 from typing import Self
 
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 LINE_EVERY_SECONDS = 30.0
@@ -29,6 +30,7 @@ class TrainingConsole:
                 TextColumn("{task.percentage:>3.0f} %"),
                 TimeElapsedColumn(),
                 TextColumn("{task.fields[status]}"),
+                console=Console(stderr=True),
             )
 
     def __enter__(self) -> Self:

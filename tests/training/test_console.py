@@ -1,0 +1,70 @@
+import io
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from glioseg.training import console as module
+from glioseg.training.console import LINE_EVERY_SECONDS, TrainingConsole
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A clock that stands still until it is set."""
+    now = SimpleNamespace(seconds=1000.0)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now.seconds))
+    return now
+
+
+def test_without_a_terminal_a_line_comes_now_and_then(
+    clock: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with TrainingConsole("unet published") as console:
+        for share in (0.25, 0.26):
+            console.step(share, 0.51234, 12.34, 59.6)
+        clock.seconds += LINE_EVERY_SECONDS
+        console.step(0.5, 0.25, 12.0, 3661.0)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines() == [
+        "unet published: 25%, loss 0.512, 12.3 slices/s, 1:00 left",
+        "unet published: 50%, loss 0.250, 12.0 slices/s, 1:01:01 left",
+    ]
+
+
+def test_what_is_said_stays(capsys: pytest.CaptureFixture[str]) -> None:
+    with TrainingConsole("unet") as console:
+        console.say("epoch 1: loss 0.500")
+    assert capsys.readouterr().err == "epoch 1: loss 0.500\n"
+
+
+def test_on_a_terminal_a_bar_is_drawn_there_and_not_in_the_output(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("TERM", "xterm")
+    with TrainingConsole("unet published") as console:
+        console.step(0.5, 0.25, 12.0, 61.0)
+        console.say("epoch 1: loss 0.500")
+    shown = terminal.getvalue()
+    assert "unet published" in shown
+    assert "loss 0.250, 12.0 slices/s, 1:01 left" in shown
+    assert "epoch 1: loss 0.500" in shown
+    assert capsys.readouterr().out == ""
+
+
+def test_an_error_passes_through_and_the_bar_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    show_cursor = "\x1b[?25h"
+    with pytest.raises(KeyboardInterrupt), TrainingConsole("unet"):
+        raise KeyboardInterrupt
+    assert show_cursor in terminal.getvalue()
