@@ -10,7 +10,8 @@ from glioseg.inference.postprocessing import Postprocessing, cut_mask
 
 CANDIDATES = [
     Postprocessing(threshold=threshold, components=components)
-    for threshold in (0.3, 0.4, 0.5, 0.6, 0.7)
+    # Nearest to the default first: the first of equals is chosen.
+    for threshold in (0.5, 0.4, 0.6, 0.3, 0.7)
     for components in ("all", "relative", "largest")
 ]
 WORTHWHILE_GAIN = 0.003
