@@ -1,5 +1,6 @@
 """Slices of the dataset: one tif for the picture, one for the mask."""
 
+import logging
 from io import BytesIO
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 from glioseg.atomic import write_bytes_atomically
 from glioseg.errors import GliosegError
 from glioseg.volume import CHANNELS
+
+# Without a handler of its own, tifffile's remarks on a damaged file reach the terminal before our message does.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 def read_image_slice(path: Path) -> NDArray[np.uint8]:
@@ -70,13 +74,15 @@ def write_mask_slice(path: Path, inside: NDArray[np.bool_]) -> None:
 def _read(path: Path) -> NDArray[np.uint8]:
     try:
         with tifffile.TiffFile(path) as file:
+            if len(file.pages) == 0:
+                raise ValueError("no picture in it")
             pixels: NDArray[np.uint8] = file.asarray()
     except FileNotFoundError:
         raise GliosegError(f"{path} does not exist") from None
-    # tifffile reports a damaged file by whichever of these its parser meets first.
-    except (tifffile.TiffFileError, OSError, ValueError, IndexError, KeyError, TypeError, RuntimeError) as error:
+    # tifffile reports a damaged file by whichever error its parser meets first: struct's, zlib's, numpy's, its own.
+    except Exception as error:
         raise GliosegError(
             f"{path} cannot be read as tif: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
-            remedy="The file is damaged or cut short; fetch it again",
+            remedy="If it is damaged or cut short, fetch it again; if it is compressed, save it without compression",
         ) from error
     return pixels
