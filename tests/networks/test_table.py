@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from glioseg.errors import GliosegError
 from glioseg.networks import NETWORKS, build_network, find_network
@@ -36,8 +37,11 @@ def test_a_name_like_no_other_is_answered_with_one_to_begin_with() -> None:
         find_network("qqqq")
 
 
-@pytest.mark.parametrize("width", [7, 0, -8])
 @pytest.mark.parametrize("name", sorted(NETWORKS))
-def test_a_width_too_small_is_refused(name: str, width: int) -> None:
-    with pytest.raises(GliosegError, match=f"cannot be built with width {width}: expected at least 8"):
-        build_network(name, width)
+def test_the_least_width_works_and_one_less_is_refused(name: str) -> None:
+    least = NETWORKS[name].least_width
+    with torch.inference_mode():
+        assert build_network(name, least).eval()(torch.zeros(1, 3, 32, 32)).shape == (1, 1, 32, 32)
+    for width in (least - 1, -8):
+        with pytest.raises(GliosegError, match=f"cannot be built with width {width}: expected at least {least}"):
+            build_network(name, width)

@@ -23,6 +23,7 @@ class NetworkEntry:
         title: Its name in tables and figures.
         paper: Where it was published.
         published_width: The width at which the paper's parameter count holds.
+        least_width: The smallest width at which every block has a channel left.
         size_multiple: What rows and columns are padded to.
         location: Module and class, ``module:class``; the class takes a width.
     """
@@ -30,18 +31,16 @@ class NetworkEntry:
     title: str
     paper: str
     published_width: int
+    least_width: int
     size_multiple: int
     location: str
 
 
 NETWORKS: dict[str, NetworkEntry] = {
-    "unet": NetworkEntry("U-Net", "Ronneberger 2015; variant of Buda 2019", 32, 16, "glioseg.networks.unet:UNet"),
-    "resunet-a": NetworkEntry("ResUNet-a", "Diakogiannis 2020", 32, 32, "glioseg.networks.resunet_a:ResUNetA"),
-    "resunet-pp": NetworkEntry("ResUNet++", "Jha 2019", 16, 8, "glioseg.networks.resunet_pp:ResUNetPP"),
+    "unet": NetworkEntry("U-Net", "Ronneberger 2015; variant of Buda 2019", 32, 1, 16, "glioseg.networks.unet:UNet"),
+    "resunet-a": NetworkEntry("ResUNet-a", "Diakogiannis 2020", 32, 4, 32, "glioseg.networks.resunet_a:ResUNetA"),
+    "resunet-pp": NetworkEntry("ResUNet++", "Jha 2019", 16, 8, 8, "glioseg.networks.resunet_pp:ResUNetPP"),
 }
-
-LEAST_WIDTH = 8
-"""Below it a block that narrows its channels by 8 would have none left."""
 
 
 def build_network(name: str, width: int | None = None) -> "nn.Module":
@@ -49,18 +48,18 @@ def build_network(name: str, width: int | None = None) -> "nn.Module":
 
     Args:
         name: A name of the table.
-        width: Channels of the first level, at least 8; the published width if None.
+        width: Channels of the first level; the published width if None.
 
     Raises:
         GliosegError: If the table has no such name, the message offers the nearest; or if the width is too small.
     """
     entry = find_network(name)
     width = entry.published_width if width is None else width
-    if width < LEAST_WIDTH:
+    if width < entry.least_width:
         raise GliosegError(
             f"{entry.title} cannot be built with width {width}",
-            expected=f"at least {LEAST_WIDTH}, because some blocks divide their channels by {LEAST_WIDTH}",
-            remedy=f"Use a width between {LEAST_WIDTH} and the published {entry.published_width}",
+            expected=f"at least {entry.least_width}, below which a block would have no channel left",
+            remedy=f"Use a width between {entry.least_width} and the published {entry.published_width}",
         )
     module, _, class_name = entry.location.partition(":")
     network: nn.Module = getattr(import_module(module), class_name)(width)

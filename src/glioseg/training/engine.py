@@ -25,7 +25,7 @@ from glioseg.training.checkpoint import RunState, load_checkpoint, save_checkpoi
 from glioseg.training.config import TrainingConfig, save_config
 from glioseg.training.console import TrainingConsole
 from glioseg.training.guard import NonFiniteGuard
-from glioseg.training.objective import batch_loss
+from glioseg.training.objective import MULTITASK, batch_loss, is_multitask
 from glioseg.training.run_folder import RunFolder, write_history
 from glioseg.training.sampling import Batch, SliceSampler
 from glioseg.training.schedule import Progress, learning_rate
@@ -75,6 +75,8 @@ def train_network(
     state = _prepare(folder, config, split, identity, resume, network, average, optimiser)
     average.to(fabric.device)
     trained, optimiser = fabric.setup(network, optimiser)
+    if is_multitask(network):
+        trained.mark_forward_method(MULTITASK)
     guard = NonFiniteGuard(sampler.names)
     check_every = CHECK_EVERY_STEPS[fabric.device.type]
 
@@ -88,7 +90,9 @@ def train_network(
             batch = _on_device(sampler.batch(state.step), fabric.device)
             chance = _generator(config.seed, state.step, fabric.device)
             images, target = augment(batch, config.augmentation, config.sampling.crop_size, chance)
-            loss = batch_loss(trained, images.contiguous(memory_format=torch.channels_last), target)
+            # On one device Fabric calls a marked method without the precision that it gives to forward.
+            with fabric.autocast():
+                loss = batch_loss(trained, images.contiguous(memory_format=torch.channels_last), target)
             fabric.backward(loss)
             norm = nn.utils.clip_grad_norm_(network.parameters(), config.optimisation.clip_norm)
             optimiser.step()

@@ -3,10 +3,19 @@
 from torch import Tensor, nn
 
 from glioseg.training.losses import dice_with_cross_entropy
+from glioseg.training.tanimoto import multitask_loss
+
+MULTITASK = "forward_all"
+"""The method by which a network answers with the maps of all its tasks."""
+
+
+def is_multitask(network: nn.Module) -> bool:
+    """Whether the network has tasks beside the segmentation, which its paper trains it on together."""
+    return hasattr(network, MULTITASK)
 
 
 def batch_loss(network: nn.Module, images: Tensor, target: Tensor) -> Tensor:
-    """The loss that training minimises.
+    """The loss that training minimises: of the network's own paper where that has several tasks.
 
     Args:
         network: As the table of networks builds it.
@@ -16,4 +25,6 @@ def batch_loss(network: nn.Module, images: Tensor, target: Tensor) -> Tensor:
     Returns:
         A float32 scalar.
     """
+    if is_multitask(network):
+        return multitask_loss(getattr(network, MULTITASK)(images), target, images)
     return dice_with_cross_entropy(network(images), target)

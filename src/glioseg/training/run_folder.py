@@ -52,6 +52,16 @@ class RunFolder:
         return self.root / "bundle"
 
     @property
+    def masks(self) -> Path:
+        """Predicted masks of the patients that are scored, NPZ by patient."""
+        return self.root / "masks.npz"
+
+    @property
+    def cost(self) -> Path:
+        """Parameters, training time, time of a prediction, JSON."""
+        return self.root / "cost.json"
+
+    @property
     def scores(self) -> Path:
         """Scores on the test patients, or on the validation patients where there are none, JSON."""
         return self.root / "scores.json"
@@ -72,4 +82,6 @@ def write_history(path: Path, history: Sequence[Mapping[str, float | None]]) -> 
 
 
 def _shown(value: float | None) -> str:
-    return "" if value is None else f"{value:.6g}"
+    if value is None:
+        return ""
+    return str(value) if isinstance(value, int) else f"{value:.6g}"

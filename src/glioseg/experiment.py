@@ -1,0 +1,242 @@
+"""One experiment: train a network, ship it as a bundle, score the bundle on patients it has not seen, report.
+
+``glioseg train`` is one experiment, a study is many.
+"""
+
+import json
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from torch import nn
+
+from glioseg.atomic import atomic_file, write_text_atomically
+from glioseg.dataset.splits import Split
+from glioseg.dataset.store import ArrayStore
+from glioseg.evaluation.scores import PatientScores, Scores, score_patient
+from glioseg.inference.bundle import CARD, save_bundle
+from glioseg.inference.card import write_card
+from glioseg.inference.contract import Contract
+from glioseg.inference.predictor import BATCH_SIZE, Predictor
+from glioseg.machine import choose_device, describe_device, library_versions
+from glioseg.networks.table import find_network
+from glioseg.report.figures import save_learning_curve
+from glioseg.report.run_report import Case, RunReport, write_run_report
+from glioseg.training.checkpoint import RunState
+from glioseg.training.config import TrainingConfig
+from glioseg.training.engine import train_network, validation_probabilities
+from glioseg.training.run_folder import RunFolder
+from glioseg.training.selection import choose_postprocessing
+from glioseg.volume import Mask, Volume
+
+
+@dataclass(frozen=True)
+class TrainingOutcome:
+    """What an experiment leaves.
+
+    Attributes:
+        folder: The run's folder with bundle, log, scores and report.
+        scores: Scores on the test patients, or on the validation patients where the split has no test.
+        part: On which patients, in words.
+    """
+
+    folder: RunFolder
+    scores: Scores
+    part: str
+
+
+@dataclass(frozen=True)
+class RunCost:
+    """What a run took, beside what it reached.
+
+    Attributes:
+        parameters: Trainable numbers of the network.
+        training_minutes: Time spent on training steps, without validation.
+        training_steps: Batches.
+        training_device: Where it was trained, in words.
+        cpu_ms_per_slice: Milliseconds a slice takes to predict on the CPU, mirror image included where the contract
+            asks for it.
+        cpu: That CPU and its threads, in words.
+    """
+
+    parameters: int
+    training_minutes: float
+    training_steps: int
+    training_device: str
+    cpu_ms_per_slice: float
+    cpu: str
+
+
+def train_and_score(
+    config: TrainingConfig,
+    store: ArrayStore,
+    split: Split,
+    folder: RunFolder,
+    *,
+    resume: bool = False,
+    command: Sequence[str] = (),
+) -> TrainingOutcome:
+    """Train a network, choose threshold and component rule, score it, and write bundle and report.
+
+    The scores are written last: a folder that has them is complete.
+
+    Args:
+        config: Every setting.
+        store: The data.
+        split: Who trains, validates and is tested.
+        folder: The run's folder.
+        resume: Go on with the run that the folder holds.
+        command: The command line, for the report.
+
+    Raises:
+        GliosegError: If the folder holds another run, the loss is no number, or a file cannot be written.
+    """
+    trained = train_network(config, store, split, folder, resume=resume)
+    save_learning_curve(trained.state.history, folder.learning_curve)
+    contract = _ship(trained.network, config, store, split, folder)
+    # Score the bundle as a user would load it, not the network in memory.
+    predictor = Predictor.from_bundle(folder.bundle, device=config.machine.device, precision=config.machine.precision)
+    patients, part = _scored_part(split)
+    masks = {patient: predictor.mask(store.volume(patient)) for patient in patients}
+    scores = Scores(tuple(_scored(masks[patient], store) for patient in patients))
+    cost = _cost(trained.network, trained.state, config, folder.bundle, store.volume(patients[0])) if patients else None
+    _save_masks(folder.masks, masks)
+    write_text_atomically(folder.bundle / CARD, write_card(contract, split.train, scores, part))
+    report = RunReport(
+        title=f"{find_network(contract.network).title} on {part}",
+        subtitle=f"Trained on {len(split.train)} patients, {split.name} split",
+        facts=_facts(contract, split, config, cost),
+        scores=scores,
+        history=list(trained.state.history),
+        cases=_cases(scores, store, masks),
+        command=shlex.join(command) or "a Python call of glioseg.experiment.train_and_score",
+        part=part,
+        notes=_notes(split),
+    )
+    write_run_report(folder.report, report)
+    write_text_atomically(folder.cost, json.dumps(asdict(cost) if cost else {}, indent=2) + "\n")
+    write_text_atomically(folder.scores, scores.to_json())
+    return TrainingOutcome(folder, scores, part)
+
+
+def load_masks(folder: RunFolder) -> dict[str, Mask]:
+    """The masks of the patients that the run was scored on, by patient."""
+    with np.load(folder.masks) as kept:
+        return {patient: Mask(patient, kept[patient]) for patient in kept.files}
+
+
+def load_cost(folder: RunFolder) -> RunCost | None:
+    """What the run took; None where it was scored on nobody."""
+    content = json.loads(folder.cost.read_text(encoding="utf-8"))
+    return RunCost(**content) if content else None
+
+
+def prediction_ms_per_slice(bundle: Path, volume: Volume, *, repeats: int = 3) -> float:
+    """Milliseconds that a slice takes to predict on the CPU: the median of some batches after one to warm up."""
+    predictor = Predictor.from_bundle(bundle, device="cpu")
+    few = Volume(volume.patient, volume.voxels[:BATCH_SIZE])
+    seconds = []
+    for _ in range(repeats + 1):
+        began = time.perf_counter()
+        predictor.probabilities(few)
+        seconds.append(time.perf_counter() - began)
+    return 1000 * float(np.median(seconds[1:])) / len(few.voxels)
+
+
+def _ship(network: nn.Module, config: TrainingConfig, store: ArrayStore, split: Split, folder: RunFolder) -> Contract:
+    device = choose_device(config.machine.device)
+    predicted = dict(validation_probabilities(network, store, split.validation, config, device))
+    truths = {patient: store.mask(patient).voxels for patient in split.validation}
+    entry = find_network(config.network.name)
+    contract = Contract(
+        network=config.network.name,
+        width=config.network.width or entry.published_width,
+        preprocessing=config.preprocessing,
+        flip=config.validation.flip,
+        postprocessing=choose_postprocessing(predicted, truths),
+        split_sha256=split.sha256,
+        data_fingerprint=store.fingerprint,
+        training_patients=len(split.train),
+        versions=library_versions(),
+    )
+    return save_bundle(folder.bundle, network, contract, write_card(contract, split.train))
+
+
+def _scored(mask: Mask, store: ArrayStore) -> PatientScores:
+    entry = store.entry(mask.patient)
+    truth = store.mask(mask.patient)
+    return score_patient(mask, truth, site=entry.site, missing_sequences=entry.missing_sequences)
+
+
+def _cost(network: nn.Module, state: RunState, config: TrainingConfig, bundle: Path, volume: Volume) -> RunCost:
+    return RunCost(
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        training_minutes=state.seconds / 60,
+        training_steps=state.step,
+        training_device=describe_device(choose_device(config.machine.device)),
+        cpu_ms_per_slice=prediction_ms_per_slice(bundle, volume),
+        cpu=describe_device(choose_device("cpu")),
+    )
+
+
+def _save_masks(path: Path, masks: Mapping[str, Mask]) -> None:
+    with atomic_file(path) as file:
+        np.savez_compressed(file, **{patient: mask.voxels for patient, mask in masks.items()})  # type: ignore[arg-type]
+
+
+def _scored_part(split: Split) -> tuple[tuple[str, ...], str]:
+    if split.test:
+        return split.test, f"{len(split.test)} test patients of the {split.name} split"
+    return split.validation, f"{len(split.validation)} validation patients of the {split.name} split"
+
+
+def _notes(split: Split) -> list[str]:
+    notes = ["No patient of the dataset is free of tumour, so a specificity by patient cannot be estimated."]
+    if not split.test:
+        notes.append(
+            "The data holds no test patient of this split. Threshold and component rule were chosen on the very "
+            "patients scored here, so the figures flatter."
+        )
+    return notes
+
+
+def _cases(scores: Scores, store: ArrayStore, masks: dict[str, Mask]) -> list[Case]:
+    """Best, median and worst patient; fewer where there are fewer."""
+    ranked = [entry for entry in scores.ranked() if entry.values["dice"] is not None]
+    if not ranked:
+        return []
+    picked: dict[str, tuple[str, PatientScores]] = {}
+    for label, entry in (("best", ranked[-1]), ("median", ranked[len(ranked) // 2]), ("worst", ranked[0])):
+        picked.setdefault(entry.patient, (label, entry))
+    return [
+        Case(label, name, store.volume(name), store.mask(name), masks[name], entry.values["dice"])
+        for name, (label, entry) in picked.items()
+    ]
+
+
+def _facts(contract: Contract, split: Split, config: TrainingConfig, cost: RunCost | None) -> list[tuple[str, str]]:
+    post = contract.postprocessing
+    facts = [
+        ("Network", f"{find_network(contract.network).title}, width {contract.width}"),
+        ("Training patients", str(len(split.train))),
+        ("Validation patients", str(len(split.validation))),
+        ("Batch", f"{config.sampling.batch_size} crops of {config.sampling.crop_size} pixels"),
+        ("Threshold", f"{post.threshold}, components: {post.components}"),
+        ("Seed", str(config.seed)),
+        ("Split", f"{split.name}, {split.sha256[:16]}"),
+        ("Data", contract.data_fingerprint[:16]),
+        ("Versions", ", ".join(f"{name} {number}" for name, number in contract.versions.items())),
+    ]
+    return facts[:1] + (_cost_facts(cost) if cost else []) + facts[1:]
+
+
+def _cost_facts(cost: RunCost) -> list[tuple[str, str]]:
+    return [
+        ("Parameters", f"{cost.parameters:,}"),
+        ("Training time", f"{cost.training_minutes:.1f} minutes, {cost.training_steps:,} steps"),
+        ("Trained on", cost.training_device),
+        ("Prediction", f"{cost.cpu_ms_per_slice:.0f} ms a slice on {cost.cpu}"),
+    ]
