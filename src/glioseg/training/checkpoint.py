@@ -57,7 +57,11 @@ def save_checkpoint(
         "optimiser": optimiser.state_dict(),
     }
     with atomic_file(path) as file:
-        torch.save(content, file)
+        try:
+            torch.save(content, file)
+        except RuntimeError as error:
+            # When a write fails, PyTorch's archive still tries to close, and hides the cause behind that failure.
+            raise (error.__context__ if isinstance(error.__context__, OSError) else error) from None
 
 
 def load_checkpoint(
@@ -71,11 +75,11 @@ def load_checkpoint(
     try:
         # weights_only: a checkpoint holds tensors and plain values, and nothing in it is ever executed.
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        differing = [name for name, value in identity.items() if content["identity"].get(name) != value]
     except Exception as error:
         raise GliosegError(
             f"{path} is no readable checkpoint", remedy="Start the run anew in another folder"
         ) from error
-    differing = [name for name, value in identity.items() if content["identity"].get(name) != value]
     if differing:
         raise GliosegError(
             f"{path} belongs to another run",
