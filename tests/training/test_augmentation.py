@@ -27,7 +27,7 @@ NOTHING = Augmentation(
 GEOMETRY = NOTHING.model_copy(update={"flip": 0.5, "rotation_degrees": 20, "scale": (0.78, 1.28), "shift_pixels": 6})
 AS_STORED = torch.tensor([0.0, 1.0, 255.0])
 FLAIR = 1
-ROUNDING = 2e-3
+ROUNDING = 5e-4
 """Normalised intensities: the warp computes coordinates in float32."""
 
 
