@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+
+from glioseg.evaluation.scores import Scores, score_patient
+from glioseg.inference.card import write_card
+from glioseg.inference.contract import Contract
+from glioseg.inference.postprocessing import Postprocessing
+from glioseg.volume import Mask
+
+
+@pytest.fixture(scope="module")
+def scores() -> Scores:
+    """Two patients, of Dice 1 and 2/3."""
+    truth = np.zeros((4, 12, 12), np.bool_)
+    truth[1:3, 2:8, 2:8] = True
+    half = truth.copy()
+    half[:, 5:] = False
+    return Scores(tuple(score_patient(Mask(n, p), Mask(n, truth)) for n, p in (("A", truth), ("B", half))))
+
+
+def test_says_that_it_is_no_medical_device_and_what_it_is_for(contract: Contract) -> None:
+    used = contract.model_copy(update={"postprocessing": Postprocessing(threshold=0.4, components="largest")})
+    card = write_card(used, ["PHANTOM_DU_0001_19990101"])
+    assert card.startswith("# unet, width 8\n")
+    assert "**Not a medical device.**" in card
+    assert "pre, flair, post" in card
+    assert "Threshold 0.4, connected components: largest." in card
+    assert card.endswith("\n")
+    assert not card.endswith("\n\n")
+
+
+def test_names_data_and_split(contract: Contract) -> None:
+    card = write_card(contract, ["PHANTOM_DU_0001_19990101"])
+    assert "3 patients fitted the weights." in card
+    assert f"Split {contract.split_sha256[:12]}, data {contract.data_fingerprint[:12]}." in card
+
+
+def test_weights_from_the_published_data_carry_its_licence(contract: Contract) -> None:
+    card = write_card(contract, ["PHANTOM_DU_0001_19990101", "TCGA_CS_4941_19960909"])
+    assert "CC BY-NC-SA 4.0" in card
+    assert "The Cancer Imaging Archive" in card
+    assert "no commercial use" in card
+
+
+def test_weights_from_practice_patients_carry_none(contract: Contract) -> None:
+    card = write_card(contract, ["PHANTOM_DU_0001_19990101"])
+    assert "CC BY" not in card
+    assert "practice patients or on the user's own data" in card
+
+
+def test_a_table_of_scores(contract: Contract, scores: Scores) -> None:
+    card = write_card(contract, [], scores, "2 test patients")
+    assert "On 2 test patients." in card
+    assert "Not scored" not in card
+    rows = [line for line in card.splitlines() if line.startswith("| ")]
+    cells = {row.split("|")[1].strip(): [cell.strip() for cell in row.split("|")[2:-1]] for row in rows}
+    dice = cells[scores.metrics()["dice"].title]
+    assert dice[0] == "0.833"
+    assert dice[2:] == ["0.833", "0.667"]
+    assert len({len(row.split("|")) for row in rows}) == 1
+
+
+def test_a_metric_that_nobody_has_is_left_out(contract: Contract) -> None:
+    empty = Mask("A", np.zeros((2, 4, 4), np.bool_))
+    scores = Scores((score_patient(empty, empty),))
+    card = write_card(contract, [], scores, "1 test patient")
+    assert f"| {scores.metrics()['dice'].title} |" not in card
+    assert "None" not in card
+
+
+def test_without_scores_it_says_so(contract: Contract) -> None:
+    assert "Not scored." in write_card(contract, [])

@@ -1,0 +1,158 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from glioseg.errors import GliosegError
+from glioseg.inference import predictor as module
+from glioseg.inference.bundle import save_bundle
+from glioseg.inference.contract import Contract
+from glioseg.inference.postprocessing import Postprocessing
+from glioseg.inference.predictor import Predictor
+from glioseg.inference.preprocessing import Preprocessing
+from glioseg.volume import Volume
+
+Build = Callable[..., Predictor]
+
+
+class Bright(nn.Module):
+    """Says tumour where the normalised FLAIR exceeds 1."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return 10 * (images[:, 1:2] - 1)
+
+
+class Recorder(nn.Module):
+    """Remembers what it is shown, and answers 0."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[Tensor] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        assert not self.training
+        self.seen.append(images)
+        return torch.zeros_like(images[:, :1])
+
+
+@pytest.fixture
+def build(network: nn.Module, contract: Contract) -> Build:
+    def built(shown: nn.Module = network, precision: str = "32", **contract_values: object) -> Predictor:
+        return Predictor(shown, contract.model_copy(update=contract_values), device="cpu", precision=precision)
+
+    return built
+
+
+def mirrored(volume: Volume) -> Volume:
+    return Volume(volume.patient, np.ascontiguousarray(volume.voxels[:, :, ::-1]))
+
+
+@pytest.mark.parametrize("flip", [True, False])
+def test_probabilities_have_the_scans_grid(build: Build, scan: Volume, flip: bool) -> None:
+    found = build(flip=flip).probabilities(scan)
+    assert found.shape == scan.voxels.shape[:3]
+    assert found.dtype == np.float32
+    assert 0 <= found.min() < found.max() <= 1
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 5, 100])
+def test_the_number_of_slices_at_a_time_does_not_matter(
+    build: Build, scan: Volume, monkeypatch: pytest.MonkeyPatch, batch_size: int
+) -> None:
+    expected = build().probabilities(scan)
+    monkeypatch.setattr(module, "BATCH_SIZE", batch_size)
+    np.testing.assert_allclose(build().probabilities(scan), expected, rtol=0, atol=1e-5)
+
+
+def test_the_mirror_image_gives_the_mirrored_probabilities(build: Build, scan: Volume) -> None:
+    both = build(flip=True)
+    np.testing.assert_allclose(
+        both.probabilities(mirrored(scan)), both.probabilities(scan)[:, :, ::-1], rtol=0, atol=1e-5
+    )
+    # Without averaging a network that was shown no mirror images knows no such symmetry.
+    one = build(flip=False)
+    assert np.abs(one.probabilities(mirrored(scan)) - one.probabilities(scan)[:, :, ::-1]).max() > 1e-3
+
+
+def test_averaging_is_of_the_probabilities_of_the_two(build: Build, scan: Volume) -> None:
+    one = build(flip=False)
+    mean = (one.probabilities(scan) + one.probabilities(mirrored(scan))[:, :, ::-1]) / 2
+    np.testing.assert_allclose(build(flip=True).probabilities(scan), mean, rtol=0, atol=1e-5)
+
+
+def test_the_network_sees_the_whole_volumes_z_score(build: Build, scan: Volume) -> None:
+    """The statistics are those of the volume and not of the slices at hand."""
+    recorder = Recorder()
+    build(recorder, flip=False, preprocessing=Preprocessing(clip_percentile=100)).probabilities(scan)
+    images = torch.cat(recorder.seen).numpy()
+    head = scan.channel("flair") > 10
+    for channel, role in enumerate(scan.channels):
+        intensities = scan.channel(role).astype(np.float64)
+        limit = intensities[head].max()
+        expected = (np.minimum(intensities, limit) - intensities[head].mean()) / intensities[head].std()
+        np.testing.assert_allclose(images[:, channel], expected, rtol=1e-3, atol=1e-3)
+
+
+def test_a_network_in_training_mode_is_put_into_evaluation(build: Build, scan: Volume) -> None:
+    build(Recorder().train(), flip=False).probabilities(scan)
+
+
+def bright_spots() -> Volume:
+    """A grey head with a large bright cube and a small one."""
+    voxels = np.full((6, 20, 24, 3), 60, np.uint8)
+    voxels[1:5, 3:8, 3:8] = 200
+    voxels[2, 15:17, 18:20] = 200
+    names = tuple(f"P_{n}" for n in range(1, 7))
+    return Volume("P", voxels, slice_names=names, affine=np.diag([5.0, 1.0, 1.0, 1.0]))
+
+
+@pytest.mark.parametrize(("components", "small_one_too"), [("all", True), ("largest", False), ("relative", False)])
+def test_the_mask_follows_the_contracts_rule_and_keeps_the_scans_geometry(
+    build: Build, components: str, small_one_too: bool
+) -> None:
+    scan = bright_spots()
+    mask = build(Bright(), postprocessing=Postprocessing(components=components)).mask(scan)
+    expected = np.zeros(scan.voxels.shape[:3], np.bool_)
+    expected[1:5, 3:8, 3:8] = True
+    expected[2, 15:17, 18:20] = small_one_too
+    np.testing.assert_array_equal(mask.voxels, expected)
+    assert (mask.patient, mask.slice_names) == (scan.patient, scan.slice_names)
+    assert mask.affine is scan.affine
+
+
+def test_the_mask_follows_the_contracts_threshold(build: Build, scan: Volume) -> None:
+    found = build().probabilities(scan)
+    for threshold in (0.4, 0.6):
+        mask = build(postprocessing=Postprocessing(threshold=threshold)).mask(scan)
+        np.testing.assert_array_equal(mask.voxels, found >= np.float32(threshold))
+
+
+@pytest.mark.parametrize("channels", [("flair", "pre", "post"), ("t1", "flair", "t2"), ("pre", "flair")])
+def test_other_channels_are_refused(build: Build, channels: tuple[str, ...]) -> None:
+    other = Volume("P", np.zeros((2, 16, 16, len(channels)), np.uint8), channels=channels)
+    with pytest.raises(GliosegError) as caught:
+        build().probabilities(other)
+    assert str(caught.value) == (
+        f"patient P does not fit the model: expected channels pre, flair, post, found {', '.join(channels)}."
+    )
+
+
+def test_bfloat16_stays_close(build: Build, scan: Volume) -> None:
+    exact, rounded = build().probabilities(scan), build(precision="bf16").probabilities(scan)
+    assert rounded.dtype == np.float32
+    assert 0 < np.abs(exact - rounded).max() < 0.05
+
+
+def test_a_black_scan_gives_finite_probabilities(build: Build) -> None:
+    assert np.isfinite(build().probabilities(Volume("P", np.zeros((2, 32, 32, 3), np.uint8)))).all()
+
+
+def test_from_a_bundle_it_answers_as_from_memory(
+    tmp_path: Path, build: Build, network: nn.Module, contract: Contract, scan: Volume
+) -> None:
+    save_bundle(tmp_path, network, contract, "")
+    loaded = Predictor.from_bundle(tmp_path, device="cpu", precision="32")
+    np.testing.assert_array_equal(loaded.probabilities(scan), build().probabilities(scan))
