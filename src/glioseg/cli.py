@@ -224,17 +224,20 @@ def split(
 
 @app.command
 def info(*, json_output: Json = False) -> None:
-    """List the networks and formats."""
+    """List the networks with what they cost, and the formats."""
     from glioseg.networks.table import NETWORKS
 
     if json_output:
         networks = {name: vars(entry) for name, entry in NETWORKS.items()}
         print(json.dumps({"version": __version__, "networks": networks, "formats": ["tif"]}, indent=2))
         return
+    print(f"{'':12}{'':12}{'width':>6}{'parameters':>13}{'GMAC':>8}{'activations':>14}{'multiple':>10}  paper")
     for name, entry in NETWORKS.items():
         print(
-            f"{name:12}{entry.title:12}width {entry.published_width:<4}multiple {entry.size_multiple:<4}{entry.paper}"
+            f"{name:12}{entry.title:12}{entry.published_width:6}{entry.parameters:13,}{entry.gmacs:8.2f}"
+            f"{entry.activations_mb:11.0f} MB{entry.size_multiple:10}  {entry.paper}"
         )
+    print("\nGMAC and activations are for one slice of 256 x 256 pixels at the published width.")
 
 
 @app.command

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from glioseg.networks import NETWORKS, build_network
+from glioseg.networks.cost import network_cost
 from glioseg.networks.resunet_a import ResUNetA
 
 SMALL = 8
@@ -50,6 +51,13 @@ def test_parameter_count_at_the_published_width(name: str) -> None:
     with torch.device("meta"):
         network = build_network(name)
     assert sum(p.numel() for p in network.parameters()) == PUBLISHED_PARAMETERS[name]
+
+
+def test_costs_of_the_table_are_those_of_the_network(name: str) -> None:
+    cost, entry = network_cost(name), NETWORKS[name]
+    assert cost.parameters == entry.parameters == PUBLISHED_PARAMETERS[name]
+    assert round(cost.gmacs, 2) == entry.gmacs
+    assert round(cost.activations_mb, 1) == entry.activations_mb
 
 
 def test_multiple_of_the_table_is_that_of_the_network(name: str) -> None:

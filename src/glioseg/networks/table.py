@@ -25,6 +25,10 @@ class NetworkEntry:
         published_width: The width at which the paper's parameter count holds.
         least_width: The smallest width at which every block has a channel left.
         size_multiple: What rows and columns are padded to.
+        parameters: Trainable numbers at the published width.
+        gmacs: Thousand million multiply-accumulates for a slice of 256x256, at that width.
+        activations_mb: Megabytes of float32 that its convolutions write for such a slice; all three are counted by
+            :func:`glioseg.networks.cost.network_cost`.
         location: Module and class, ``module:class``; the class takes a width.
     """
 
@@ -33,13 +37,46 @@ class NetworkEntry:
     published_width: int
     least_width: int
     size_multiple: int
+    parameters: int
+    gmacs: float
+    activations_mb: float
     location: str
 
 
 NETWORKS: dict[str, NetworkEntry] = {
-    "unet": NetworkEntry("U-Net", "Ronneberger 2015; variant of Buda 2019", 32, 1, 16, "glioseg.networks.unet:UNet"),
-    "resunet-a": NetworkEntry("ResUNet-a", "Diakogiannis 2020", 32, 4, 32, "glioseg.networks.resunet_a:ResUNetA"),
-    "resunet-pp": NetworkEntry("ResUNet++", "Jha 2019", 16, 8, 8, "glioseg.networks.resunet_pp:ResUNetPP"),
+    "unet": NetworkEntry(
+        title="U-Net",
+        paper="Ronneberger 2015; variant of Buda 2019",
+        published_width=32,
+        least_width=1,
+        size_multiple=16,
+        parameters=7_763_041,
+        gmacs=12.07,
+        activations_mb=80.0,
+        location="glioseg.networks.unet:UNet",
+    ),
+    "resunet-a": NetworkEntry(
+        title="ResUNet-a",
+        paper="Diakogiannis 2020",
+        published_width=32,
+        least_width=4,
+        size_multiple=32,
+        parameters=43_230_694,
+        gmacs=42.48,
+        activations_mb=351.4,
+        location="glioseg.networks.resunet_a:ResUNetA",
+    ),
+    "resunet-pp": NetworkEntry(
+        title="ResUNet++",
+        paper="Jha 2019",
+        published_width=16,
+        least_width=8,
+        size_multiple=8,
+        parameters=4_062_993,
+        gmacs=15.67,
+        activations_mb=138.1,
+        location="glioseg.networks.resunet_pp:ResUNetPP",
+    ),
 }
 
 

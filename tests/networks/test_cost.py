@@ -1,0 +1,24 @@
+import pytest
+
+from glioseg.networks.cost import network_cost
+
+
+def test_unet_by_hand() -> None:
+    """Multiply-accumulates of every layer of the U-Net of width 8, written out: pixels x 9 x in x out."""
+    widths = [8, 16, 32, 64, 128]
+    down = sum(
+        (256 >> i) ** 2 * 9 * (a * b + b * b) for i, (a, b) in enumerate(zip([3, *widths], widths, strict=False))
+    )
+    up = sum((256 >> i) ** 2 * (9 * (2 * w * w + w * w) + 2 * w * w) for i, w in enumerate(widths[:-1]))
+    cost = network_cost("unet", 8)
+    assert cost.gmacs == pytest.approx((down + up + 256**2 * 8) / 1e9)
+    maps = sum(2 * (256 >> i) ** 2 * w for i, w in enumerate(widths))
+    maps += sum(3 * (256 >> i) ** 2 * w for i, w in enumerate(widths[:-1])) + 256**2
+    assert cost.activations_mb == pytest.approx(4 * maps / 1e6)
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "gmacs"), [("unet", 32, 12.07), ("resunet-a", 32, 42.5), ("resunet-pp", 16, 15.67)]
+)
+def test_published_widths_cost_what_the_literature_counts(name: str, width: int, gmacs: float) -> None:
+    assert network_cost(name, width).gmacs == pytest.approx(gmacs, rel=2e-3)
