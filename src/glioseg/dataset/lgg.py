@@ -17,6 +17,7 @@ from glioseg.formats.tif import read_image_slice, read_mask_slice
 from glioseg.volume import Mask, Volume
 
 CLINICAL_TABLE = "data.csv"
+_SUFFIXES = (".tif", ".tiff")
 _SLICE_NAME = re.compile(r"(?P<stem>(?P<patient>.+)_(?P<number>\d+))(?P<mask>_mask)?\.tiff?", re.IGNORECASE)
 _PATIENT_NAME = re.compile(r"(?P<case>[^_]+_(?P<site>[^_]+)_[^_]+)(_.*)?")
 
@@ -89,7 +90,7 @@ def find_slices(folder: Path, *, masks: bool = True) -> PatientFiles:
     images: dict[int, Path] = {}
     mask_files: dict[int, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in (".tif", ".tiff"):
+        if path.suffix.lower() not in _SUFFIXES:
             continue
         match = _SLICE_NAME.fullmatch(path.name)
         if match is None or match["patient"] != folder.name:
@@ -132,27 +133,36 @@ def read_clinical(root: Path) -> dict[str, dict[str, str]]:
     """Read ``data.csv``: for each case, as :func:`case_of` names it, its columns; empty where there is no table.
 
     Raises:
-        GliosegError: If the table has no column Patient.
+        GliosegError: If the table cannot be read or has no column Patient.
     """
     path = root / CLINICAL_TABLE
     if not path.is_file():
         return {}
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            # Fields beyond the header's come under the key None.
+            rows = [{key: value for key, value in row.items() if key} for row in csv.DictReader(file, restval="")]
+    except (OSError, ValueError, csv.Error) as error:
+        raise GliosegError(f"{path} is not the clinical table", expected="CSV in UTF-8", found=str(error)) from error
     if rows and "Patient" not in rows[0]:
         raise GliosegError(f"{path} is not the clinical table", expected="a column Patient", found=", ".join(rows[0]))
-    return {row["Patient"]: {key: value for key, value in row.items() if key != "Patient"} for row in rows}
+    return {row.pop("Patient"): row for row in rows}
 
 
 def _patient_folders(root: Path) -> list[Path]:
     if not root.is_dir():
         return []
-    if any(root.glob(f"{root.name}_*.tif")):
+    root = root if root.name else root.absolute()
+    if any(name.startswith(f"{root.name}_") for name in _tif_names(root)):
         return [root]
     # The Kaggle archive holds its patients one folder down, and a second copy of them beside it.
     nested = root / "kaggle_3m"
     folders = sorted(path for path in (nested if nested.is_dir() else root).iterdir() if path.is_dir())
-    return [folder for folder in folders if any(folder.glob("*.tif")) or any(folder.glob("*.tiff"))]
+    return [folder for folder in folders if _tif_names(folder)]
+
+
+def _tif_names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES]
 
 
 def _check_numbers(folder: Path, images: dict[int, Path]) -> None:
