@@ -91,8 +91,9 @@ def fold_splits(patients: Iterable[str], *, folds: int, validation_share: float 
         GliosegError: If there are fewer persons than folds, or less than two folds.
     """
     others, _ = _set_test_apart(patients)
-    if not 2 <= folds <= len({case_of(patient) for patient in others}):
-        raise GliosegError(f"cannot make {folds} folds", expected=f"2 to {len(others)}, one patient each at least")
+    persons = len({case_of(patient) for patient in others})
+    if not 2 <= folds <= persons:
+        raise GliosegError(f"cannot make {folds} folds", expected=f"2 to {persons}, one person each at least")
     tests = _deal_by_site(others, folds, seed)
     splits = []
     for number, test in enumerate(tests):
@@ -108,6 +109,9 @@ def save_split(split: Split, path: Path) -> None:
     write_text_atomically(path, json.dumps(content, indent=2) + "\n")
 
 
+_SPLIT_FILE = "JSON with the lists train, validation and test"
+
+
 def load_split(path: Path) -> Split:
     """Read a split file; its hash, where it has one, must fit.
 
@@ -116,13 +120,13 @@ def load_split(path: Path) -> Split:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        parts = {part: _names(content.get(part, [])) for part in PARTS}
+        parts = {part: _names(content[part] if part == "train" else content.get(part, [])) for part in PARTS}
     except FileNotFoundError:
         raise GliosegError(f"{path} does not exist") from None
+    except KeyError:
+        raise GliosegError(f"{path} is no split file", expected=_SPLIT_FILE, found="no train") from None
     except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise GliosegError(
-            f"{path} is no split file", expected="JSON with the lists train, validation and test", found=str(error)
-        ) from error
+        raise GliosegError(f"{path} is no split file", expected=_SPLIT_FILE, found=str(error)) from error
     split = Split(str(content.get("name", path.stem)), **parts)
     if content.get("sha256", split.sha256) != split.sha256:
         raise GliosegError(
@@ -149,6 +153,8 @@ def check_patients_present(split: Split, patients: Iterable[str]) -> None:
 def _names(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
         raise TypeError("a part that is not a list of names")
+    if len(set(value)) < len(value):
+        raise ValueError("a name that stands twice in a part")
     return tuple(sorted(value))
 
 
