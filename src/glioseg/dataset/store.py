@@ -5,6 +5,7 @@ The 110 patients take 1.0 GB as uint8. A training process maps them and needs no
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -84,7 +85,7 @@ def open_store(data: Path, *, cache: Path | None = None) -> ArrayStore:
     files = find_patients(data, masks=True)
     signature = _signature(files)
     folder = (cache or _default_cache()) / hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:16]
-    if _stored_signature(folder) != signature:
+    if not _is_complete(folder, signature):
         _build(files, signature, folder)
     return _map(folder)
 
@@ -105,11 +106,15 @@ def _signature(files: Sequence[PatientFiles]) -> str:
     return digest.hexdigest()
 
 
-def _stored_signature(folder: Path) -> str | None:
+def _is_complete(folder: Path, signature: str) -> bool:
+    """Whether arrays of this state of the data lie there, whole: something may have swept the cache."""
     try:
-        return str(json.loads((folder / "index.json").read_text(encoding="utf-8"))["signature"])
-    except (OSError, ValueError, KeyError):
-        return None
+        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        voxels = index["patients"][-1]["stop"] * math.prod(index["size"])
+        sizes = [(folder / name).stat().st_size for name in ("images.u8", "masks.u8")]
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+    return bool(index["signature"] == signature and sizes == [voxels * len(CHANNELS), voxels])
 
 
 def _build(files: Sequence[PatientFiles], signature: str, folder: Path) -> None:
@@ -120,8 +125,10 @@ def _build(files: Sequence[PatientFiles], signature: str, folder: Path) -> None:
         raise GliosegError(f"cannot keep the arrays in {folder.parent}: {error.strerror}", remedy=_REMEDY) from error
     try:
         _write_arrays(files, signature, unfinished)
-        shutil.rmtree(folder, ignore_errors=True)
-        unfinished.rename(folder)
+        # Another process may have finished the same arrays meanwhile, and be about to map them.
+        if not _is_complete(folder, signature):
+            shutil.rmtree(folder, ignore_errors=True)
+            unfinished.rename(folder)
     except OSError as error:
         raise GliosegError(f"cannot keep the arrays in {folder}: {error.strerror}", remedy=_REMEDY) from error
     finally:
