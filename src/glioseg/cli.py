@@ -92,7 +92,7 @@ def train(
     if deterministic:
         assignments.append("machine.deterministic=true")
     given = bool(config or assignments)
-    chosen = SplitChoice(split, folds, fold) if split or folds else None
+    chosen = SplitChoice(split, folds, fold) if split is not None or folds is not None else None
     outcome = train(
         data,
         out,
@@ -258,7 +258,7 @@ def doctor(*, json_output: Json = False) -> None:
 def main() -> None:
     """Run the command line; a user's mistake is one line and exit code 2."""
     try:
-        result = app(sys.argv[1:], exit_on_error=False, print_error=True, result_action="return_value")
+        result = app(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
     except GliosegError as error:
         print(f"glioseg: {error}", file=sys.stderr)
         sys.exit(2)
@@ -268,9 +268,10 @@ def main() -> None:
     except Exception as error:
         from cyclopts import CycloptsError
 
-        if isinstance(error, CycloptsError):
-            sys.exit(2)
-        raise
+        if not isinstance(error, CycloptsError):
+            raise
+        print(f"glioseg: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
     sys.exit(result if isinstance(result, int) else 0)
 
 
