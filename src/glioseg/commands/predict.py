@@ -91,7 +91,7 @@ def predict(
         say: Gets a line for each patient.
 
     Raises:
-        GliosegError: If the bundle is unusable, an input holds no patient, or the output would fall on the input.
+        GliosegError: If the bundle is unusable, an input holds no patient, or the output would fall among pictures.
     """
     started = time.perf_counter()
     folders = [folder for path in inputs for folder in find_patient_folders(path)]
@@ -142,15 +142,17 @@ def _result(volume: Volume, mask: Mask, written: Sequence[str], seconds: float) 
 
 
 def _check_output(folders: Sequence[Path], out: Path) -> None:
-    """Refuse to write masks where the data's own masks lie."""
+    """Refuse to write masks where pictures lie: the masks beside them are the truth."""
+    if not folders:
+        raise GliosegError("there is nothing to predict", expected="one folder or more in the dataset's layout")
     names = [folder.name for folder in folders]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise GliosegError(f"patient {twice[0]} is given twice", remedy="Predict the two folders one after the other")
-    for folder in folders:
-        if (out / folder.name).resolve() == folder.resolve():
+    for name in names:
+        if any(not path.stem.endswith("_mask") for path in (out / name).glob("*.[tT][iI][fF]*")):
             raise GliosegError(
-                f"--out {out} holds the patients themselves, whose masks would be overwritten",
+                f"--out {out} holds the pictures of {name}, whose masks would be overwritten",
                 remedy="Name another folder for the results",
             )
 
