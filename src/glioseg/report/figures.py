@@ -66,7 +66,7 @@ def learning_curve(history: Sequence[Mapping[str, Any]]) -> str:
     Args:
         history: Rows with the keys `epoch`, `loss` and `validation_dice`, the last None where it was not measured.
     """
-    return _svg(lambda: _draw_learning_curve(history), "curve")
+    return as_svg(lambda: _draw_learning_curve(history), "curve")
 
 
 def save_learning_curve(history: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -84,7 +84,7 @@ def dice_distribution(scores: Scores) -> str:
     undefined are left out.
     """
     defined = [patient for patient in scores.ranked() if patient.values["dice"] is not None]
-    drawing = _svg(lambda: _draw_distribution(defined), "dice")
+    drawing = as_svg(lambda: _draw_distribution(defined), "dice")
     for place, patient in enumerate(defined):
         title = escape(f"{patient.patient} ({_site(patient)}): DSC {patient.values['dice']:.3f}")
         drawing = drawing.replace(
@@ -180,7 +180,7 @@ def _site(patient: PatientScores) -> str:
     return patient.site or "unknown"
 
 
-def _svg(draw: Callable[[], Figure], name: str) -> str:
+def as_svg(draw: Callable[[], Figure], name: str) -> str:
     """The drawing as an `<svg>` element whose identifiers start with its name, so that several share a page."""
     with matplotlib.rc_context(_STYLE):
         figure, text = draw(), io.StringIO()

@@ -1,36 +1,34 @@
 """The report of one trained network: a single HTML file that needs nothing beside it."""
 
-import base64
-import io
-import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-from numpy.typing import NDArray
-from PIL import Image
 
 from glioseg.atomic import write_text_atomically
-from glioseg.evaluation.definitions import METRICS, Metric
+from glioseg.evaluation.definitions import METRICS
 from glioseg.evaluation.scores import Scores
 from glioseg.evaluation.statistics import RESAMPLES, Summary
 from glioseg.report.figures import dice_distribution, learning_curve
 from glioseg.report.overlay import PREDICTION_COLOUR, TRUTH_COLOUR, Case, case_tiles, outline_layer
+from glioseg.report.page import (
+    ABSENT,
+    OUTLINE_SCALE,
+    OUTLINE_WIDTH_PX,
+    css_colour,
+    format_share,
+    format_value,
+    inline_svg,
+    png_address,
+    render_page,
+    with_unit,
+)
 
 __all__ = ["Case", "RunReport", "format_value", "render_run_report", "verdict", "write_run_report"]
 
-ABSENT = "–"
-"""Stands where a number does not exist."""
-
 GROUPINGS = {"site": "Site", "missing_sequences": "Missing sequences", "true_volume": "True tumour volume"}
-
-OUTLINE_SCALE = 4
-OUTLINE_WIDTH_PX = 4
 
 
 @dataclass(frozen=True)
@@ -72,15 +70,7 @@ def write_run_report(path: Path, report: RunReport) -> None:
 
 def render_run_report(report: RunReport) -> str:
     """The report as HTML text; the same report gives the same text."""
-    environment = Environment(
-        loader=PackageLoader("glioseg.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"metric": format_value, "share": _share}
-    return environment.get_template("run_report.html.j2").render(_contents(report))
+    return render_page("run_report.html.j2", _contents(report))
 
 
 def verdict(report: RunReport) -> str:
@@ -89,23 +79,16 @@ def verdict(report: RunReport) -> str:
     if dice.mean is None or worst is None:
         return f"On {report.part}, no patient has a defined 3-D Dice."
     if dice.count == 1:
-        return f"On {report.part}, the 3-D Dice of the only patient scored, {worst.patient}, is {_share(dice.mean)}."
+        return (
+            f"On {report.part}, the 3-D Dice of the only patient scored, {worst.patient}, is {format_share(dice.mean)}."
+        )
     undefined = f" It is undefined for {dice.undefined} more." if dice.undefined else ""
     return (
-        f"On {report.part}, the mean 3-D Dice is {_share(dice.mean)} "
-        f"(95\N{NO-BREAK SPACE}% interval {_share(dice.ci_low)} to {_share(dice.ci_high)}) "
-        f"and the median {_share(dice.median)}. "
-        f"The worst of the {dice.count} patients, {worst.patient}, reaches {_share(dice.minimum)}.{undefined}"
+        f"On {report.part}, the mean 3-D Dice is {format_share(dice.mean)} "
+        f"(95\N{NO-BREAK SPACE}% interval {format_share(dice.ci_low)} to {format_share(dice.ci_high)}) "
+        f"and the median {format_share(dice.median)}. "
+        f"The worst of the {dice.count} patients, {worst.patient}, reaches {format_share(dice.minimum)}.{undefined}"
     )
-
-
-def format_value(value: float | None, metric: Metric) -> str:
-    """A number as the tables show it: shares with three decimals, distances with one, voxels with none."""
-    if value is None or math.isnan(value):
-        return ABSENT
-    decimals = {"": 3, "voxels": 0}.get(metric.unit, 1)
-    # A thin space groups the digits, as ISO 80000-1 asks.
-    return f"{value:,.{decimals}f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def _contents(report: RunReport) -> dict[str, Any]:
@@ -122,12 +105,12 @@ def _contents(report: RunReport) -> dict[str, Any]:
         "every_patient_has_tumour": all(patient.values["true_voxels"] for patient in scores.patients),
         "libraries": ", ".join(f"{name} {version}" for name, version in scores.libraries.items()),
         "patients": scores.ranked(),
-        "distribution": _inline(dice_distribution(scores)) if summary["dice"].count else None,
+        "distribution": inline_svg(dice_distribution(scores)) if summary["dice"].count else None,
         "subgroups": [(GROUPINGS.get(name, name), groups) for name, groups in scores.subgroups().items()],
         "cases": [_case_contents(case, scores) for case in report.cases],
         "training": _training_sentence(report.history),
-        "curve": _inline(learning_curve(report.history)) if report.history else None,
-        "colours": {"truth": _css_colour(TRUTH_COLOUR), "prediction": _css_colour(PREDICTION_COLOUR)},
+        "curve": inline_svg(learning_curve(report.history)) if report.history else None,
+        "colours": {"truth": css_colour(TRUTH_COLOUR), "prediction": css_colour(PREDICTION_COLOUR)},
         "absent": ABSENT,
     }
 
@@ -136,17 +119,17 @@ def _key_figures(scores: Scores, summary: Mapping[str, Summary]) -> list[tuple[s
     """Name, number and remark of the figures at the top."""
     dice, metrics = summary["dice"], scores.metrics()
     figures = [
-        ("Mean Dice", _share(dice.mean), _range("95 %", dice.ci_low, dice.ci_high)),
-        ("Median Dice", _share(dice.median), _range("quartiles", dice.q1, dice.q3)),
-        ("Worst patient", _share(dice.minimum), scores.ranked()[0].patient if dice.count else ""),
+        ("Mean Dice", format_share(dice.mean), _range("95 %", dice.ci_low, dice.ci_high)),
+        ("Median Dice", format_share(dice.median), _range("quartiles", dice.q1, dice.q3)),
+        ("Worst patient", format_share(dice.minimum), scores.ranked()[0].patient if dice.count else ""),
     ]
     hd95 = _hd95_name(scores)
-    figures.append(("HD95", _with_unit(summary[hd95].median, metrics[hd95]), "median"))
+    figures.append(("HD95", with_unit(summary[hd95].median, metrics[hd95]), "median"))
     for title, name, remark in (
         ("Detection", "slice_detection_sensitivity", "of a patient's tumour slices, mean"),
         ("False alarms", "false_positive_slice_rate", "on a patient's tumour-free slices, mean"),
     ):
-        figures.append((title, _share(summary[name].mean), remark))
+        figures.append((title, format_share(summary[name].mean), remark))
     return figures
 
 
@@ -156,17 +139,17 @@ def _hd95_name(scores: Scores) -> str:
 
 
 def _range(name: str, low: float | None, high: float | None) -> str:
-    return "" if low is None else f"{name} {_share(low)} to {_share(high)}"
+    return "" if low is None else f"{name} {format_share(low)} to {format_share(high)}"
 
 
 def _case_contents(case: Case, scores: Scores) -> dict[str, Any]:
     metrics = scores.metrics()
     values = {patient.patient: patient.values for patient in scores.patients}.get(case.patient, {})
     shown = [name for name in (_hd95_name(scores), "precision", "recall") if name in values]
-    numbers = [("Dice", _share(case.dice))]
-    numbers += [(metrics[name].title, _with_unit(values[name], metrics[name])) for name in shown]
+    numbers = [("Dice", format_share(case.dice))]
+    numbers += [(metrics[name].title, with_unit(values[name], metrics[name])) for name in shown]
     for title, mask in (("True tumour", case.truth), ("Predicted tumour", case.predicted)):
-        numbers.append((title, _with_unit(float(np.count_nonzero(mask.voxels)), metrics["true_voxels"])))
+        numbers.append((title, with_unit(float(np.count_nonzero(mask.voxels)), metrics["true_voxels"])))
     return {"case": case, "numbers": numbers, "slices": len(case.truth.voxels), "tiles": list(_pictures(case))}
 
 
@@ -176,25 +159,11 @@ def _pictures(case: Case) -> Iterator[dict[str, Any]]:
         yield {
             "number": tile.slice_index + 1,
             "reason": tile.reason,
-            "grey": _png(tile.grey),
-            "outlines": _png(layer),
+            "grey": png_address(tile.grey),
+            "outlines": png_address(layer),
             "width": tile.grey.shape[1],
             "height": tile.grey.shape[0],
         }
-
-
-def _png(picture: NDArray[np.uint8]) -> str:
-    """The picture as a `data:` address."""
-    content = io.BytesIO()
-    Image.fromarray(picture).save(content, format="PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
-
-
-def _inline(drawing: str) -> Markup:
-    """An SVG for use inside HTML, where namespaces are known and the width is the page's."""
-    head, rest = drawing.split(">", 1)
-    head = re.sub(r' (xmlns(:xlink)?|width|height)="[^"]*"', "", head)
-    return Markup(f'{head} role="img">{rest}')
 
 
 def _training_sentence(history: Sequence[Mapping[str, Any]]) -> str:
@@ -217,15 +186,3 @@ def _duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes:02d} min"
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
-
-
-def _with_unit(value: float | None, metric: Metric) -> str:
-    return f"{format_value(value, metric)} {metric.unit}".strip() if value is not None else ABSENT
-
-
-def _share(value: float | None) -> str:
-    return format_value(value, METRICS["dice"])
-
-
-def _css_colour(rgb: tuple[int, int, int]) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*rgb)

@@ -81,6 +81,14 @@ def write_history(path: Path, history: Sequence[Mapping[str, float | None]]) -> 
     write_text_atomically(path, buffer.getvalue())
 
 
+def read_history(path: Path) -> list[dict[str, float | None]]:
+    """Read what :func:`write_history` wrote; empty where there is no log."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [{key: float(text) if text else None for key, text in row.items()} for row in csv.DictReader(file)]
+
+
 def _shown(value: float | None) -> str:
     if value is None:
         return ""
