@@ -1,0 +1,1 @@
+"""A study: several networks trained and tested under the same conditions, compared patient by patient."""

@@ -1,0 +1,199 @@
+"""From the table of a study to what it says: which network is better, by how much, and how sure that is.
+
+The unit is the patient: where a patient was scored in several runs of a network, the mean over these runs counts
+once. Runs in which the metric is undefined for the patient enter no mean.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from glioseg.evaluation.comparison import (
+    PairedComparison,
+    Spread,
+    holm,
+    paired_comparison,
+    rank_stability,
+    seed_and_patient_spread,
+)
+from glioseg.evaluation.patient_scores import PatientScores
+from glioseg.evaluation.statistics import Summary, summarise
+from glioseg.evaluation.subgroups import patient_groups
+from glioseg.study.plan import Candidate
+from glioseg.study.table import PatientFacts, StudyTable
+
+PRIMARY = "dice"
+LEVEL = 0.05
+"""Below this adjusted p-value, and with an interval that leaves out zero, a difference counts as shown."""
+
+PatientValues = Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two networks compared on one metric.
+
+    Attributes:
+        metric: The metric's name.
+        first: Its scores come first in every difference.
+        second: Its scores are taken away.
+        comparison: Over the patients.
+        p_holm: The p-value adjusted for the number of pairs compared on this metric.
+    """
+
+    metric: str
+    first: Candidate
+    second: Candidate
+    comparison: PairedComparison
+    p_holm: float
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the difference is more than chance: test and interval must both say so."""
+        low, high = self.comparison.ci_low, self.comparison.ci_high
+        return self.p_holm < LEVEL and low is not None and high is not None and (low > 0 or high < 0)
+
+
+@dataclass(frozen=True)
+class StudyAnalysis:
+    """What a study says.
+
+    Attributes:
+        candidates: The networks, that of the highest mean Dice first.
+        patients: The patients scored, by name.
+        values: The primary metric of each network for each patient, mean over runs.
+        summaries: Every metric of each network over the patients.
+        pooled_dice: Of each network, over the voxels of all patients and runs; None without any voxel.
+        pairs: Every pair on the primary metric and on the boundary metric, in the networks' order.
+        ranks: For each network the share of resamples in which it takes each rank, best first; empty where no patient
+            has every score.
+        spread: For each network, scatter between seeds and between patients.
+        subgroups: The primary metric by grouping, group and network.
+        seeds: How many seeds each network was trained from.
+    """
+
+    candidates: tuple[Candidate, ...]
+    patients: tuple[PatientFacts, ...]
+    values: dict[Candidate, PatientValues]
+    summaries: dict[Candidate, dict[str, Summary]]
+    pooled_dice: dict[Candidate, float | None]
+    pairs: tuple[Pair, ...]
+    ranks: dict[Candidate, tuple[float, ...]]
+    spread: dict[Candidate, Spread]
+    subgroups: dict[str, dict[str, dict[Candidate, Summary]]]
+    seeds: int
+
+    def pairs_on(self, metric: str) -> tuple[Pair, ...]:
+        """The pairs compared on one metric."""
+        return tuple(pair for pair in self.pairs if pair.metric == metric)
+
+
+def analyse(table: StudyTable) -> StudyAnalysis:
+    """Compute everything that a study's report says about scores.
+
+    Args:
+        table: The scores; every network on the same patients.
+
+    Raises:
+        ValueError: If the table is empty.
+    """
+    if not table.rows:
+        raise ValueError("the study has no scores")
+    names = [facts.patient for facts in table.patients]
+    metrics = list(dict.fromkeys(row.metric for row in table.rows))
+    values = {metric: patient_means(table, metric) for metric in metrics}
+    candidates = _ranked(table.candidates, values[PRIMARY])
+    summaries = {c: {m: summarise([values[m][c].get(n) for n in names]) for m in metrics} for c in candidates}
+    compared = [metric for metric in metrics if metric == PRIMARY or metric.startswith("hd95")]
+    return StudyAnalysis(
+        candidates=candidates,
+        patients=table.patients,
+        values={c: values[PRIMARY][c] for c in candidates},
+        summaries=summaries,
+        pooled_dice={c: _pooled_dice(table, c) for c in candidates},
+        pairs=tuple(pair for metric in compared for pair in compare_pairs(metric, candidates, values[metric], names)),
+        ranks=_ranks(candidates, values[PRIMARY], names),
+        spread={c: _spread(table, c) for c in candidates},
+        subgroups=_subgroups(table.patients, candidates, values[PRIMARY]),
+        seeds=len(table.seeds),
+    )
+
+
+def patient_means(table: StudyTable, metric: str) -> dict[Candidate, PatientValues]:
+    """One metric of each network for each patient: the mean over the runs that define it, None where none does."""
+    found: dict[Candidate, dict[str, list[float]]] = {candidate: {} for candidate in table.candidates}
+    for row in table.rows:
+        if row.metric == metric:
+            runs = found[row.candidate].setdefault(row.patient, [])
+            runs += [] if row.value is None else [row.value]
+    return {
+        candidate: {patient: float(np.mean(runs)) if runs else None for patient, runs in patients.items()}
+        for candidate, patients in found.items()
+    }
+
+
+def compare_pairs(
+    metric: str, candidates: Sequence[Candidate], values: Mapping[Candidate, PatientValues], patients: Sequence[str]
+) -> list[Pair]:
+    """Compare every two networks on one metric, with p-values adjusted for the number of pairs."""
+    pairs = list(combinations(candidates, 2))
+    compared = [
+        paired_comparison([values[a].get(name) for name in patients], [values[b].get(name) for name in patients])
+        for a, b in pairs
+    ]
+    adjusted = holm([comparison.p_value for comparison in compared])
+    return [Pair(metric, a, b, c, p) for (a, b), c, p in zip(pairs, compared, adjusted, strict=True)]
+
+
+def _ranked(candidates: Sequence[Candidate], values: Mapping[Candidate, PatientValues]) -> tuple[Candidate, ...]:
+    """By mean, best first; equal ones in the order of the plan."""
+    means = {c: summarise(list(values[c].values())).mean for c in candidates}
+    return tuple(sorted(candidates, key=lambda c: -1.0 if (mean := means[c]) is None else mean, reverse=True))
+
+
+def _ranks(
+    candidates: Sequence[Candidate], values: Mapping[Candidate, PatientValues], patients: Sequence[str]
+) -> dict[Candidate, tuple[float, ...]]:
+    rows = [[values[c].get(name) for c in candidates] for name in patients]
+    complete = np.array([row for row in rows if None not in row], dtype=np.float64)
+    if not complete.size:
+        return {}
+    return {c: tuple(map(float, shares)) for c, shares in zip(candidates, rank_stability(complete), strict=True)}
+
+
+def _spread(table: StudyTable, candidate: Candidate) -> Spread:
+    """Over the patients that every seed scores."""
+    scored: dict[str, dict[int, float]] = {}
+    for row in table.rows:
+        if row.metric == PRIMARY and row.candidate == candidate and row.value is not None:
+            scored.setdefault(row.patient, {})[row.seed] = row.value
+    complete = [
+        [by_seed[seed] for seed in table.seeds] for by_seed in scored.values() if len(by_seed) == len(table.seeds)
+    ]
+    return seed_and_patient_spread(np.array(complete).T) if complete else Spread(None, None)
+
+
+def _pooled_dice(table: StudyTable, candidate: Candidate) -> float | None:
+    sums = dict.fromkeys(("intersection_voxels", "predicted_voxels", "true_voxels"), 0.0)
+    for row in table.rows:
+        if row.candidate == candidate and row.metric in sums:
+            sums[row.metric] += row.value or 0.0
+    both, predicted, true = sums.values()
+    return 2 * both / (predicted + true) if predicted + true else None
+
+
+def _subgroups(
+    patients: Sequence[PatientFacts], candidates: Sequence[Candidate], values: Mapping[Candidate, PatientValues]
+) -> dict[str, dict[str, dict[Candidate, Summary]]]:
+    entries = [
+        PatientScores(p.patient, p.site, p.missing_sequences, {"true_voxels": p.true_voxels}, {}) for p in patients
+    ]
+    return {
+        grouping: {
+            group: {c: summarise([values[c].get(member.patient) for member in members]) for c in candidates}
+            for group, members in groups.items()
+        }
+        for grouping, groups in patient_groups(entries).items()
+    }

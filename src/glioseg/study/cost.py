@@ -1,0 +1,50 @@
+"""What each network of a study costs, to stand beside what it reaches."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from glioseg.experiment import RunCost
+from glioseg.networks.cost import NetworkCost, network_cost
+from glioseg.study.plan import Candidate, Job
+
+
+@dataclass(frozen=True)
+class CandidateCost:
+    """The cost of one network in a study.
+
+    Attributes:
+        network: Parameters, arithmetic and memory for one slice of 256 x 256 pixels.
+        training_minutes: Of one run, mean over its runs.
+        training_steps: Likewise.
+        cpu_ms_per_slice: Milliseconds to predict a slice on the CPU, median over its runs.
+        training_devices: Where it was trained, in words.
+        cpus: Where prediction was timed, in words.
+    """
+
+    network: NetworkCost
+    training_minutes: float
+    training_steps: float
+    cpu_ms_per_slice: float
+    training_devices: tuple[str, ...]
+    cpus: tuple[str, ...]
+
+
+def candidate_costs(runs: Iterable[tuple[Job, RunCost]]) -> dict[Candidate, CandidateCost]:
+    """Gather the costs of runs by network."""
+    found: dict[Candidate, list[RunCost]] = {}
+    for job, cost in runs:
+        found.setdefault(job.candidate, []).append(cost)
+    return {candidate: _gathered(candidate, costs) for candidate, costs in found.items()}
+
+
+def _gathered(candidate: Candidate, costs: Sequence[RunCost]) -> CandidateCost:
+    return CandidateCost(
+        network=network_cost(candidate.name, candidate.width),
+        training_minutes=float(np.mean([cost.training_minutes for cost in costs])),
+        training_steps=float(np.mean([cost.training_steps for cost in costs])),
+        cpu_ms_per_slice=float(np.median([cost.cpu_ms_per_slice for cost in costs])),
+        training_devices=tuple(sorted({cost.training_device for cost in costs})),
+        cpus=tuple(sorted({cost.cpu for cost in costs})),
+    )

@@ -1,0 +1,34 @@
+"""The runs of a study on disk: each in a folder of its own, begun, broken off or finished."""
+
+from pathlib import Path
+
+from glioseg.dataset.store import open_store
+from glioseg.experiment import train_and_score
+from glioseg.study.folder import StudyFolder
+from glioseg.study.plan import Job, StudyPlan
+from glioseg.training.run_folder import RunFolder
+
+
+def is_finished(run: RunFolder) -> bool:
+    """Whether the run has its scores, which are written last and whole."""
+    return run.scores.exists()
+
+
+def run_job(job: Job, *, plan: StudyPlan, data: Path, out: Path) -> None:
+    """Do one run, or go on with it where it was broken off; a finished one is left as it is.
+
+    Args:
+        job: Which run.
+        plan: Gives its settings.
+        data: A folder in the dataset's layout.
+        out: The study's folder.
+
+    Raises:
+        GliosegError: As :func:`glioseg.experiment.train_and_score`.
+    """
+    run = StudyFolder(out).run(job)
+    if is_finished(run):
+        return
+    again = ("glioseg", "train", "--data", str(data), "--config", str(run.config), "--split", str(run.split))
+    command = (*again, "--out", "NEW_FOLDER")
+    train_and_score(plan.config_of(job), open_store(data), job.split, run, resume=True, command=command)
