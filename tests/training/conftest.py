@@ -16,10 +16,11 @@ TINY = (
     "sampling.batch_size=4",
     "sampling.crop_size=32",
     "machine.device=cpu",
-    'machine.precision="32"',
+    "machine.precision=32",
     "validation.every_epochs=1",
     "validation.flip=false",
-    "optimisation.ema_decay=0.9",
+    "optimisation.learning_rate=1e-2",
+    "optimisation.ema_decay=0.5",
     "budget.steps=12",
 )
 

@@ -66,7 +66,8 @@ def train_network(
     check_patients_present(split, [entry.patient for entry in store.patients])
     fabric = _launch(config)
     network: nn.Module = build_network(config.network.name, config.network.width)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    # On its device before a checkpoint is loaded: the optimiser's moments go where the weights are, and stay there.
+    network.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = moving_average(network, config.optimisation.ema_decay)
     optimiser = torch.optim.AdamW(network.parameters(), weight_decay=config.optimisation.weight_decay, fused=True)
     sampler = SliceSampler(store, split.train, config.sampling, config.preprocessing, config.seed)
