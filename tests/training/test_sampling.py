@@ -68,6 +68,12 @@ def test_only_slices_of_the_patients_named(store: ArrayStore) -> None:
     assert {int(index) for step in range(50) for index in source.indices(step)} <= set(own)
 
 
+def test_the_order_of_the_patients_does_not_matter(store: ArrayStore) -> None:
+    """A split comes back from its file in the order of names."""
+    names = patients_of(store)[1:4]
+    np.testing.assert_array_equal(sampler(store, names[::-1]).indices(0), sampler(store, names).indices(0))
+
+
 def test_names_are_those_of_the_indices(store: ArrayStore) -> None:
     every_name = [name for entry in store.patients for name in entry.slice_names]
     source = sampler(store)

@@ -38,7 +38,7 @@ class SliceSampler:
 
     Args:
         store: The arrays.
-        patients: The training patients' names.
+        patients: The training patients' names; their order does not matter.
         settings: Batch size and share of tumour slices.
         preprocessing: Gives the intensity statistics.
         seed: The run's seed.
@@ -53,7 +53,7 @@ class SliceSampler:
         self._store = store
         self._settings = settings
         self._seed = seed
-        self._entries = [store.entry(patient) for patient in patients]
+        self._entries = [store.entry(patient) for patient in sorted(patients)]
         if not self._entries:
             raise GliosegError("the split has no training patient", remedy="Give a split with more patients")
         self.slices: NDArray[np.int64] = np.concatenate([np.arange(e.start, e.stop) for e in self._entries])
