@@ -1,0 +1,78 @@
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from glioseg.commands import demo as module
+from glioseg.commands.demo import DemoOutcome, demo, demo_config
+from glioseg.dataset.lgg import find_patients
+from glioseg.dataset.phantom import write_phantoms
+from glioseg.dataset.splits import load_split
+from glioseg.errors import GliosegError
+from glioseg.evaluation.scores import Scores
+from glioseg.formats.tif import read_mask_slice
+from glioseg.training.config import load_config
+
+PATIENTS = 6
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> DemoOutcome:
+    """The demonstration with fewer and smaller practice patients and next to no training."""
+    config = load_config(
+        assignments=(
+            "network.width=8",
+            "sampling.crop_size=32",
+            "sampling.batch_size=8",
+            "optimisation.learning_rate=1e-2",
+            "optimisation.ema_decay=0.5",
+            "budget.steps=24",
+            "machine.device=cpu",
+        )
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "write_phantoms", partial(write_phantoms, size=64))
+        return demo(tmp_path_factory.mktemp("demo") / "new" / "folder", patients=PATIENTS, config=config)
+
+
+def test_makes_the_patients_it_was_asked_for(outcome: DemoOutcome) -> None:
+    assert len(find_patients(outcome.data, masks=True)) == PATIENTS
+
+
+def test_predicts_the_test_patients_and_nobody_else(outcome: DemoOutcome) -> None:
+    test = load_split(outcome.training.folder.split).test
+    assert test
+    assert tuple(entry.patient for entry in outcome.scores.patients) == test
+    masks = outcome.data.parent / "masks"
+    assert tuple(sorted(path.name for path in masks.iterdir() if path.is_dir())) == test
+    for patient in find_patients(outcome.data):
+        if patient.patient in test:
+            written = sorted((masks / patient.patient).iterdir())
+            assert [path.name for path in written] == sorted(path.name for path in patient.masks)
+            assert read_mask_slice(written[0]).shape == (64, 64)
+
+
+def test_masks_read_back_from_files_score_as_they_did_in_memory(outcome: DemoOutcome) -> None:
+    in_memory = {entry.patient: entry.values for entry in outcome.training.scores.patients}
+    assert {entry.patient: entry.values for entry in outcome.scores.patients} == in_memory
+    assert Scores.from_json((outcome.data.parent / "scores.json").read_text()) == outcome.scores
+    assert sum(values["predicted_voxels"] or 0 for values in in_memory.values()) > 0
+
+
+def test_the_report_shows_the_command_that_made_it(outcome: DemoOutcome) -> None:
+    assert f"glioseg demo --out {outcome.data.parent}" in outcome.training.folder.report.read_text()
+
+
+def test_a_folder_with_something_in_it_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(GliosegError, match="is not empty"):
+        demo(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_the_settings_are_small_and_of_a_fixed_length() -> None:
+    config = demo_config()
+    assert config.network.width == 8
+    assert config.budget.steps is not None
+    assert config.budget.steps * config.sampling.batch_size < 5000
+    assert config.seed == 0
