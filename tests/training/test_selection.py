@@ -51,9 +51,9 @@ def test_a_better_threshold_wins(tumour: float, elsewhere: float, threshold: flo
     assert choose(probabilities(tumour, (blob(11), elsewhere))) == Postprocessing(threshold=threshold)
 
 
-def test_the_largest_component_wins_over_a_false_one_too_large_to_be_small() -> None:
-    """125 voxels are more than a tenth of the tumour's 1000."""
-    assert choose(probabilities(0.9, (blob(5), 0.9))) == Postprocessing(components="largest")
+def test_the_largest_component_alone_is_never_chosen() -> None:
+    """It would gain here, 125 voxels being more than a tenth of the tumour's 1000, but may cost a patient elsewhere."""
+    assert choose(probabilities(0.9, (blob(5), 0.9))) == Postprocessing()
 
 
 def test_the_relative_rule_wins_where_a_tumour_has_two_parts() -> None:
@@ -66,7 +66,7 @@ def test_the_relative_rule_wins_where_a_tumour_has_two_parts() -> None:
 
 def test_a_tie_goes_to_the_threshold_nearest_the_default() -> None:
     """Every threshold cuts the same mask here; only the component rule matters."""
-    assert choose(probabilities(0.9, (blob(5), 0.9))).threshold == 0.5
+    assert choose(probabilities(0.9, (blob(4), 0.9))) == Postprocessing(components="relative", threshold=0.5)
 
 
 @pytest.mark.parametrize(("side", "changed"), [(1, False), (2, True)])
@@ -99,4 +99,4 @@ def test_a_patient_without_tumour_and_prediction_does_not_count() -> None:
 
 def test_the_default_is_among_the_candidates() -> None:
     assert Postprocessing() in CANDIDATES
-    assert len(set(CANDIDATES)) == len(CANDIDATES) == 15
+    assert len(set(CANDIDATES)) == len(CANDIDATES) == 10

@@ -15,8 +15,13 @@ from glioseg.training.config import Augmentation
 from glioseg.training.sampling import Batch
 from glioseg.volume import CHANNELS
 
+SHARE_WITHOUT_BOTH = 0.6
+"""Of the dataset's ten patients who lack sequences, six lack pre and post and four lack post alone."""
 
-def augment(batch: Batch, settings: Augmentation, crop_size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+
+def augment(
+    batch: Batch, settings: Augmentation, crop_size: int, generator: torch.Generator, *, zoom: float = 1.0
+) -> tuple[Tensor, Tensor]:
     """Vary, crop and normalise a batch.
 
     Args:
@@ -24,55 +29,45 @@ def augment(batch: Batch, settings: Augmentation, crop_size: int, generator: tor
         settings: How much to vary.
         crop_size: Rows and columns of the result, in pixels.
         generator: The only source of chance; it lies on the batch's device.
+        zoom: Pixels of the result for each pixel of the slice; 0.5 shows twice the width at half the resolution.
 
     Returns:
         Normalised intensities (slice, channel, crop, crop), float32, and masks (slice, 1, crop, crop), float32 0 or 1.
     """
-    images, statistics = _drop_sequences(batch.images.float(), batch.statistics, settings, generator)
-    images = torch.minimum(images, statistics[..., 2, None, None])
-    images, masks = _warp(images, batch.masks, settings, crop_size, generator)
-    images = _vary_gamma(images, statistics[..., 2, None, None], settings, generator)
-    images = clip_and_normalise(images, statistics)
-    return _vary_intensity(images, settings, generator), masks
+    limits = batch.statistics[..., 2, None, None]
+    images = torch.minimum(batch.images.float(), limits)
+    images, masks = _warp(images, batch.masks, settings, crop_size, zoom, generator)
+    images = _vary_gamma(images, limits, settings, generator)
+    images = clip_and_normalise(images, batch.statistics)
+    images = _vary_intensity(images, settings, generator)
+    return _drop_sequences(images, settings, generator), masks
 
 
 def _uniform(shape: tuple[int, ...], low: float, high: float, like: Tensor, generator: torch.Generator) -> Tensor:
     return torch.rand(shape, device=like.device, generator=generator) * (high - low) + low
 
 
-def _drop_sequences(
-    images: Tensor, statistics: Tensor, settings: Augmentation, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Replace pre or post by the FLAIR, intensities and statistics alike."""
-    flair = CHANNELS.index("flair")
-    dropped = _uniform(images.shape[:2], 0, 1, images, generator) < settings.sequence_dropout
-    dropped[:, flair] = False
-    return (
-        torch.where(dropped[..., None, None], images[:, flair : flair + 1], images),
-        torch.where(dropped[..., None], statistics[:, flair : flair + 1], statistics),
-    )
-
-
 def _warp(
-    images: Tensor, masks: Tensor, settings: Augmentation, crop_size: int, generator: torch.Generator
+    images: Tensor, masks: Tensor, settings: Augmentation, crop_size: int, zoom: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    matrices = _warp_matrices(images, settings, crop_size, generator)
+    matrices = _warp_matrices(images, settings, crop_size, zoom, generator)
     together = torch.cat((images, masks.float()), dim=1)
     warped = warp_affine(together, matrices, (crop_size, crop_size), padding_mode="zeros", align_corners=True)
     # Half of an interpolated mask is where its outline runs.
     return warped[:, :-1], (warped[:, -1:] >= 0.5).float()
 
 
-def _warp_matrices(images: Tensor, settings: Augmentation, crop_size: int, generator: torch.Generator) -> Tensor:
+def _warp_matrices(
+    images: Tensor, settings: Augmentation, crop_size: int, zoom: float, generator: torch.Generator
+) -> Tensor:
     """For each slice the matrix (2, 3) that takes (column, row) of the source to (column, row) of the crop."""
     count, _, rows, columns = images.shape
     low, high = settings.scale
-    scale = torch.exp(_uniform((count, 1), math.log(low), math.log(high), images, generator)).expand(-1, 2)
+    scale = zoom * torch.exp(_uniform((count, 1), math.log(low), math.log(high), images, generator)).expand(-1, 2)
     angle = _uniform((count,), -settings.rotation_degrees, settings.rotation_degrees, images, generator)
     mirrored = _uniform((count,), 0, 1, images, generator) < settings.flip
-    # A crop smaller than the picture lands anywhere in it; shifting the centre does both.
-    slack = torch.tensor([max(0, columns - crop_size), max(0, rows - crop_size)], device=images.device) / 2
-    shift = _uniform((count, 2), -1, 1, images, generator) * (slack + settings.shift_pixels)
+    # The head fills the middle of the picture; a crop that may land anywhere would mostly see black.
+    shift = _uniform((count, 2), -1, 1, images, generator) * (settings.shift_pixels * zoom)
     centre = torch.tensor([(columns - 1) / 2, (rows - 1) / 2], device=images.device)
     to_crop_centre = (crop_size - 1) / 2 - centre
     matrices = get_affine_matrix2d(shift + to_crop_centre, centre.expand(count, 2), scale, angle)
@@ -99,3 +94,13 @@ def _vary_intensity(images: Tensor, settings: Augmentation, generator: torch.Gen
     deviation = _uniform((len(images), 1, 1, 1), 0, settings.noise, images, generator)
     noise = torch.randn(images.shape, device=images.device, generator=generator)
     return images * gain + offset + noise * deviation
+
+
+def _drop_sequences(images: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
+    """Fill post, or pre and post, by the FLAIR as it is after all else, since in the dataset the copies are exact."""
+    flair, pre, post = (CHANNELS.index(role) for role in ("flair", "pre", "post"))
+    chance = _uniform((len(images),), 0, 1, images, generator)
+    dropped = torch.zeros(images.shape[:2], dtype=torch.bool, device=images.device)
+    dropped[:, post] = chance < settings.sequence_dropout
+    dropped[:, pre] = chance < settings.sequence_dropout * SHARE_WITHOUT_BOTH
+    return torch.where(dropped[..., None, None], images[:, flair : flair + 1], images)

@@ -37,11 +37,14 @@ class Sampling(_Settings):
         batch_size: Slices in a batch.
         crop_size: Rows and columns of the square that is cut out of each slice, in pixels.
         tumour_share: Share of a batch that is drawn from slices with tumour; the rest is drawn from all slices.
+        coarse_share: Share of the budget, at its start, in which slices are seen at half the resolution in crops of
+            half the pixels. A coarse step costs a quarter, so that a short budget sees more patients more often.
     """
 
     batch_size: int = Field(16, ge=1)
     crop_size: int = Field(192, ge=16)
     tumour_share: float = Field(0.6, ge=0, le=1)
+    coarse_share: float = Field(0.0, ge=0, lt=1)
 
 
 class Augmentation(_Settings):
@@ -51,24 +54,24 @@ class Augmentation(_Settings):
         flip: Probability of a left-right flip.
         rotation_degrees: Rotation to either side.
         scale: Smallest and largest magnification.
-        shift_pixels: Shift along rows and columns.
+        shift_pixels: How far the middle of the crop lies from the middle of the slice, along rows and columns.
         brightness: Added to normalised intensities, for each sequence.
         contrast: Share by which normalised intensities are spread or drawn together, for each sequence.
         gamma: Exponent, as a share around 1, applied to intensities between 0 and 1.
         noise: Standard deviation of Gaussian noise on normalised intensities.
-        sequence_dropout: Probability, for each, that pre or post is replaced by the FLAIR, as in the patients who
-            lack that sequence.
+        sequence_dropout: Probability that post, or pre and post, are filled by the FLAIR, as in the patients who
+            lack them.
     """
 
     flip: float = Field(0.5, ge=0, le=1)
     rotation_degrees: float = Field(20.0, ge=0, le=180)
     scale: tuple[float, float] = (0.78, 1.28)
-    shift_pixels: float = Field(16.0, ge=0)
+    shift_pixels: float = Field(40.0, ge=0)
     brightness: float = Field(0.3, ge=0)
     contrast: float = Field(0.25, ge=0, lt=1)
     gamma: float = Field(0.25, ge=0, lt=1)
     noise: float = Field(0.15, ge=0)
-    sequence_dropout: float = Field(0.15, ge=0, le=1)
+    sequence_dropout: float = Field(0.3, ge=0, le=1)
 
     @model_validator(mode="after")
     def _scale_is_a_range(self) -> Self:

@@ -90,7 +90,9 @@ def train_network(
             optimiser.param_groups[0]["lr"] = learning_rate(share, config.optimisation)
             batch = _on_device(sampler.batch(state.step), fabric.device)
             chance = _generator(config.seed, state.step, fabric.device)
-            images, target = augment(batch, config.augmentation, config.sampling.crop_size, chance)
+            zoom = 0.5 if share < config.sampling.coarse_share else 1.0
+            crop_size = round(config.sampling.crop_size * zoom)
+            images, target = augment(batch, config.augmentation, crop_size, chance, zoom=zoom)
             # On one device Fabric calls a marked method without the precision that it gives to forward.
             with fabric.autocast():
                 loss = batch_loss(trained, images.contiguous(memory_format=torch.channels_last), target)
