@@ -27,9 +27,10 @@ from glioseg.report.figures import save_learning_curve
 from glioseg.report.run_report import Case, RunReport, write_run_report
 from glioseg.training.checkpoint import RunState
 from glioseg.training.config import TrainingConfig
-from glioseg.training.engine import train_network, validation_probabilities
+from glioseg.training.engine import train_network
 from glioseg.training.run_folder import RunFolder
 from glioseg.training.selection import choose_postprocessing
+from glioseg.training.validation import validation_probabilities
 from glioseg.volume import Mask, Volume
 
 

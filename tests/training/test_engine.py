@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,14 +14,14 @@ from torch import Tensor, nn
 from glioseg.dataset.splits import Split, load_split
 from glioseg.dataset.store import ArrayStore
 from glioseg.errors import GliosegError
-from glioseg.evaluation.metrics import dice
-from glioseg.inference.predictor import predict_probabilities
 from glioseg.training import engine
 from glioseg.training.config import TrainingConfig, load_config
-from glioseg.training.engine import TrainedNetwork, train_network, validation_dice
+from glioseg.training.engine import TrainedNetwork, train_network
 from glioseg.training.run_folder import RunFolder
 from glioseg.training.sampling import SliceSampler
 from glioseg.training.schedule import learning_rate
+from glioseg.training.validation import validation_dice
+from glioseg.training.validation import validation_dice
 
 BuildConfig = Callable[..., TrainingConfig]
 Train = Callable[..., TrainedNetwork]
@@ -281,37 +282,32 @@ def test_it_learns(train: Train) -> None:
     assert scores[-1] > 0.2  # type: ignore[operator]
 
 
-def test_validation_is_the_mean_dice_of_the_averaged_weights_at_one_half(
-    train: Train, small_store: ArrayStore, small_split: Split, tiny_config: BuildConfig
-) -> None:
-    trained, config, cpu = train(), tiny_config(), torch.device("cpu")
-    patients = (*small_split.validation, *small_split.test)
-    by_hand = []
-    for patient in patients:
-        probabilities = predict_probabilities(
-            trained.network, small_store.volume(patient), config.preprocessing, flip=False, device=cpu, precision="32"
-        )
-        by_hand.append(dice(probabilities >= 0.5, small_store.mask(patient).voxels))
-    assert by_hand[0]
-    assert column(trained, "validation_dice")[-1] == by_hand[0]
-    assert validation_dice(trained.network, small_store, patients, config, cpu) == pytest.approx(np.mean(by_hand))
-    assert validation_dice(trained.network, small_store, (), config, cpu) is None
-
-
 def test_without_validation_patients_there_is_a_curve_without_scores(train: Train, small_split: Split) -> None:
     trained = train("budget.steps=5", split=replace(small_split, validation=()))
     assert column(trained, "validation_dice") == [None, None]
 
 
-def test_validation_leaves_the_network_in_the_mode_it_was(
-    small_store: ArrayStore, small_split: Split, tiny_config: BuildConfig
+def test_the_curve_is_of_the_averaged_weights(
+    train: Train, small_store: ArrayStore, small_split: Split, tiny_config: BuildConfig
 ) -> None:
-    network = nn.Sequential(nn.Conv2d(3, 1, 1), nn.BatchNorm2d(1))
-    for mode in (True, False):
-        network.train(mode)
-        validation_dice(network, small_store, small_split.validation, tiny_config(), torch.device("cpu"))
-        assert network.training is mode
-    assert network[1].num_batches_tracked == 0
+    trained = train()
+    found = validation_dice(trained.network, small_store, small_split.validation, tiny_config(), torch.device("cpu"))
+    assert found
+    assert column(trained, "validation_dice")[-1] == found
+
+
+def test_the_first_part_of_a_budget_may_be_coarse(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[tuple[int, ...], float]] = []
+    real = engine.augment
+
+    def spy(*parts: Any, zoom: float) -> tuple[Tensor, Tensor]:
+        images, masks = real(*parts, zoom=zoom)
+        seen.append((tuple(images.shape[-2:]), zoom))
+        return images, masks
+
+    monkeypatch.setattr(engine, "augment", spy)
+    train("budget.steps=5", "sampling.coarse_share=0.5")
+    assert seen == [((16, 16), 0.5)] * 3 + [((32, 32), 1.0)] * 2
 
 
 @pytest.mark.parametrize("name", ["resunet-a", "resunet-pp"])

@@ -2,21 +2,17 @@
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from glioseg.atomic import write_text_atomically
 from glioseg.dataset.splits import Split, check_patients_present, save_split
 from glioseg.dataset.store import ArrayStore
 from glioseg.errors import GliosegError
-from glioseg.evaluation.metrics import dice
-from glioseg.inference.predictor import predict_probabilities
 from glioseg.machine import choose_device, choose_precision, keep_freed_memory
 from glioseg.networks import build_network
 from glioseg.training.augmentation import augment
@@ -29,6 +25,8 @@ from glioseg.training.objective import MULTITASK, batch_loss, is_multitask
 from glioseg.training.run_folder import RunFolder, write_history
 from glioseg.training.sampling import Batch, SliceSampler
 from glioseg.training.schedule import Progress, learning_rate
+from glioseg.training.tensorboard import require_tensorboard, write_tensorboard
+from glioseg.training.validation import validation_dice
 
 CHECK_EVERY_STEPS = {"cpu": 1, "cuda": 50}
 """How often loss and gradients are looked at; on a GPU each look makes it wait."""
@@ -63,116 +61,133 @@ def train_network(
     Raises:
         GliosegError: If the folder holds another run, the loss is no number, or a file cannot be written.
     """
-    check_patients_present(split, [entry.patient for entry in store.patients])
-    fabric = _launch(config)
-    network: nn.Module = build_network(config.network.name, config.network.width)
-    # On its device before a checkpoint is loaded: the optimiser's moments go where the weights are, and stay there.
-    network.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = moving_average(network, config.optimisation.ema_decay)
-    optimiser = torch.optim.AdamW(network.parameters(), weight_decay=config.optimisation.weight_decay, fused=True)
-    sampler = SliceSampler(store, split.train, config.sampling, config.preprocessing, config.seed)
-    progress = Progress.of(config.budget, sampler.steps_per_epoch)
-    identity = _identity(config, split, store)
-    state = _prepare(folder, config, split, identity, resume, network, average, optimiser)
-    average.to(fabric.device)
-    trained, optimiser = fabric.setup(network, optimiser)
-    if is_multitask(network):
-        trained.mark_forward_method(MULTITASK)
-    guard = NonFiniteGuard(sampler.names)
-    check_every = CHECK_EVERY_STEPS[fabric.device.type]
-
+    run = _Run(config, store, split, folder, resume)
     with TrainingConsole(f"{config.network.name} {split.name}") as console:
-        network.train()
-        losses: list[float] = []
-        epoch_started = state.seconds
-        while (share := progress.share(state.step, state.seconds)) < 1:
-            began = time.perf_counter()
-            optimiser.param_groups[0]["lr"] = learning_rate(share, config.optimisation)
-            batch = _on_device(sampler.batch(state.step), fabric.device)
-            chance = _generator(config.seed, state.step, fabric.device)
-            zoom = 0.5 if share < config.sampling.coarse_share else 1.0
-            crop_size = round(config.sampling.crop_size * zoom)
-            images, target = augment(batch, config.augmentation, crop_size, chance, zoom=zoom)
-            # On one device Fabric calls a marked method without the precision that it gives to forward.
-            with fabric.autocast():
-                loss = batch_loss(trained, images.contiguous(memory_format=torch.channels_last), target)
-            fabric.backward(loss)
-            norm = nn.utils.clip_grad_norm_(network.parameters(), config.optimisation.clip_norm)
-            optimiser.step()
-            optimiser.zero_grad()
-            average.update_parameters(network)
-            guard.watch(state.step, loss, norm)
-            state.step += 1
-            if state.step % check_every == 0:
-                losses += guard.check()
-            state.seconds += time.perf_counter() - began
-
-            steps_in_epoch = (state.step - 1) % sampler.steps_per_epoch + 1
-            rate = steps_in_epoch * config.sampling.batch_size / (state.seconds - epoch_started)
-            now = progress.share(state.step, state.seconds)
-            if losses:
-                console.step(now, float(np.mean(losses)), rate, state.seconds * (1 / now - 1))
-            if steps_in_epoch == sampler.steps_per_epoch or now >= 1:
-                losses += guard.check()
-                score = None
-                if now >= 1 or len(state.history) % config.validation.every_epochs == 0:
-                    score = validation_dice(average.module, store, split.validation, config, fabric.device)
-                state.history.append(
-                    {
-                        "epoch": len(state.history) + 1,
-                        "step": state.step,
-                        "seconds": state.seconds,
-                        "loss": float(np.mean(losses)),
-                        "validation_dice": score,
-                        "learning_rate": optimiser.param_groups[0]["lr"],
-                        "slices_per_second": rate,
-                    }
-                )
-                write_history(folder.log, state.history)
-                save_checkpoint(folder.checkpoint, identity, state, network, average, optimiser)
-                if score is not None:
-                    console.say(f"epoch {len(state.history)}: loss {np.mean(losses):.3f}, validation DSC {score:.3f}")
-                losses = []
-                epoch_started = state.seconds
-    return TrainedNetwork(average.module.eval(), state)
+        while run.share < 1:
+            run.step()
+            run.show(console)
+            if run.epoch_is_over:
+                run.end_epoch(console)
+    return TrainedNetwork(run.average.module.eval(), run.state)
 
 
-def validation_probabilities(
-    network: nn.Module, store: ArrayStore, patients: Sequence[str], config: TrainingConfig, device: torch.device
-) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """Predict patients one by one; yields the name and the probabilities (slice, row, column)."""
-    was_training = network.training
-    network.eval()
-    precision = choose_precision(config.machine.precision, device)
-    for patient in patients:
-        yield (
-            patient,
-            predict_probabilities(
-                network,
-                store.volume(patient),
-                config.preprocessing,
-                flip=config.validation.flip,
-                device=device,
-                precision=precision,
-            ),
+class _Run:
+    """What lives as long as the loop: network, average, optimiser, sampler, and how far they are."""
+
+    def __init__(
+        self, config: TrainingConfig, store: ArrayStore, split: Split, folder: RunFolder, resume: bool
+    ) -> None:
+        check_patients_present(split, [entry.patient for entry in store.patients])
+        self.config, self.store, self.split, self.folder = config, store, split, folder
+        self.fabric = _launch(config)
+        self.device = self.fabric.device
+        self.network: nn.Module = build_network(config.network.name, config.network.width)
+        # On its device before a checkpoint is loaded: the optimiser's moments go where the weights are, and stay there.
+        self.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = moving_average(self.network, config.optimisation.ema_decay)
+        optimiser = torch.optim.AdamW(
+            self.network.parameters(), weight_decay=config.optimisation.weight_decay, fused=True
         )
-    network.train(was_training)
+        self.sampler = SliceSampler(store, split.train, config.sampling, config.preprocessing, config.seed)
+        self.progress = Progress.of(config.budget, self.sampler.steps_per_epoch)
+        self.identity = _identity(config, split, store)
+        self.state = _prepare(folder, config, split, self.identity, resume, self.network, self.average, optimiser)
+        self.average.to(self.device)
+        self.trained, self.optimiser = self.fabric.setup(self.network, optimiser)
+        if is_multitask(self.network):
+            self.trained.mark_forward_method(MULTITASK)
+        self.network.train()
+        self.guard = NonFiniteGuard(self.sampler.names)
+        self.losses: list[float] = []
+        self.epoch_started = self.state.seconds
 
+    @property
+    def share(self) -> float:
+        """Share of the budget that is spent, 0 to 1."""
+        return self.progress.share(self.state.step, self.state.seconds)
 
-def validation_dice(
-    network: nn.Module, store: ArrayStore, patients: Sequence[str], config: TrainingConfig, device: torch.device
-) -> float | None:
-    """Mean per-patient 3-D Dice at the threshold 0.5; None without patients."""
-    scores = [
-        dice(probabilities >= 0.5, store.mask(patient).voxels)
-        for patient, probabilities in validation_probabilities(network, store, patients, config, device)
-    ]
-    defined = [score for score in scores if score is not None]
-    return float(np.mean(defined)) if defined else None
+    @property
+    def steps_in_epoch(self) -> int:
+        """Steps done since the epoch began."""
+        return (self.state.step - 1) % self.sampler.steps_per_epoch + 1
+
+    @property
+    def epoch_is_over(self) -> bool:
+        """Whether the epoch, or the budget, ends with the step just done."""
+        return self.steps_in_epoch == self.sampler.steps_per_epoch or self.share >= 1
+
+    @property
+    def slices_per_second(self) -> float:
+        """The rate of this epoch so far."""
+        slices = self.steps_in_epoch * self.config.sampling.batch_size
+        return slices / (self.state.seconds - self.epoch_started)
+
+    def step(self) -> None:
+        """One batch: draw, vary, predict, learn, average."""
+        began = time.perf_counter()
+        self.optimiser.param_groups[0]["lr"] = learning_rate(self.share, self.config.optimisation)
+        images, target = self._batch()
+        # On one device Fabric calls a marked method without the precision that it gives to forward.
+        with self.fabric.autocast():
+            loss = batch_loss(self.trained, images, target)
+        self.fabric.backward(loss)
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.optimisation.clip_norm)
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+        self.average.update_parameters(self.network)
+        self.guard.watch(self.state.step, loss, norm)
+        self.state.step += 1
+        if self.state.step % CHECK_EVERY_STEPS[self.device.type] == 0:
+            self.losses += self.guard.check()
+        self.state.seconds += time.perf_counter() - began
+
+    def _batch(self) -> tuple[Tensor, Tensor]:
+        sampling, step = self.config.sampling, self.state.step
+        zoom = 0.5 if self.share < sampling.coarse_share else 1.0
+        images, target = augment(
+            _on_device(self.sampler.batch(step), self.device),
+            self.config.augmentation,
+            round(sampling.crop_size * zoom),
+            _generator(self.config.seed, step, self.device),
+            zoom=zoom,
+        )
+        return images.contiguous(memory_format=torch.channels_last), target
+
+    def show(self, console: TrainingConsole) -> None:
+        """Tell a person how far the run is."""
+        if self.losses:
+            seconds_left = self.state.seconds * (1 / self.share - 1)
+            console.step(self.share, float(np.mean(self.losses)), self.slices_per_second, seconds_left)
+
+    def end_epoch(self, console: TrainingConsole) -> None:
+        """Validate where it is due, write the log, and keep what a resumed run needs."""
+        self.losses += self.guard.check()
+        number, loss, score = len(self.state.history) + 1, float(np.mean(self.losses)), None
+        if self.share >= 1 or (number - 1) % self.config.validation.every_epochs == 0:
+            score = validation_dice(self.average.module, self.store, self.split.validation, self.config, self.device)
+        row = {
+            "epoch": number,
+            "step": self.state.step,
+            "seconds": self.state.seconds,
+            "loss": loss,
+            "validation_dice": score,
+            "learning_rate": self.optimiser.param_groups[0]["lr"],
+            "slices_per_second": self.slices_per_second,
+        }
+        self.state.history.append(row)
+        write_history(self.folder.log, self.state.history)
+        if self.config.machine.tensorboard:
+            write_tensorboard(self.folder.tensorboard, row)
+        save_checkpoint(self.folder.checkpoint, self.identity, self.state, self.network, self.average, self.optimiser)
+        if score is not None:
+            console.say(f"epoch {number}: loss {loss:.3f}, validation DSC {score:.3f}")
+        self.losses, self.epoch_started = [], self.state.seconds
 
 
 def _launch(config: TrainingConfig) -> Fabric:
     """Set seeds and switches, and start Fabric on one device."""
+    if config.machine.tensorboard:
+        require_tensorboard()
     keep_freed_memory()
     torch.use_deterministic_algorithms(config.machine.deterministic)
     torch.manual_seed(config.seed)

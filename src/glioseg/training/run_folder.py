@@ -42,6 +42,11 @@ class RunFolder:
         return self.root / "log.csv"
 
     @property
+    def tensorboard(self) -> Path:
+        """Event files, where they are wanted."""
+        return self.root / "tensorboard"
+
+    @property
     def learning_curve(self) -> Path:
         """The log as a picture, PNG."""
         return self.root / "learning_curve.png"

@@ -24,8 +24,8 @@ def write_tensorboard(folder: Path, row: Mapping[str, float | None]) -> None:
     """Append an epoch's row, as in the run's log, to the event files of a folder."""
     from torch.utils.tensorboard import SummaryWriter
 
-    with SummaryWriter(str(folder)) as writer:  # type: ignore[no-untyped-call]
+    with SummaryWriter(str(folder)) as writer:
         for name in ("loss", "validation_dice", "learning_rate", "slices_per_second"):
             value = row.get(name)
             if value is not None:
-                writer.add_scalar(name, value, int(row["step"] or 0))  # type: ignore[no-untyped-call]
+                writer.add_scalar(name, value, int(row["step"] or 0))

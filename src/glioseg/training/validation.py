@@ -1,0 +1,48 @@
+"""Validation patients, predicted whole, as a user would have them predicted."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from glioseg.dataset.store import ArrayStore
+from glioseg.evaluation.metrics import dice
+from glioseg.inference.predictor import predict_probabilities
+from glioseg.machine import choose_precision
+from glioseg.training.config import TrainingConfig
+
+
+def validation_probabilities(
+    network: nn.Module, store: ArrayStore, patients: Sequence[str], config: TrainingConfig, device: torch.device
+) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Predict patients one by one; yields the name and the probabilities (slice, row, column)."""
+    was_training = network.training
+    network.eval()
+    precision = choose_precision(config.machine.precision, device)
+    for patient in patients:
+        yield (
+            patient,
+            predict_probabilities(
+                network,
+                store.volume(patient),
+                config.preprocessing,
+                flip=config.validation.flip,
+                device=device,
+                precision=precision,
+            ),
+        )
+    network.train(was_training)
+
+
+def validation_dice(
+    network: nn.Module, store: ArrayStore, patients: Sequence[str], config: TrainingConfig, device: torch.device
+) -> float | None:
+    """Mean per-patient 3-D Dice at the threshold 0.5; None without patients."""
+    scores = [
+        dice(probabilities >= 0.5, store.mask(patient).voxels)
+        for patient, probabilities in validation_probabilities(network, store, patients, config, device)
+    ]
+    defined = [score for score in scores if score is not None]
+    return float(np.mean(defined)) if defined else None
