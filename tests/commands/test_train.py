@@ -27,6 +27,7 @@ CONFIG = load_config(
         "network.width=8",
         "sampling.batch_size=8",
         "sampling.crop_size=32",
+        "augmentation.shift_pixels=8",
         "machine.device=cpu",
         "machine.precision=32",
         "optimisation.learning_rate=1e-2",
