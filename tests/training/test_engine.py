@@ -21,7 +21,6 @@ from glioseg.training.run_folder import RunFolder
 from glioseg.training.sampling import SliceSampler
 from glioseg.training.schedule import learning_rate
 from glioseg.training.validation import validation_dice
-from glioseg.training.validation import validation_dice
 
 BuildConfig = Callable[..., TrainingConfig]
 Train = Callable[..., TrainedNetwork]

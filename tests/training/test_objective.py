@@ -4,8 +4,7 @@ from torch import Tensor, nn
 
 from glioseg.networks import NETWORKS, build_network
 from glioseg.training.losses import dice_with_cross_entropy
-from glioseg.training.objective import batch_loss, is_multitask
-from glioseg.training.tanimoto import multitask_loss
+from glioseg.training.objective import batch_loss
 
 
 def batch() -> tuple[Tensor, Tensor]:
@@ -15,22 +14,10 @@ def batch() -> tuple[Tensor, Tensor]:
     return images, target
 
 
-@pytest.mark.parametrize("name", sorted(NETWORKS))
-def test_only_resunet_a_has_tasks_beside_the_segmentation(name: str) -> None:
-    assert is_multitask(build_network(name, 8)) is (name == "resunet-a")
-
-
 def test_with_one_task_it_is_the_loss_of_the_networks_answer() -> None:
     torch.manual_seed(0)
     network, (images, target) = nn.Conv2d(3, 1, 1), batch()
     assert torch.equal(batch_loss(network, images, target), dice_with_cross_entropy(network(images), target))
-
-
-def test_with_several_tasks_it_is_the_loss_of_all_maps() -> None:
-    torch.manual_seed(0)
-    network, (images, target) = build_network("resunet-a", 8).eval(), batch()
-    expected = multitask_loss(network.forward_all(images), target, images)
-    assert torch.equal(batch_loss(network, images, target), expected)
 
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))

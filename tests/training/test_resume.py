@@ -28,7 +28,9 @@ def train(small_store: ArrayStore, small_split: Split, tiny_config: Callable[...
     def trained(root: Path, *assignments: str, resume: bool = False) -> TrainedNetwork:
         # Whatever has drawn from the global generator in the meantime must not matter.
         torch.rand(17)
-        return train_network(tiny_config(*assignments), small_store, small_split, RunFolder(root), resume=resume)
+        # The half of the budget that is coarse ends within the second epoch.
+        config = tiny_config("sampling.coarse_share=0.5", *assignments)
+        return train_network(config, small_store, small_split, RunFolder(root), resume=resume)
 
     return trained
 
