@@ -11,6 +11,7 @@ from glioseg import __version__
 from glioseg.errors import GliosegError
 
 if TYPE_CHECKING:
+    from glioseg.commands.study import StudyOutcome
     from glioseg.evaluation.scores import Scores
 
 app = App(
@@ -24,6 +25,7 @@ app.command(data_app)
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print the result as JSON.")]
 Device = Annotated[Literal["auto", "cpu", "cuda"], Parameter(help="Where to compute.")]
 Flag = Parameter(negative="")
+Several = Parameter(negative="", consume_multiple=True)
 
 
 @app.command
@@ -104,6 +106,77 @@ def train(
     _print_scores(outcome.scores, outcome.part, json_output)
     _print_place("bundle", outcome.folder.bundle, json_output)
     _print_place("report", outcome.folder.report, json_output)
+
+
+@app.command
+def study(
+    *,
+    data: Path,
+    out: Path,
+    networks: Annotated[tuple[str, ...], Several] = (),
+    widths: Literal["published", "matched"] = "matched",
+    split: Path | None = None,
+    folds: int | None = None,
+    only_folds: Annotated[tuple[str, ...], Several] = (),
+    seeds: Annotated[tuple[str, ...], Several] = ("0",),
+    minutes: float | None = None,
+    steps: int | None = None,
+    config: Path | None = None,
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
+    json_output: Json = False,
+) -> None:
+    """Compare networks: train each under the same conditions, score by patient, test the differences, report.
+
+    Repeating the command goes on with a study that was broken off; finished runs are not repeated.
+
+    Parameters
+    ----------
+    data
+        A folder in the dataset's layout.
+    out
+        The study's folder: plan.json, runs, tables, report.html.
+    networks
+        What to compare, each name:width, as unet:32,resunet-a:16. Without it every network, at --widths.
+    widths
+        matched: about equal arithmetic. published: as in the papers.
+    split
+        A split file. Without it: the published split, or --folds.
+    folds
+        Split the patients into so many folds, stratified by site, and test on each of them.
+    only_folds
+        Run only these folds, as 0,1.
+    seeds
+        Train each network from each of these seeds, as 0,1,2.
+    minutes
+        Budget of each run in minutes of training on this machine.
+    steps
+        Budget of each run in steps.
+    config
+        Settings as JSON or TOML, laid over the defaults; every network shares them.
+    set_
+        A setting as section.key=value, laid over the file; may be given many times.
+    """
+    from glioseg.commands.study import SplitsChoice, as_json, study
+    from glioseg.study.plan import candidates_of, parse_candidates
+    from glioseg.training.config import load_config
+
+    budgets = [f"budget.{name}={value}" for name, value in (("minutes", minutes), ("steps", steps)) if value]
+    if len(budgets) > 1:
+        raise GliosegError("--minutes and --steps exclude each other", remedy="Give one of them")
+    outcome = study(
+        data,
+        out,
+        networks=parse_candidates(_parts(networks)) if networks else candidates_of(widths),
+        config=load_config(config, [*set_, *budgets]),
+        splits=SplitsChoice(split, folds, _whole_numbers("--only-folds", only_folds)),
+        seeds=_whole_numbers("--seeds", seeds),
+        command=["glioseg", *sys.argv[1:]],
+        say=_say,
+    )
+    if json_output:
+        print(json.dumps(as_json(outcome), indent=2))
+        return
+    _print_study(outcome)
 
 
 @app.command
@@ -277,6 +350,33 @@ def main() -> None:
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
+
+
+def _parts(words: tuple[str, ...]) -> list[str]:
+    """Words that stand alone or are joined by commas."""
+    return [part.strip() for word in words for part in word.split(",") if part.strip()]
+
+
+def _whole_numbers(option: str, words: tuple[str, ...]) -> tuple[int, ...]:
+    parts = _parts(words)
+    for part in parts:
+        if not part.isdecimal():
+            raise GliosegError(f"{option} {part} is no whole number", expected="as 0,1,2")
+    return tuple(int(part) for part in parts)
+
+
+def _print_study(outcome: "StudyOutcome") -> None:
+    analysis = outcome.analysis
+    print(f"\n{'3-D Dice':16}{'mean':>9}{'95 % interval':>20}{'median':>9}{'minimum':>9}{'GMAC':>8}{'ms/slice':>10}")
+    for candidate in analysis.candidates:
+        dice, cost = analysis.summaries[candidate]["dice"], outcome.costs[candidate]
+        if dice.mean is not None:
+            interval = "" if dice.ci_low is None else f"{dice.ci_low:.3f} to {dice.ci_high:.3f}"
+            print(
+                f"{candidate.title:16}{dice.mean:9.3f}{interval:>20}{dice.median:9.3f}{dice.minimum:9.3f}"
+                f"{cost.network.gmacs:8.1f}{cost.cpu_ms_per_slice:10.0f}"
+            )
+    print(f"\n{outcome.verdict}\n\nreport: {outcome.folder.report.resolve()}")
 
 
 def _print_place(what: str, path: Path, json_output: bool) -> None:

@@ -184,7 +184,7 @@ def case_tiles(case: Case, slices: int = 4) -> list[Tile]:
     flair = case.volume.channel("flair")
     window = intensity_window(flair)
     truth, predicted = case.truth.voxels, case.predicted.voxels
-    box = _head_box(to_grey(flair, window).max(axis=0) > 16, (truth | predicted).max(axis=0))
+    box = head_box(to_grey(flair, window).max(axis=0) > 16, (truth | predicted).max(axis=0))
     return [
         Tile(index, reason, to_grey(flair[index], window)[box], truth[index][box], predicted[index][box])
         for index, reason in informative_slices(truth, predicted, slices).items()
@@ -220,8 +220,14 @@ def _distance(index: int, chosen: Iterable[int]) -> int:
     return min((abs(index - other) for other in chosen), default=0)
 
 
-def _head_box(head: NDArray[np.bool_], tumour: NDArray[np.bool_], margin_px: int = 4) -> tuple[slice, slice]:
-    """Rows and columns that hold the head and both masks; everything where the scan is empty."""
+def head_box(head: NDArray[np.bool_], tumour: NDArray[np.bool_], margin_px: int = 4) -> tuple[slice, slice]:
+    """Rows and columns that hold the head and all masks; everything where the scan is empty.
+
+    Args:
+        head: Where any slice of the scan is brighter than the background, shape (row, column).
+        tumour: Where any slice has a mask, shape (row, column).
+        margin_px: Pixels around them.
+    """
     kept = ndimage.binary_opening(head, iterations=2) | tumour
     if not kept.any():
         kept = np.ones_like(head)

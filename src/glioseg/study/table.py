@@ -134,11 +134,11 @@ def _lines(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
-            lines = list(reader)
+            lines, header = list(reader), tuple(reader.fieldnames or ())
     except OSError as error:
         raise GliosegError(f"{path} cannot be read: {error.strerror}") from error
-    if tuple(reader.fieldnames or ()) != tuple(columns):
-        found = ", ".join(reader.fieldnames or ()) or "nothing"
+    if header != tuple(columns):
+        found = ", ".join(header) or "nothing"
         raise GliosegError(f"{path} is no table of a study", expected=f"columns {', '.join(columns)}", found=found)
     return lines
 
