@@ -23,6 +23,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> DemoOutcome:
         assignments=(
             "network.width=8",
             "sampling.crop_size=32",
+            "augmentation.shift_pixels=8",
             "sampling.batch_size=8",
             "optimisation.learning_rate=1e-2",
             "optimisation.ema_decay=0.5",
