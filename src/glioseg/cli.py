@@ -18,6 +18,8 @@ app = App(
     name="glioseg",
     version=__version__,
     help="Segment lower-grade glioma on MRI: train networks, compare them by patient, use the winner.",
+    # main() says what a user who stops the work needs to know.
+    suppress_keyboard_interrupt=False,
 )
 data_app = App(name="data", help="Practice patients and the dataset.")
 app.command(data_app)
@@ -30,7 +32,7 @@ Several = Parameter(negative="", consume_multiple=True)
 
 @app.command
 def demo(*, out: Path = Path("demo"), json_output: Json = False) -> None:
-    """See it work: practice patients, a small U-Net, masks, scores and a report, in a few minutes.
+    """See it work: practice patients, three small networks compared, masks, scores and a report, in a few minutes.
 
     Parameters
     ----------
@@ -39,9 +41,10 @@ def demo(*, out: Path = Path("demo"), json_output: Json = False) -> None:
     """
     from glioseg.commands.demo import demo
 
-    outcome = demo(out)
+    outcome = demo(out, say=_say)
+    if not json_output:
+        _print_study(outcome.study)
     _print_scores(outcome.scores, outcome.training.part, json_output)
-    _print_place("report", outcome.training.folder.report, json_output)
 
 
 @app.command
