@@ -61,7 +61,12 @@ def load_bundle(folder: Path) -> tuple[nn.Module, Contract]:
         raise GliosegError(f"{path} cannot be read: {error}", remedy=_REMEDY) from error
     if contract.weights_sha256 != hashlib.sha256(content).hexdigest():
         raise GliosegError(f"{path} is not the file that {CONTRACT} describes", remedy=_REMEDY)
-    network = build_network(contract.network, contract.width)
+    try:
+        network = build_network(contract.network, contract.width)
+    except GliosegError as error:
+        raise GliosegError(
+            f"{folder / CONTRACT}: {error.problem}", expected=error.expected, found=error.found, remedy=error.remedy
+        ) from error
     _check_fit(path, network, tensors)
     network.load_state_dict({name: value.float() for name, value in tensors.items()}, strict=False)
     return network.eval(), contract

@@ -1,0 +1,217 @@
+import csv
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from glioseg.commands.predict import predict
+from glioseg.dataset.lgg import find_patients, read_patient
+from glioseg.errors import GliosegError
+from glioseg.inference.bundle import WEIGHTS, load_contract
+from glioseg.inference.predictor import Predictor
+
+COLUMNS = ["patient", "slices", "tumour_slices", "tumour_voxels", "volume_ml", "volume_ml_reason", "missing_sequences"]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def rows(out: Path) -> list[dict[str, str]]:
+    with (out / "measurements.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def copy_with_threshold(bundle: Path, folder: Path, threshold: float) -> Path:
+    shutil.copytree(bundle, folder)
+    contract = json.loads((folder / "contract.json").read_text())
+    contract["postprocessing"]["threshold"] = threshold
+    (folder / "contract.json").write_text(json.dumps(contract))
+    return folder
+
+
+def test_every_slice_gets_a_mask_in_the_datasets_layout(
+    few_slices: Path, untrained_bundle: Path, tmp_path: Path
+) -> None:
+    """Each mask is the predictor's own, on the slice it was predicted for."""
+    out = tmp_path / "new" / "out"
+    before = contents(few_slices)
+    run = predict([few_slices], untrained_bundle, out, device="cpu")
+    patients = find_patients(few_slices)
+    assert run.failures == {}
+    assert names(out) == sorted([*(files.patient for files in patients), "measurements.csv", "run.json"])
+    predictor = Predictor.from_bundle(untrained_bundle, device="cpu")
+    for files in patients:
+        assert names(out / files.patient) == sorted(f"{path.stem}_mask.tif" for path in files.images)
+        volume, _ = read_patient(files)
+        expected = predictor.mask(volume).voxels
+        assert 0.05 < expected.mean() < 0.95
+        for image, inside in zip(files.images, expected, strict=True):
+            pixels = tifffile.imread(out / files.patient / f"{image.stem}_mask.tif")
+            assert pixels.dtype == np.uint8
+            assert np.array_equal(pixels, inside * 255)
+    assert contents(few_slices) == before
+
+
+def test_the_measurements_have_a_row_for_each_patient(few_slices: Path, untrained_bundle: Path, tmp_path: Path) -> None:
+    run = predict([few_slices], untrained_bundle, tmp_path / "out")
+    measured = rows(tmp_path / "out")
+    assert list(measured[0]) == COLUMNS
+    for row, result, files in zip(measured, run.results, find_patients(few_slices), strict=True):
+        masks = [tifffile.imread(tmp_path / "out" / name) for name in result.files]
+        volume, _ = read_patient(files)
+        assert row["patient"] == result.patient == files.patient
+        assert int(row["slices"]) == result.slices == len(masks) == 6
+        assert int(row["tumour_slices"]) == result.tumour_slices == sum(mask.any() for mask in masks)
+        assert int(row["tumour_voxels"]) == result.tumour_voxels == sum(int((mask == 255).sum()) for mask in masks)
+        assert row["missing_sequences"] == " ".join(volume.missing_sequences())
+
+
+@pytest.mark.parametrize("threshold", [0.4325, 0.9])
+def test_the_volume_is_unknown_and_never_zero(
+    few_slices: Path, untrained_bundle: Path, tmp_path: Path, threshold: float
+) -> None:
+    """Also where no tumour is found: without a voxel's size nothing is known of millilitres."""
+    model = copy_with_threshold(untrained_bundle, tmp_path / "bundle", threshold)
+    run = predict([few_slices], model, tmp_path / "out")
+    assert all((result.tumour_voxels == 0) == (threshold == 0.9) for result in run.results)
+    for row in rows(tmp_path / "out"):
+        assert row["volume_ml"] == ""
+        assert row["volume_ml_reason"] == "the tif files carry no voxel spacing"
+    for entry in json.loads((tmp_path / "out" / "run.json").read_text())["patients"]:
+        assert entry["volume_ml"] is None
+        assert entry["volume_ml_reason"] == "the tif files carry no voxel spacing"
+
+
+def test_missing_sequences_are_told(phantom_data: Path, untrained_bundle: Path, tmp_path: Path) -> None:
+    (lacking,) = (files for files in find_patients(phantom_data) if read_patient(files)[0].missing_sequences())
+    said: list[str] = []
+    predict([phantom_data / lacking.patient], untrained_bundle, tmp_path / "out", say=said.append)
+    assert rows(tmp_path / "out")[0]["missing_sequences"] == "pre post"
+    assert "without pre and post" in said[0]
+
+
+def test_the_record_of_the_run_is_complete(few_slices: Path, untrained_bundle: Path, tmp_path: Path) -> None:
+    run = predict([few_slices], untrained_bundle, tmp_path / "out", device="cpu", precision="32")
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert record == json.loads(json.dumps(run.manifest))
+    assert {"python", "glioseg", "torch", "numpy", "tifffile"} <= record["versions"].keys()
+    contract = load_contract(untrained_bundle)
+    assert record["model"] == {"path": str(untrained_bundle), **contract.model_dump(mode="json")}
+    weights = (untrained_bundle / WEIGHTS).read_bytes()
+    assert record["model"]["weights_sha256"] == hashlib.sha256(weights).hexdigest()
+    assert "threads" in record["device"]
+    assert record["precision"] == "32"
+    assert record["seconds"] >= sum(entry["seconds"] for entry in record["patients"]) > 0
+    assert record["peak_memory_mb"] > 50
+    assert record["failures"] == {}
+    written = [name for entry in record["patients"] for name in entry["files"]]
+    assert sorted([*written, "measurements.csv", "run.json"]) == sorted(contents(tmp_path / "out"))
+
+
+def test_masks_beside_the_pictures_are_not_looked_at(few_slices: Path, untrained_bundle: Path, tmp_path: Path) -> None:
+    predict([few_slices], untrained_bundle, tmp_path / "with")
+    for number, path in enumerate(sorted(few_slices.glob("*/*_mask.tif"))):
+        path.unlink() if number % 2 else path.write_bytes(b"no tif")
+    run = predict([few_slices], untrained_bundle, tmp_path / "without")
+    assert run.failures == {}
+    masks = [{k: v for k, v in contents(tmp_path / out).items() if k.endswith(".tif")} for out in ("with", "without")]
+    assert masks[0] == masks[1]
+
+
+def test_patients_may_come_from_several_places(few_slices: Path, untrained_bundle: Path, tmp_path: Path) -> None:
+    first, second, third = find_patients(few_slices)
+    other = tmp_path / "other"
+    shutil.move(few_slices / third.patient, other / third.patient)
+    run = predict([few_slices / second.patient, other], untrained_bundle, tmp_path / "out")
+    assert [result.patient for result in run.results] == [second.patient, third.patient]
+    assert not (tmp_path / "out" / first.patient).exists()
+
+
+@pytest.mark.parametrize("bad", [0, 1, 2])
+def test_one_bad_patient_is_reported_and_the_others_finish(
+    few_slices: Path, untrained_bundle: Path, tmp_path: Path, bad: int
+) -> None:
+    patients = [files.patient for files in find_patients(few_slices)]
+    cut = find_patients(few_slices)[bad].images[-1]
+    cut.write_bytes(cut.read_bytes()[:-1])
+    said: list[str] = []
+    run = predict([few_slices], untrained_bundle, tmp_path / "out", say=said.append)
+    good = [patient for patient in patients if patient != patients[bad]]
+    assert [result.patient for result in run.results] == good == [row["patient"] for row in rows(tmp_path / "out")]
+    assert list(run.failures) == [patients[bad]]
+    assert str(cut) in run.failures[patients[bad]]
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["failures"] == run.failures
+    assert [line.partition(" ")[0] for line in said] == ["[1/3]", "[2/3]", "[3/3]"]
+    assert "skipped" in said[bad]
+    assert str(cut) in said[bad]
+    assert names(tmp_path / "out") == sorted([*good, "measurements.csv", "run.json"])
+
+
+def test_where_all_patients_are_bad_the_record_says_so(
+    few_slices: Path, untrained_bundle: Path, tmp_path: Path
+) -> None:
+    for files in find_patients(few_slices):
+        files.images[2].unlink()
+    run = predict([few_slices], untrained_bundle, tmp_path / "out")
+    assert run.results == ()
+    assert len(run.failures) == 3
+    assert rows(tmp_path / "out") == []
+    assert (tmp_path / "out" / "measurements.csv").read_text() == ",".join(COLUMNS) + "\n"
+
+
+def test_masks_are_never_written_among_pictures(few_slices: Path, untrained_bundle: Path, tmp_path: Path) -> None:
+    """Neither into the data itself, by whichever name, nor into another copy of them."""
+    elsewhere = shutil.copytree(few_slices, tmp_path / "elsewhere")
+    (tmp_path / "link").symlink_to(few_slices)
+    before = contents(tmp_path)
+    patient = find_patients(few_slices)[1].patient
+    for inputs, out in (
+        (few_slices, few_slices),
+        (few_slices / patient, few_slices),
+        (few_slices, tmp_path / "link"),
+        (few_slices, few_slices / patient / ".."),
+        (few_slices / patient, elsewhere),
+    ):
+        with pytest.raises(GliosegError, match="whose masks would be overwritten") as caught:
+            predict([inputs], untrained_bundle, out)
+        assert str(out) in str(caught.value)
+    assert contents(tmp_path) == before
+
+
+def test_predicting_again_replaces_the_masks(few_slices: Path, untrained_bundle: Path, tmp_path: Path) -> None:
+    empty = copy_with_threshold(untrained_bundle, tmp_path / "bundle", 0.9)
+    predict([few_slices], untrained_bundle, tmp_path / "out")
+    predict([few_slices], empty, tmp_path / "out")
+    masks = [tifffile.imread(path) for path in (tmp_path / "out").glob("*/*_mask.tif")]
+    assert len(masks) == 18
+    assert not np.any(masks)
+
+
+def test_a_patient_given_twice_is_refused(few_slices: Path, untrained_bundle: Path, tmp_path: Path) -> None:
+    patient = find_patients(few_slices)[1].patient
+    with pytest.raises(GliosegError, match=f"patient {patient} is given twice"):
+        predict([few_slices, few_slices / patient], untrained_bundle, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("given", ["none", "missing", "empty"])
+def test_no_patients_are_an_error(untrained_bundle: Path, tmp_path: Path, given: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(GliosegError, match="nothing to predict" if given == "none" else f"{given} holds no patient"):
+        predict([] if given == "none" else [tmp_path / given], untrained_bundle, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_bundle_that_is_not_there_is_named(few_slices: Path, tmp_path: Path) -> None:
+    with pytest.raises(GliosegError, match="nowhere is no model bundle"):
+        predict([few_slices], tmp_path / "nowhere", tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,543 @@
+import csv
+import json
+import logging
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from safetensors.numpy import load_file, save_file
+
+import glioseg.dataset.lgg as lgg_module
+from glioseg import __version__
+from glioseg.cli import main
+from glioseg.dataset.lgg import find_patients
+from glioseg.dataset.splits import load_split
+from glioseg.evaluation.scores import Scores
+from glioseg.formats.tif import read_mask_slice, write_mask_slice
+from glioseg.networks.table import NETWORKS
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command line ended: its exit code, and what it printed where."""
+
+    code: int
+    out: str
+    err: str
+
+
+Glioseg = Callable[..., Ended]
+
+
+@pytest.fixture
+def glioseg(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Glioseg:
+    """The command line as the shell calls it; an exception that it does not catch fails the test."""
+
+    def run(*words: str | Path) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["glioseg", *map(str, words)])
+        # As in a program that has not set up logging: pytest's own handlers would swallow remarks of libraries.
+        monkeypatch.setattr(logging.getLogger(), "handlers", [])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return Ended(ended.value.code, printed.out, printed.err)
+
+    return run
+
+
+def assert_one_line(ended: Ended, *named: str | Path) -> None:
+    """One line for the user that names what is wrong, and nothing that looks like a defect."""
+    assert ended.code == 2
+    assert ended.out == ""
+    assert ended.err.startswith("glioseg: ")
+    assert ended.err.count("\n") == 1
+    assert "Traceback" not in ended.err
+    for name in named:
+        assert str(name) in ended.err
+
+
+# Damaged data. Each function spoils a folder of patients and returns what the message must name.
+
+
+def middle(root: Path) -> Path:
+    """A picture inside the second patient's scan."""
+    return find_patients(root)[1].images[3]
+
+
+def mask_of(picture: Path) -> Path:
+    return picture.with_name(f"{picture.stem}_mask.tif")
+
+
+def cut_picture(root: Path) -> Path:
+    path = middle(root)
+    path.write_bytes(path.read_bytes()[:-1])
+    return path
+
+
+def cut_picture_in_its_header(root: Path) -> Path:
+    path = middle(root)
+    path.write_bytes(path.read_bytes()[:100])
+    return path
+
+
+def resize_picture(root: Path) -> Path:
+    path = middle(root)
+    tifffile.imwrite(path, np.zeros((64, 62, 3), np.uint8), photometric="rgb", metadata=None)
+    return path
+
+
+def drop_slice(root: Path) -> Path:
+    path = middle(root)
+    mask_of(path).unlink()
+    path.unlink()
+    return path.parent
+
+
+def misname_picture(root: Path) -> Path:
+    path = middle(root)
+    return path.rename(path.with_name("TCGA_XX_0000_1.tif"))
+
+
+def drop_mask(root: Path) -> Path:
+    path = middle(root)
+    mask_of(path).unlink()
+    return path
+
+
+def resize_mask(root: Path) -> Path:
+    path = mask_of(middle(root))
+    write_mask_slice(path, np.zeros((64, 62), np.bool_))
+    return path
+
+
+def cut_mask(root: Path) -> Path:
+    path = mask_of(middle(root))
+    path.write_bytes(path.read_bytes()[:-1])
+    return path
+
+
+def smooth_mask(root: Path) -> Path:
+    path = mask_of(middle(root))
+    tifffile.imwrite(path, np.full((64, 64), 128, np.uint8), photometric="minisblack", metadata=None)
+    return path
+
+
+def empty_folder(root: Path) -> Path:
+    shutil.rmtree(root)
+    root.mkdir()
+    return root
+
+
+def no_folder(root: Path) -> Path:
+    shutil.rmtree(root)
+    return root
+
+
+Damage = Callable[[Path], Path]
+OF_PICTURES = [cut_picture, cut_picture_in_its_header, resize_picture, drop_slice, misname_picture]
+OF_MASKS = [drop_mask, resize_mask, cut_mask, smooth_mask]
+OF_FOLDERS = [empty_folder, no_folder]
+
+
+@pytest.mark.parametrize("damage", [*OF_PICTURES, *OF_MASKS, *OF_FOLDERS])
+def test_train_refuses_damaged_data(
+    glioseg: Glioseg, few_slices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Damage
+) -> None:
+    monkeypatch.setenv("GLIOSEG_CACHE", str(tmp_path / "cache"))
+    culprit = damage(few_slices)
+    ended = glioseg("train", "--data", few_slices, "--out", tmp_path / "run", "--set", "budget.steps=1")
+    assert_one_line(ended, culprit)
+    assert not (tmp_path / "run").exists()
+    assert not list((tmp_path / "cache").glob("*"))
+
+
+@pytest.mark.parametrize("damage", [*OF_PICTURES, *OF_MASKS, *OF_FOLDERS])
+def test_evaluate_refuses_a_damaged_truth(glioseg: Glioseg, few_slices: Path, tmp_path: Path, damage: Damage) -> None:
+    predicted = shutil.copytree(few_slices, tmp_path / "predicted")
+    culprit = damage(few_slices)
+    ended = glioseg("evaluate", predicted, few_slices, "--out", tmp_path / "new" / "scores.json")
+    assert_one_line(ended, culprit)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("damage", [cut_mask, smooth_mask, resize_mask, drop_mask, *OF_FOLDERS])
+def test_evaluate_refuses_damaged_predictions(
+    glioseg: Glioseg, few_slices: Path, tmp_path: Path, damage: Damage
+) -> None:
+    predicted = shutil.copytree(few_slices, tmp_path / "predicted")
+    culprit = damage(predicted)
+    ended = glioseg("evaluate", predicted, few_slices, "--out", tmp_path / "new" / "scores.json")
+    assert_one_line(ended, mask_of(culprit) if damage is drop_mask else culprit)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("damage", OF_FOLDERS)
+@pytest.mark.parametrize("command", ["predict", "split"])
+def test_a_folder_without_patients_is_refused(
+    glioseg: Glioseg, few_slices: Path, untrained_bundle: Path, tmp_path: Path, command: str, damage: Damage
+) -> None:
+    culprit = damage(few_slices)
+    if command == "predict":
+        ended = glioseg("predict", few_slices, "--model", untrained_bundle, "--out", tmp_path / "out")
+    else:
+        ended = glioseg("data", "split", few_slices, tmp_path / "out")
+    assert_one_line(ended, culprit)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("damage", OF_PICTURES)
+def test_predict_skips_a_damaged_patient_with_exit_code_1(
+    glioseg: Glioseg, few_slices: Path, untrained_bundle: Path, tmp_path: Path, damage: Damage
+) -> None:
+    bad = find_patients(few_slices)[1].patient
+    good = [files.patient for files in find_patients(few_slices) if files.patient != bad]
+    culprit, out = damage(few_slices), tmp_path / "out"
+    ended = glioseg("predict", few_slices, "--model", untrained_bundle, "--out", out)
+    assert ended.code == 1
+    assert ended.out == f"2 of 3 patients done, masks and measurements in {out}\n"
+    about_the_bad_one = [line for line in ended.err.splitlines() if bad in line]
+    assert len(about_the_bad_one) == 1
+    assert about_the_bad_one[0].startswith(f"[2/3] {bad}: skipped, ")
+    assert str(culprit) in about_the_bad_one[0]
+    assert len(ended.err.splitlines()) == 3
+    assert sorted(path.name for path in out.iterdir()) == sorted([*good, "measurements.csv", "run.json"])
+    assert all(len(list((out / patient).iterdir())) == 6 for patient in good)
+
+
+@pytest.mark.parametrize("damage", OF_MASKS)
+def test_predict_does_not_look_at_masks(
+    glioseg: Glioseg, few_slices: Path, untrained_bundle: Path, tmp_path: Path, damage: Damage
+) -> None:
+    damage(few_slices)
+    assert glioseg("predict", few_slices, "--model", untrained_bundle, "--out", tmp_path / "out").code == 0
+
+
+# Damaged bundles. Each function spoils a bundle and returns the file that the message must name.
+
+
+def change_contract(bundle: Path, **changes: object) -> None:
+    path = bundle / "contract.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def widen(bundle: Path) -> Path:
+    change_contract(bundle, width=16)
+    return bundle / "weights.safetensors"
+
+
+def swap_network(bundle: Path) -> Path:
+    change_contract(bundle, network="resunet-pp")
+    return bundle / "weights.safetensors"
+
+
+def corrupt_weights(bundle: Path) -> Path:
+    path = bundle / "weights.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 0xFF
+    path.write_bytes(content)
+    return path
+
+
+def cut_weights(bundle: Path) -> Path:
+    path = bundle / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:-5])
+    return path
+
+
+def empty_weights(bundle: Path) -> Path:
+    path = bundle / "weights.safetensors"
+    path.write_bytes(b"")
+    return path
+
+
+def other_weights(bundle: Path) -> Path:
+    path = bundle / "weights.safetensors"
+    save_file({name: value + 1 for name, value in load_file(path).items()}, path)
+    return path
+
+
+def lose_weights(bundle: Path) -> Path:
+    (bundle / "weights.safetensors").unlink()
+    return bundle / "weights.safetensors"
+
+
+def lose_contract(bundle: Path) -> Path:
+    (bundle / "contract.json").unlink()
+    return bundle
+
+
+def spoil_contract(bundle: Path) -> Path:
+    (bundle / "contract.json").write_text("{")
+    return bundle / "contract.json"
+
+
+def foreign_contract(bundle: Path) -> Path:
+    change_contract(bundle, bundle_format=2)
+    return bundle / "contract.json"
+
+
+def unknown_network(bundle: Path) -> Path:
+    change_contract(bundle, network="unett")
+    return bundle / "contract.json"
+
+
+def impossible_width(bundle: Path) -> Path:
+    change_contract(bundle, network="resunet-pp", width=1)
+    return bundle / "contract.json"
+
+
+def no_bundle(bundle: Path) -> Path:
+    return no_folder(bundle)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        widen,
+        swap_network,
+        corrupt_weights,
+        cut_weights,
+        empty_weights,
+        other_weights,
+        lose_weights,
+        lose_contract,
+        spoil_contract,
+        foreign_contract,
+        unknown_network,
+        impossible_width,
+        no_bundle,
+    ],
+)
+def test_predict_refuses_a_damaged_bundle(
+    glioseg: Glioseg, few_slices: Path, untrained_bundle: Path, tmp_path: Path, damage: Damage
+) -> None:
+    bundle = shutil.copytree(untrained_bundle, tmp_path / "bundle")
+    culprit = damage(bundle)
+    ended = glioseg("predict", few_slices, "--model", bundle, "--out", tmp_path / "out")
+    assert_one_line(ended, culprit)
+    assert not (tmp_path / "out").exists()
+
+
+# Wrong options.
+
+
+@pytest.mark.parametrize(
+    ("wrong", "nearest"),
+    [
+        (["--set", "optimisation.learning_rat=1"], "optimisation.learning_rate"),
+        (["--set", "optimisaton.learning_rate=1"], "optimisation"),
+        (["--set", "budget.steps"], "section.key=value"),
+        (["--set", "budget.steps=many"], "budget.steps"),
+        (["--set", "sampling.crop_size=3"], "sampling.crop_size"),
+        (["--network", "unett"], "'unet'"),
+        (["--network", "ResUNet+"], "'resunet-pp'"),
+        (["--network", "resunet-a", "--set", "network.width=4"], "at least 8"),
+        (["--config", "nowhere.json"], "nowhere.json"),
+        (["--split", "nowhere.json"], "nowhere.json"),
+        (["--folds", "0"], "no fold 0"),
+        (["--folds", "1"], "1 folds"),
+        (["--folds", "9"], "9 folds"),
+        (["--folds", "2", "--fold", "2"], "0 to 1"),
+        (["--folds", "two"], "two"),
+    ],
+)
+def test_train_refuses_what_it_does_not_know_and_offers_the_nearest(
+    glioseg: Glioseg, few_slices: Path, tmp_path: Path, wrong: list[str], nearest: str
+) -> None:
+    ended = glioseg("train", "--data", few_slices, "--out", tmp_path / "run", "--set", "budget.steps=1", *wrong)
+    assert_one_line(ended, nearest)
+    assert not (tmp_path / "run").exists()
+
+
+def test_train_names_the_configuration_file_with_the_wrong_key(
+    glioseg: Glioseg, few_slices: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.toml").write_text("[sampling]\nbatchsize = 4\n")
+    ended = glioseg("train", "--data", few_slices, "--out", tmp_path / "run", "--config", tmp_path / "mine.toml")
+    assert_one_line(ended, tmp_path / "mine.toml", "sampling.batch_size")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("content", ['{"train": []}', '{"train": ["TCGA_XX_0000_20000101"]}'])
+def test_train_refuses_a_split_of_nobody_or_of_others(
+    glioseg: Glioseg, few_slices: Path, tmp_path: Path, content: str
+) -> None:
+    (tmp_path / "split.json").write_text(content)
+    ended = glioseg("train", "--data", few_slices, "--out", tmp_path / "run", "--split", tmp_path / "split.json")
+    assert_one_line(ended, "split")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["predit"], '"predict"'),
+        (["--nope"], "--nope"),
+        (["data", "phantm"], '"phantom"'),
+        (["info", "--jsn"], "--json"),
+        (["predict", "data", "--modle", "m", "--out", "o"], "--model"),
+        (["predict", "data", "--model", "m"], "--out"),
+        (["predict", "--model", "m", "--out", "o"], "nothing to predict"),
+        (["predict", "data", "--model", "m", "--out", "o", "--device", "tpu"], '"cpu"'),
+        (["evaluate", "a", "b", "c", "--out", "o"], "'c'"),
+        (["evaluate", "a", "b", "--out", "o", "--spacing-mm", "1", "2"], "--spacing-mm"),
+        (["data", "phantom", "new", "--patients", "0"], "1 to 9999"),
+        (["data", "phantom", "new", "--size", "16"], "at least 32"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line(
+    glioseg: Glioseg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], named: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    assert_one_line(glioseg(*words), named)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("spacing", [("0", "1", "1"), ("1", "-1", "1"), ("1", "1", "nan"), ("inf", "1", "1")])
+def test_evaluate_refuses_an_impossible_spacing(
+    glioseg: Glioseg, few_slices: Path, tmp_path: Path, spacing: tuple[str, str, str]
+) -> None:
+    ended = glioseg("evaluate", few_slices, few_slices, "--out", tmp_path / "o", "--spacing-mm", *spacing)
+    assert_one_line(ended, "spacing")
+    assert not (tmp_path / "o").exists()
+
+
+def test_predict_refuses_to_write_over_the_data(glioseg: Glioseg, few_slices: Path, untrained_bundle: Path) -> None:
+    before = {path: path.read_bytes() for path in few_slices.rglob("*.*")}
+    ended = glioseg("predict", few_slices, "--model", untrained_bundle, "--out", few_slices)
+    assert_one_line(ended, few_slices)
+    assert {path: path.read_bytes() for path in few_slices.rglob("*.*")} == before
+
+
+def test_an_output_that_cannot_be_written_is_named(glioseg: Glioseg, few_slices: Path, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("mine")
+    ended = glioseg("evaluate", few_slices, few_slices, "--out", tmp_path / "taken" / "scores.json")
+    assert_one_line(ended, tmp_path / "taken" / "scores.json")
+    ended = glioseg("data", "split", few_slices, tmp_path / "taken" / "split.json")
+    assert_one_line(ended, tmp_path / "taken" / "split.json")
+    assert (tmp_path / "taken").read_text() == "mine"
+
+
+def test_a_defect_is_not_dressed_up_as_the_users_mistake(
+    monkeypatch: pytest.MonkeyPatch, few_slices: Path, tmp_path: Path
+) -> None:
+    def defect(_: Path) -> list[Path]:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(lgg_module, "find_patient_folders", defect)
+    monkeypatch.setattr(sys, "argv", ["glioseg", "data", "split", str(few_slices), str(tmp_path / "o")])
+    with pytest.raises(ZeroDivisionError):
+        main()
+
+
+def test_an_interrupted_command_says_so(glioseg: Glioseg, few_slices: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: Path) -> list[Path]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(lgg_module, "find_patient_folders", interrupt)
+    ended = glioseg("data", "split", few_slices, few_slices / "o")
+    assert (ended.code, ended.out) == (130, "")
+    assert ended.err == "glioseg: stopped; what was finished is kept\n"
+
+
+# What goes well.
+
+
+def test_predict_and_evaluate_follow_each_other(
+    glioseg: Glioseg, few_slices: Path, untrained_bundle: Path, tmp_path: Path
+) -> None:
+    out, table = tmp_path / "out", tmp_path / "scores.json"
+    predicted = glioseg("predict", few_slices, "--model", untrained_bundle, "--out", out, "--json")
+    assert predicted.code == 0
+    assert json.loads(predicted.out) == json.loads((out / "run.json").read_text())
+    assert len(predicted.err.splitlines()) == 3
+    evaluated = glioseg("evaluate", out, few_slices, "--out", table, "--json", "--spacing-mm", "5", "1", "1")
+    assert evaluated.code == 0
+    assert evaluated.err == ""
+    assert Scores.from_json(evaluated.out) == Scores.from_json(table.read_text())
+    assert Scores.from_json(table.read_text()).spacing_mm == (5.0, 1.0, 1.0)
+
+
+def test_evaluate_prints_a_table_and_counts_who_lacks_a_prediction(
+    glioseg: Glioseg, few_slices: Path, tmp_path: Path
+) -> None:
+    predicted = shutil.copytree(few_slices, tmp_path / "predicted")
+    shutil.rmtree(predicted / find_patients(few_slices)[0].patient)
+    for path in predicted.glob("*/*_mask.tif"):
+        write_mask_slice(path, np.roll(read_mask_slice(path), 2, axis=0))
+    ended = glioseg("evaluate", predicted, few_slices, "--out", tmp_path / "scores.csv")
+    assert ended.code == 0
+    assert ended.err == f"1 patients of {few_slices} have no prediction and are not scored\n"
+    assert "Scores on 2 patients" in ended.out
+    with (tmp_path / "scores.csv").open(newline="") as file:
+        mean = np.mean([float(row["dice"]) for row in csv.DictReader(file)])
+    (row,) = (line for line in ended.out.splitlines() if line.lower().startswith("3-d dice"))
+    assert f" {mean:.3f} " in row
+
+
+def test_practice_patients_and_a_split_of_them(glioseg: Glioseg, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    ended = glioseg("data", "phantom", data, "--patients", "4", "--size", "32", "--json")
+    assert ended.code == 0
+    names = json.loads(ended.out)
+    assert names == [
+        path.name for path in sorted(data.iterdir(), key=lambda path: path.name.split("_")[2:]) if path.is_dir()
+    ]
+    ended = glioseg("data", "split", data, tmp_path / "split.json", "--folds", "2", "--fold", "1", "--json")
+    split = load_split(tmp_path / "split.json")
+    counts = {part: len(getattr(split, part)) for part in ("train", "validation", "test")}
+    assert json.loads(ended.out) == {**counts, "sha256": split.sha256}
+    assert sorted(split.train + split.validation + split.test) == sorted(names)
+
+
+def test_info_lists_every_network(glioseg: Glioseg) -> None:
+    listed = json.loads(glioseg("info", "--json").out)
+    assert listed["version"] == __version__
+    assert list(listed["networks"]) == list(NETWORKS)
+    assert "tif" in listed["formats"]
+    plain = glioseg("info")
+    assert plain.code == 0
+    assert all(entry.title in plain.out for entry in NETWORKS.values())
+
+
+def test_doctor_tells_versions_and_device(glioseg: Glioseg) -> None:
+    facts = json.loads(glioseg("doctor", "--json").out)
+    assert {"glioseg", "device", "precision", "python", "torch", "monai"} <= facts.keys()
+    assert facts["torch"] in glioseg("doctor").out
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["--version"], ["data", "--help"], ["predict", "--help"]])
+def test_help_and_version_are_no_errors(glioseg: Glioseg, words: list[str]) -> None:
+    ended = glioseg(*words)
+    assert (ended.code, ended.err) == (0, "")
+    assert (__version__ if words == ["--version"] else "Usage: glioseg") in ended.out
+
+
+HEAVY = ["torch", "monai", "kornia", "lightning_fabric", "scipy", "matplotlib", "numpy", "tifffile", "PIL"]
+QUICK = ["--help", "--version", "info --json", "info", "train --help", "predict --help", "evaluate --help", "predit"]
+
+
+@pytest.mark.parametrize("words", QUICK)
+def test_a_quick_answer_imports_nothing_heavy(words: str) -> None:
+    script = f"""
+import sys
+from glioseg.cli import main
+sys.argv = ["glioseg", *{words.split()!r}]
+try:
+    main()
+except SystemExit as ended:
+    heavy = [name for name in {HEAVY!r} if name in sys.modules]
+    print("heavy:", *heavy, file=sys.stderr)
+    sys.exit(ended.code)
+"""
+    ran = subprocess.run([sys.executable, "-B", "-c", script], capture_output=True, text=True, check=False)
+    assert ran.returncode == (2 if words == "predit" else 0)
+    assert ran.stderr.splitlines()[-1] == "heavy:"
