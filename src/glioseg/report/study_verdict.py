@@ -70,7 +70,9 @@ def _first(analysis: StudyAnalysis) -> str:
     )
     if len(analysis.candidates) == 1:
         return f"On {patients}, the mean 3-D Dice of {best.title} is {format_share(summary.mean)}{interval}."
-    return f"On {patients}, {best.title} has the highest mean 3-D Dice, {format_share(summary.mean)}{interval}."
+    level = [c for c in analysis.candidates if analysis.summaries[c][PRIMARY].mean == summary.mean]
+    verb = "share" if len(level) > 1 else "has"
+    return f"On {patients}, {_listed(level)} {verb} the highest mean 3-D Dice, {format_share(summary.mean)}{interval}."
 
 
 def _margins(analysis: StudyAnalysis) -> str:
