@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from glioseg.networks.padding import crop_to, pad_to_multiple
+from glioseg.networks.pointwise import StridedPointwise
 
 WIDE = (1, 3, 15, 31)
 MIDDLE = (1, 3, 15)
@@ -192,7 +193,7 @@ class ResUNetA(nn.Module):
             else nn.Conv2d(in_channels, width, 1)
         )
         self.shrink = nn.ModuleList(
-            nn.Conv2d(w, 2 * w, 3, stride=2, padding=1, bias=False) if released else nn.Conv2d(w, 2 * w, 1, stride=2)
+            nn.Conv2d(w, 2 * w, 3, stride=2, padding=1, bias=False) if released else StridedPointwise(w, 2 * w, 2)
             for w in widths[:-1]
         )
         self.down = nn.ModuleList(

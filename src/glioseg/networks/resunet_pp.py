@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from glioseg.networks.padding import crop_to, pad_to_multiple
+from glioseg.networks.pointwise import StridedPointwise
 
 RATES = (1, 6, 12, 18)
 """Dilations of the pyramid's branches."""
@@ -59,9 +60,7 @@ class ResidualBlock(nn.Module):
             else activated_convolution(in_channels, out_channels, stride)
         )
         self.convolutions = nn.Sequential(entrance, activated_convolution(out_channels, out_channels))
-        self.shortcut = nn.Sequential(
-            nn.Conv2d(in_channels, out_channels, 1, stride=stride), nn.BatchNorm2d(out_channels)
-        )
+        self.shortcut = nn.Sequential(StridedPointwise(in_channels, out_channels, stride), nn.BatchNorm2d(out_channels))
         self.recalibrate = SqueezeExcitation(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
