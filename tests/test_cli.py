@@ -283,11 +283,6 @@ def foreign_contract(bundle: Path) -> Path:
     return bundle / "contract.json"
 
 
-def unknown_network(bundle: Path) -> Path:
-    change_contract(bundle, network="unett")
-    return bundle / "contract.json"
-
-
 def impossible_width(bundle: Path) -> Path:
     change_contract(bundle, network="resunet-pp", width=1)
     return bundle / "contract.json"
@@ -310,7 +305,6 @@ def no_bundle(bundle: Path) -> Path:
         lose_contract,
         spoil_contract,
         foreign_contract,
-        unknown_network,
         impossible_width,
         no_bundle,
     ],
