@@ -32,7 +32,7 @@ Several = Parameter(negative="", consume_multiple=True)
 
 @app.command
 def demo(*, out: Path = Path("demo"), json_output: Json = False) -> None:
-    """See it work: practice patients, a small U-Net, masks, scores and a report, in a few minutes.
+    """See it work: practice patients, three small networks compared, masks, scores and a report, in a few minutes.
 
     Parameters
     ----------
@@ -41,9 +41,10 @@ def demo(*, out: Path = Path("demo"), json_output: Json = False) -> None:
     """
     from glioseg.commands.demo import demo
 
-    outcome = demo(out)
+    outcome = demo(out, say=_say)
+    if not json_output:
+        _print_study(outcome.study)
     _print_scores(outcome.scores, outcome.training.part, json_output)
-    _print_place("report", outcome.training.folder.report, json_output)
 
 
 @app.command

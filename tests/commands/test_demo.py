@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from glioseg.commands import demo as module
+from glioseg.commands.demo import NETWORKS as NETWORKS_SHOWN
 from glioseg.commands.demo import DemoOutcome, demo, demo_config
 from glioseg.dataset.lgg import find_patients
 from glioseg.dataset.phantom import write_phantoms
@@ -11,17 +12,19 @@ from glioseg.dataset.splits import load_split
 from glioseg.errors import GliosegError
 from glioseg.evaluation.scores import Scores
 from glioseg.formats.tif import read_mask_slice
+from glioseg.networks.table import NETWORKS
+from glioseg.study.plan import Candidate
 from glioseg.training.config import load_config
 
 PATIENTS = 6
+NETWORKS_COMPARED = (Candidate("unet", 4), Candidate("resunet-pp", 8))
 
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory: pytest.TempPathFactory) -> DemoOutcome:
-    """The demonstration with fewer and smaller practice patients and next to no training."""
+    """The demonstration with fewer and smaller practice patients, two networks and next to no training."""
     config = load_config(
         assignments=(
-            "network.width=8",
             "sampling.crop_size=32",
             "augmentation.shift_pixels=8",
             "sampling.batch_size=8",
@@ -33,7 +36,8 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> DemoOutcome:
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "write_phantoms", partial(write_phantoms, size=64))
-        return demo(tmp_path_factory.mktemp("demo") / "new" / "folder", patients=PATIENTS, config=config)
+        out = tmp_path_factory.mktemp("demo") / "new" / "folder"
+        return demo(out, patients=PATIENTS, config=config, networks=NETWORKS_COMPARED)
 
 
 def test_makes_the_patients_it_was_asked_for(outcome: DemoOutcome) -> None:
@@ -61,7 +65,16 @@ def test_masks_read_back_from_files_score_as_they_did_in_memory(outcome: DemoOut
 
 
 def test_the_report_shows_the_command_that_made_it(outcome: DemoOutcome) -> None:
-    assert f"glioseg demo --out {outcome.data.parent}" in outcome.training.folder.report.read_text()
+    assert f"glioseg demo --out {outcome.data.parent}" in outcome.study.folder.report.read_text()
+
+
+def test_predicts_with_the_network_of_the_highest_mean_dice(outcome: DemoOutcome) -> None:
+    means = {
+        candidate: summaries["dice"].mean or 0.0 for candidate, summaries in outcome.study.analysis.summaries.items()
+    }
+    best = max(means, key=lambda candidate: means[candidate])
+    assert outcome.training.folder.root.name.startswith(best.key)
+    assert best.title in outcome.training.part
 
 
 def test_a_folder_with_something_in_it_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -73,7 +86,8 @@ def test_a_folder_with_something_in_it_is_refused_and_left_alone(tmp_path: Path)
 
 def test_the_settings_are_small_and_of_a_fixed_length() -> None:
     config = demo_config()
-    assert config.network.width == 8
+    assert {candidate.name for candidate in NETWORKS_SHOWN} == set(NETWORKS)
+    assert {candidate.width for candidate in NETWORKS_SHOWN} == {8}
     assert config.budget.steps is not None
     assert config.budget.steps * config.sampling.batch_size < 5000
     assert config.seed == 0
