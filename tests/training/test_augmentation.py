@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from glioseg.dataset.heads import BRAIN_BIT
 from glioseg.inference.preprocessing import clip_and_normalise
 from glioseg.training.augmentation import augment
 from glioseg.training.config import Augmentation
@@ -43,6 +45,14 @@ def random_batch(slices: int = 6, size: int = SIZE) -> Batch:
     return Batch(images, masks, torch.stack((low, low / 2 + 10, 150 + low), dim=-1))
 
 
+def with_heads(batch: Batch) -> Batch:
+    """A square brain in each slice, deep everywhere, and the same statistics however a skull is taken off."""
+    heads = torch.zeros(len(batch.images), 1, SIZE, SIZE, dtype=torch.uint8)
+    heads[..., 20:40, 20:40] = BRAIN_BIT + 30
+    ways = torch.tensor([7.0, 2.0, 255.0]).expand(len(heads), 23, 3, 3)
+    return replace(batch, heads=heads, stripped_statistics=ways)
+
+
 def plain_batch(images: Tensor, masks: Tensor | None = None, statistics: Tensor = AS_STORED) -> Batch:
     """Pictures whose normalised values are the stored ones, unless statistics are given."""
     masks = torch.zeros(len(images), 1, *images.shape[-2:], dtype=torch.bool) if masks is None else masks
@@ -60,7 +70,7 @@ def augmented(batch: Batch, settings: Augmentation, seed: int = 0, crop: int = S
 
 
 def normalised(batch: Batch) -> Tensor:
-    return clip_and_normalise(batch.images, batch.statistics)
+    return clip_and_normalise(batch.images.float(), batch.statistics)
 
 
 @pytest.mark.parametrize("size", [64, 63, 40])
@@ -213,7 +223,7 @@ def test_half_the_zoom_shows_the_same_scene_at_half_the_resolution() -> None:
 def test_what_comes_in_from_outside_is_black(gamma: float) -> None:
     batch = random_batch()
     images, masks = augmented(batch, only(gamma=gamma), crop=SIZE + 20)
-    black = clip_and_normalise(torch.zeros_like(batch.images), batch.statistics)[..., :1, :1]
+    black = clip_and_normalise(torch.zeros_like(batch.images).float(), batch.statistics)[..., :1, :1]
     # A bright mean makes black clearly another value than 0, the average tissue.
     assert black.max() < -0.5
     outside = torch.ones(SIZE + 20, SIZE + 20, dtype=torch.bool)
@@ -311,6 +321,45 @@ def test_everything_at_once_gives_finite_pictures_and_masks_of_0_and_1(seed: int
 
 
 def test_the_batch_itself_stays_as_it_was() -> None:
-    batch, untouched = random_batch(), random_batch()
-    augmented(batch, Augmentation())
+    batch, untouched = with_heads(random_batch()), with_heads(random_batch())
+    augmented(batch, Augmentation(strip=1.0, bias_field=0.5, low_resolution=1.0))
     assert all(torch.equal(vars(batch)[name], vars(untouched)[name]) for name in vars(batch))
+
+
+@pytest.mark.parametrize("name", ["bias_field", "low_resolution"])
+def test_field_and_resolution_leave_the_mask_alone(name: str) -> None:
+    batch = bright_square()
+    plain, varied = augmented(batch, NOTHING), augmented(batch, only(**{name: 0.8}))
+    assert not torch.equal(plain[0], varied[0])
+    assert torch.equal(plain[1], varied[1])
+
+
+def test_a_field_is_smooth_bounded_and_its_own_for_each_slice_and_sequence() -> None:
+    images = torch.full((4, 3, SIZE, SIZE), 100, dtype=torch.uint8)
+    field = (augmented(plain_batch(images), only(bias_field=0.5))[0] / 100).log()
+    assert field.abs().max() <= 0.5 + ROUNDING
+    assert field.std(dim=(-2, -1)).min() > 0.02
+    assert field.diff(dim=-1).abs().max() < 0.1
+    assert len({tuple(part.flatten()[:8].tolist()) for part in field.flatten(0, 1)}) == 12
+
+
+def test_a_lower_resolution_loses_detail_and_keeps_the_mean() -> None:
+    checkered = torch.zeros(64, 3, SIZE, SIZE, dtype=torch.uint8)
+    checkered[..., ::2, ::2] = checkered[..., 1::2, 1::2] = 200
+    seen, _ = augmented(plain_batch(checkered), only(low_resolution=0.5, lowest_resolution=0.25))
+    spread = seen[:, FLAIR, 8:-8, 8:-8].std(dim=(-2, -1))
+    assert abs((spread < 50).float().mean() - 0.5) < 0.2
+    np.testing.assert_allclose(seen[..., 8:-8, 8:-8].mean(dim=(-2, -1)), 100, atol=3)
+
+
+def test_skulls_come_off_before_all_else_and_with_statistics_of_their_own() -> None:
+    batch = random_batch()
+    stripped = with_heads(batch)
+    assert stripped.heads is not None
+    images, masks = augmented(stripped, only(strip=1.0))
+    inside = (stripped.heads > 0).expand_as(images)
+    expected = (batch.images.float() * inside - 7) / 2
+    torch.testing.assert_close(images, expected, atol=0.05, rtol=1e-3)
+    assert not masks[~inside[:, :1]].any()
+    unstripped, _ = augmented(stripped, only(strip=0.0))
+    torch.testing.assert_close(unstripped, augmented(batch, NOTHING)[0])

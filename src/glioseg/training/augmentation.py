@@ -7,12 +7,14 @@ intensities before normalisation, so that what comes into view from outside is b
 import math
 
 import torch
+import torch.nn.functional as F
 from kornia.geometry.transform import get_affine_matrix2d, warp_affine
 from torch import Tensor
 
 from glioseg.inference.preprocessing import clip_and_normalise
 from glioseg.training.config import Augmentation
 from glioseg.training.sampling import Batch
+from glioseg.training.skull import take_off_skulls
 from glioseg.volume import CHANNELS
 
 SHARE_WITHOUT_BOTH = 0.6
@@ -34,13 +36,25 @@ def augment(
     Returns:
         Normalised intensities (slice, channel, crop, crop), float32, and masks (slice, 1, crop, crop), float32 0 or 1.
     """
+    if batch.heads is not None and batch.stripped_statistics is not None:
+        batch = _without_skulls(batch, batch.heads, batch.stripped_statistics, settings, generator)
     limits = batch.statistics[..., 2, None, None]
     images = torch.minimum(batch.images.float(), limits)
     images, masks = _warp(images, batch.masks, settings, crop_size, zoom, generator)
     images = _vary_gamma(images, limits, settings, generator)
+    images = _vary_field(images, settings, generator)
+    images = _lower_resolution(images, settings, generator)
     images = clip_and_normalise(images, batch.statistics)
     images = _vary_intensity(images, settings, generator)
     return _drop_sequences(images, settings, generator), masks
+
+
+def _without_skulls(
+    batch: Batch, heads: Tensor, statistics: Tensor, settings: Augmentation, generator: torch.Generator
+) -> Batch:
+    images, masks, way = take_off_skulls(batch.images, batch.masks, heads, settings, generator)
+    stripped = statistics[torch.arange(len(way), device=way.device), way.clamp(min=0)]
+    return Batch(images, masks, torch.where(way[:, None, None] < 0, batch.statistics, stripped))
 
 
 def _uniform(shape: tuple[int, ...], low: float, high: float, like: Tensor, generator: torch.Generator) -> Tensor:
@@ -85,6 +99,29 @@ def _vary_gamma(images: Tensor, limits: Tensor, settings: Augmentation, generato
     low = math.log(1 - settings.gamma)
     exponent = torch.exp(_uniform((*images.shape[:2], 1, 1), low, -low, images, generator))
     return (images.clamp(min=0) / limits).pow(exponent) * limits
+
+
+def _vary_field(images: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
+    """Brighten and darken parts by a smooth field for each slice and sequence, as the coils of a scanner do."""
+    if settings.bias_field == 0:
+        return images
+    # Nine numbers, bent into a smooth surface.
+    knots = _uniform((*images.shape[:2], 3, 3), -settings.bias_field, settings.bias_field, images, generator)
+    field = F.interpolate(knots, size=images.shape[-2:], mode="bicubic", align_corners=True)
+    return images * field.clamp(-settings.bias_field, settings.bias_field).exp()
+
+
+def _lower_resolution(images: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
+    """Show some slices as a coarser scanner would: half of them at the lowest resolution, half nearer to the full."""
+    if settings.low_resolution == 0:
+        return images
+    chance = _uniform((len(images), 1, 1, 1), 0, 1, images, generator)
+    # Two fixed resolutions: one drawn for each slice would need a picture size for each.
+    for limit, share in ((1.0, math.sqrt(settings.lowest_resolution)), (0.5, settings.lowest_resolution)):
+        coarse = F.interpolate(images, scale_factor=share, mode="bilinear", antialias=True)
+        seen = F.interpolate(coarse, size=images.shape[-2:], mode="bilinear")
+        images = torch.where(chance < limit * settings.low_resolution, seen, images)
+    return images
 
 
 def _vary_intensity(images: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:

@@ -61,6 +61,12 @@ class Augmentation(_Settings):
         noise: Standard deviation of Gaussian noise on normalised intensities.
         sequence_dropout: Probability that post, or pre and post, are filled by the FLAIR, as in the patients who
             lack them.
+        strip: Probability that skull and scalp are taken off, as archives do.
+        strip_px: Least and greatest depth in pixels that is taken off where it is not the brain alone that is kept.
+        bias_field: How far a smooth field, as of a coil, brightens or darkens parts of a slice: the natural logarithm
+            of its greatest factor.
+        low_resolution: Probability that a slice is seen at a lower resolution.
+        lowest_resolution: Share of the pixels along rows and columns that is left at the least.
     """
 
     flip: float = Field(0.5, ge=0, le=1)
@@ -72,11 +78,22 @@ class Augmentation(_Settings):
     gamma: float = Field(0.25, ge=0, lt=1)
     noise: float = Field(0.15, ge=0)
     sequence_dropout: float = Field(0.3, ge=0, le=1)
+    strip: float = Field(0.0, ge=0, le=1)
+    strip_px: tuple[Annotated[int, Field(ge=1, le=100)], Annotated[int, Field(ge=1, le=100)]] = (8, 22)
+    bias_field: float = Field(0.0, ge=0, le=2)
+    low_resolution: float = Field(0.0, ge=0, le=1)
+    lowest_resolution: float = Field(0.4, gt=0, le=1)
 
     @model_validator(mode="after")
     def _scale_is_a_range(self) -> Self:
         if not 0 < self.scale[0] <= self.scale[1]:
             raise ValueError("scale must be two positive numbers, the smaller first")
+        return self
+
+    @model_validator(mode="after")
+    def _strip_is_a_range(self) -> Self:
+        if self.strip_px[0] > self.strip_px[1]:
+            raise ValueError("strip_px must be two numbers, the smaller first")
         return self
 
 

@@ -10,6 +10,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from glioseg.atomic import write_text_atomically
+from glioseg.dataset.heads import open_heads
 from glioseg.dataset.splits import Split, check_patients_present, save_split
 from glioseg.dataset.store import ArrayStore
 from glioseg.errors import GliosegError
@@ -23,7 +24,7 @@ from glioseg.training.console import TrainingConsole
 from glioseg.training.guard import NonFiniteGuard
 from glioseg.training.objective import MULTITASK, batch_loss, is_multitask
 from glioseg.training.run_folder import RunFolder, write_history
-from glioseg.training.sampling import Batch, SliceSampler
+from glioseg.training.sampling import Batch, Skulls, SliceSampler
 from glioseg.training.schedule import Progress, learning_rate
 from glioseg.training.tensorboard import require_tensorboard, write_tensorboard
 from glioseg.training.validation import validation_dice
@@ -88,7 +89,9 @@ class _Run:
         optimiser = torch.optim.AdamW(
             self.network.parameters(), weight_decay=config.optimisation.weight_decay, fused=True
         )
-        self.sampler = SliceSampler(store, split.train, config.sampling, config.preprocessing, config.seed)
+        self.sampler = SliceSampler(
+            store, split.train, config.sampling, config.preprocessing, config.seed, skulls=_skulls(config, store)
+        )
         self.progress = Progress.of(config.budget, self.sampler.steps_per_epoch)
         self.identity = _identity(config, split, store)
         self.state = _prepare(folder, config, split, self.identity, resume, self.network, self.average, optimiser)
@@ -225,10 +228,17 @@ def _identity(config: TrainingConfig, split: Split, store: ArrayStore) -> dict[s
     return {"settings": settings, "split": split.sha256, "data": store.fingerprint}
 
 
+def _skulls(config: TrainingConfig, store: ArrayStore) -> Skulls | None:
+    if config.augmentation.strip == 0:
+        return None
+    return Skulls(open_heads(store, config.preprocessing.head_above), config.augmentation.strip_px[1])
+
+
 def _on_device(batch: Batch, device: torch.device) -> Batch:
     if device.type == "cpu":
         return batch
-    return Batch(*(part.pin_memory().to(device, non_blocking=True) for part in vars(batch).values()))
+    present = {name: part for name, part in vars(batch).items() if part is not None}
+    return Batch(**{name: part.pin_memory().to(device, non_blocking=True) for name, part in present.items()})
 
 
 def _generator(seed: int, step: int, device: torch.device) -> torch.Generator:

@@ -1,0 +1,57 @@
+"""Depth and brain of every stored slice: found once, mapped from disk ever after."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glioseg.atomic import atomic_file
+from glioseg.dataset.store import ArrayStore
+from glioseg.head.brain import brain_mask
+from glioseg.head.depth import head_depth_px
+from glioseg.volume import Volume
+
+BRAIN_BIT = 128
+"""Set where brain lies; the other seven bits hold the depth in pixels."""
+PLAUSIBLE_BRAIN = 0.2
+"""A brain below this share of the head was not found; then what lies deep enough stands for it."""
+DEEP_ENOUGH_PX = 15
+_FORMAT = 1
+
+
+def open_heads(store: ArrayStore, head_above: float) -> NDArray[np.uint8]:
+    """Map the heads of all patients, finding them the first time: about a second for each patient.
+
+    Args:
+        store: The arrays.
+        head_above: FLAIR above this belongs to the head.
+
+    Returns:
+        Shape (slice, row, column): the depth in pixels, with :data:`BRAIN_BIT` where brain lies.
+
+    Raises:
+        GliosegError: If the file cannot be written.
+    """
+    folder = _folder(store)
+    if folder is None:
+        return np.concatenate([heads_of(store.volume(entry.patient), head_above) for entry in store.patients])
+    path = folder / f"heads-{_FORMAT}-{head_above:g}.u8"
+    if not path.exists() or path.stat().st_size != store.masks.size:
+        with atomic_file(path) as file:
+            for entry in store.patients:
+                file.write(heads_of(store.volume(entry.patient), head_above).data)
+    return np.memmap(path, np.uint8, "c", shape=store.masks.shape)
+
+
+def heads_of(volume: Volume, head_above: float) -> NDArray[np.uint8]:
+    """Depth and brain of one patient, in the form of :func:`open_heads`."""
+    depth = head_depth_px(volume, head_above)
+    brain = brain_mask(volume, depth)
+    if brain.sum() < PLAUSIBLE_BRAIN * (depth > 0).sum():
+        brain = depth >= DEEP_ENOUGH_PX
+    return depth | np.where(brain, BRAIN_BIT, 0).astype(np.uint8)
+
+
+def _folder(store: ArrayStore) -> Path | None:
+    """Where the store's arrays lie; None for arrays in memory."""
+    return Path(str(store.images.filename)).parent if isinstance(store.images, np.memmap) else None

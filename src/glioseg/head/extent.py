@@ -1,0 +1,133 @@
+"""How large a head is in its pictures, how large its brain, and whether skull and scalp are there at all."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from glioseg.errors import GliosegError
+from glioseg.head.brain import brain_mask
+from glioseg.head.depth import head_depth_px
+from glioseg.volume import Volume
+
+MEASURED_ROWS_PX = 232
+"""Rows that the head is brought to before it is measured: the dataset's median, for which the depths are meant."""
+MEASURED_SLICES = 40
+"""Slices that are looked at, evenly spaced: what is sought is centimetres large."""
+HEAD_ABOVE = 10.0
+"""FLAIR above this belongs to the head, of intensities between 0 and 255."""
+SCALP_PX, SKULL_PX, INSIDE_PX = (2, 9), (4, 17), (20, 31)
+"""Depths at which scalp, skull and brain are sought."""
+BRIGHTEST_RIM, DARKEST_RIM = 1.25, 0.6
+"""The rim of a stripped brain is never brighter than the first share of its inside, as scalp is, nor darker than the
+second, as skull is."""
+PLAUSIBLE_BRAIN_ROWS = (0.6, 1.0)
+"""A brain of another share of the head's rows was not found; then the median share stands for it."""
+BRAIN_TO_HEAD = 0.86
+"""Median share of the head's rows that a brain of the dataset fills."""
+
+
+@dataclass(frozen=True)
+class HeadExtent:
+    """What was measured of a head in the axial view.
+
+    Attributes:
+        brain_rows: Rows from the foremost to the hindmost part of the brain, in pixels of the scan.
+        centre: Row and column of the brain's middle.
+        head: First and last row, first and last column of the head.
+        is_stripped: Whether skull and scalp are missing.
+    """
+
+    brain_rows: float
+    centre: tuple[float, float]
+    head: tuple[tuple[float, float], tuple[float, float]]
+    is_stripped: bool
+
+
+def head_extent(volume: Volume, row_to_column: float = 1.0) -> HeadExtent:
+    """Measure a head.
+
+    Args:
+        volume: In the axial view, intensities between 0 and 255.
+        row_to_column: The distance between rows over that between columns.
+
+    Raises:
+        GliosegError: If the FLAIR shows no head.
+    """
+    rows, columns = _head_box(volume)
+    scale = (MEASURED_ROWS_PX / (rows[1] - rows[0] + 1),) * 2
+    scale = (scale[0], scale[0] / row_to_column)
+    small = _resized(volume, scale)
+    depth = head_depth_px(small, HEAD_ABOVE)
+    stripped = is_stripped(small, depth)
+    brain = depth > 0 if stripped else brain_mask(small, depth)
+    box = _box(brain)
+    if not stripped and not _is_plausible(box):
+        middle = ((rows[0] + rows[1]) / 2, (columns[0] + columns[1]) / 2)
+        return HeadExtent(BRAIN_TO_HEAD * (rows[1] - rows[0] + 1), middle, (rows, columns), stripped)
+    assert box is not None
+    (top, bottom), (left, right) = box
+    centre = ((top + bottom) / 2 / scale[0], (left + right) / 2 / scale[1])
+    return HeadExtent((bottom - top + 1) / scale[0], centre, (rows, columns), stripped)
+
+
+def is_stripped(volume: Volume, depth_px: NDArray[np.uint8]) -> bool:
+    """Whether skull and scalp are missing: neither a bright rim nor a dark ring runs along the head's edge.
+
+    Args:
+        volume: A head of about :data:`MEASURED_ROWS_PX` rows, intensities between 0 and 255.
+        depth_px: From :func:`glioseg.head.depth.head_depth_px`.
+    """
+    profile = rim_profile(volume, depth_px)
+    rim, ring = profile[slice(*SCALP_PX)], profile[slice(*SKULL_PX)]
+    return bool(rim.max() < BRIGHTEST_RIM and ring.min() > DARKEST_RIM)
+
+
+def rim_profile(volume: Volume, depth_px: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Mean FLAIR at each depth from 0 to 30 pixels, over that of the inside; of the middle third of the slices."""
+    present = np.flatnonzero((depth_px >= INSIDE_PX[0]).any(axis=(1, 2)))
+    if not present.size:
+        return np.ones(INSIDE_PX[1])
+    low, high = np.percentile(present, [40, 75]).astype(int)
+    depth, flair = depth_px[low : high + 1], volume.channel("flair")[low : high + 1]
+    inside = max(float(np.median(flair[depth >= INSIDE_PX[0]])), 1e-6)
+    means = ndimage.mean(flair.astype(np.float64), depth, np.arange(INSIDE_PX[1]))
+    return np.nan_to_num(np.asarray(means), nan=1.0) / inside
+
+
+def _head_box(volume: Volume) -> tuple[tuple[float, float], tuple[float, float]]:
+    """First and last row and column of what the FLAIR shows, scattered noise left out."""
+    head = volume.channel("flair") > HEAD_ABOVE
+    opened = np.array([ndimage.binary_opening(section, iterations=2) for section in head[:: _stride(len(head))]])
+    box = _box(opened)
+    if box is None:
+        raise GliosegError(
+            f"patient {volume.patient}: the FLAIR shows no head",
+            expected="a scan of a head",
+            found="a picture that is black or even all over",
+        )
+    return box
+
+
+def _box(sections: NDArray[np.bool_]) -> tuple[tuple[float, float], tuple[float, float]] | None:
+    rows, columns = (np.flatnonzero(sections.any(axis=axes)) for axes in ((0, 2), (0, 1)))
+    if not rows.size:
+        return None
+    return (float(rows[0]), float(rows[-1])), (float(columns[0]), float(columns[-1]))
+
+
+def _is_plausible(box: tuple[tuple[float, float], tuple[float, float]] | None) -> bool:
+    low, high = PLAUSIBLE_BRAIN_ROWS
+    return box is not None and low <= (box[0][1] - box[0][0] + 1) / MEASURED_ROWS_PX <= high
+
+
+def _resized(volume: Volume, scale: tuple[float, float]) -> Volume:
+    """A few slices at the size at which heads are measured."""
+    few = volume.voxels[:: _stride(len(volume.voxels))]
+    zoomed = ndimage.zoom(few.astype(np.float32), (1, *scale, 1), order=1, grid_mode=True, mode="grid-constant")
+    return replace(volume, voxels=zoomed, slice_names=(), affine=None)
+
+
+def _stride(slices: int) -> int:
+    return max(1, -(-slices // MEASURED_SLICES))
