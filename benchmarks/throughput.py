@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 
+from glioseg.inference.backends.torch_backend import TorchBackend
 from glioseg.inference.predictor import BATCH_SIZE, predict_probabilities
 from glioseg.inference.preprocessing import Preprocessing
 from glioseg.machine import choose_precision, keep_freed_memory
@@ -63,17 +64,10 @@ def prediction(width: int) -> float:
     """Slices a second of normalising and computing a scan, without reading and writing."""
     slices = 3 * BATCH_SIZE
     voxels = np.random.default_rng(0).integers(0, 256, (slices, 256, 256, 3), dtype=np.uint8)
-    network = build_network("unet", width).eval().to(memory_format=torch.channels_last)
+    backend = TorchBackend(build_network("unet", width), device=DEVICE)
 
     def predict() -> None:
-        predict_probabilities(
-            network,
-            Volume("noise", voxels),
-            Preprocessing(),
-            flip=False,
-            device=DEVICE,
-            precision=choose_precision("auto", DEVICE),
-        )
+        predict_probabilities(backend, Volume("noise", voxels), Preprocessing(), flip=False)
 
     return slices / _median_seconds(predict)
 

@@ -17,9 +17,9 @@ from glioseg.atomic import atomic_file, write_text_atomically
 from glioseg.dataset.splits import Split
 from glioseg.dataset.store import ArrayStore
 from glioseg.evaluation.scores import PatientScores, Scores, score_patient
-from glioseg.inference.bundle import CARD, save_bundle
+from glioseg.inference.bundle import save_bundle
 from glioseg.inference.card import write_card
-from glioseg.inference.contract import Contract
+from glioseg.inference.contract import CARD, Contract
 from glioseg.inference.predictor import BATCH_SIZE, Predictor
 from glioseg.machine import choose_device, describe_device, library_versions
 from glioseg.networks.table import find_network
@@ -99,7 +99,9 @@ def train_and_score(
     save_learning_curve(trained.state.history, folder.learning_curve)
     contract = _ship(trained.network, config, store, split, folder)
     # Score the bundle as a user would load it, not the network in memory.
-    predictor = Predictor.from_bundle(folder.bundle, device=config.machine.device, precision=config.machine.precision)
+    predictor = Predictor.from_bundle(
+        folder.bundle, backend="torch", device=config.machine.device, precision=config.machine.precision
+    )
     patients, part = _scored_part(split)
     masks = {patient: predictor.mask(store.volume(patient)) for patient in patients}
     scores = Scores(tuple(_scored(masks[patient], store) for patient in patients))
@@ -137,7 +139,7 @@ def load_cost(folder: RunFolder) -> RunCost | None:
 
 def prediction_ms_per_slice(bundle: Path, volume: Volume, *, repeats: int = 3) -> float:
     """Milliseconds that a slice takes to predict on the CPU: the median of some batches after one to warm up."""
-    predictor = Predictor.from_bundle(bundle, device="cpu")
+    predictor = Predictor.from_bundle(bundle, backend="torch", device="cpu")
     few = Volume(volume.patient, volume.voxels[:BATCH_SIZE])
     seconds = []
     for _ in range(repeats + 1):

@@ -1,29 +1,37 @@
-"""What this machine computes fast, and how to make it compute fast."""
+"""What this machine computes fast, and how to make it compute fast.
+
+PyTorch is imported where it is asked and not before: use with another backend needs none.
+"""
 
 import ctypes
 import platform
 import resource
 import sys
-from importlib.metadata import version
-from typing import Literal
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Literal
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 Precision = Literal["auto", "32", "bf16"]
 
 
-def choose_device(wish: Literal["auto", "cpu", "cuda"] = "auto") -> torch.device:
+def choose_device(wish: Literal["auto", "cpu", "cuda"] = "auto") -> "torch.device":
     """The device to compute on: the GPU where there is one and nothing else is wished."""
+    import torch
+
     if wish == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(wish)
 
 
-def choose_precision(wish: Precision, device: torch.device) -> Literal["32", "bf16"]:
+def choose_precision(wish: Precision, device: "torch.device") -> Literal["32", "bf16"]:
     """The arithmetic of convolutions: bfloat16 where the device has it in hardware, float32 elsewhere.
 
     A CPU without bfloat16 instructions emulates them at a tenth of the speed of float32.
     """
+    import torch
+
     if wish != "auto":
         return wish
     if device.type == "cuda":
@@ -56,11 +64,20 @@ def peak_memory_mb() -> float:
 def library_versions() -> dict[str, str]:
     """The installed versions of the program and of the libraries that decide its results."""
     names = ("glioseg", "numpy", "scipy", "torch", "lightning-fabric", "kornia", "monai", "tifffile")
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+    return {"python": platform.python_version(), **{name: v for name in names if (v := _version(name)) is not None}}
 
 
-def describe_device(device: torch.device) -> str:
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def describe_device(device: "torch.device") -> str:
     """The device in words, for a run's manifest."""
+    import torch
+
     if device.type == "cuda":
         return str(torch.cuda.get_device_name(device))
     name = torch.cpu.get_capabilities().get("cpu_name") or platform.processor() or platform.machine()

@@ -11,7 +11,7 @@ import tifffile
 from glioseg.commands.predict import predict
 from glioseg.dataset.lgg import find_patients, read_patient
 from glioseg.errors import GliosegError
-from glioseg.inference.bundle import WEIGHTS, load_contract
+from glioseg.inference.contract import WEIGHTS, load_contract
 from glioseg.inference.predictor import Predictor
 
 COLUMNS = ["patient", "slices", "tumour_slices", "tumour_voxels", "volume_ml", "volume_ml_reason", "missing_sequences"]

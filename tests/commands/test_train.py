@@ -14,7 +14,7 @@ from glioseg.dataset.splits import Split, fold_splits, load_split, published_spl
 from glioseg.dataset.store import ArrayStore
 from glioseg.errors import GliosegError
 from glioseg.evaluation.scores import Scores, score_patient
-from glioseg.inference.bundle import WEIGHTS, load_contract
+from glioseg.inference.contract import WEIGHTS, load_contract
 from glioseg.inference.predictor import Predictor
 from glioseg.training import engine
 from glioseg.training.config import load_config

@@ -11,8 +11,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from glioseg.errors import GliosegError
-from glioseg.inference.bundle import CARD, CONTRACT, WEIGHTS, load_bundle, load_contract, save_bundle
-from glioseg.inference.contract import Contract
+from glioseg.inference.bundle import load_bundle, save_bundle
+from glioseg.inference.contract import CARD, CONTRACT, WEIGHTS, Contract, load_contract
 from glioseg.inference.postprocessing import Postprocessing
 from glioseg.networks import NETWORKS, build_network
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from glioseg.errors import GliosegError
 from glioseg.inference import predictor as module
+from glioseg.inference.backends.torch_backend import TorchBackend
 from glioseg.inference.bundle import save_bundle
 from glioseg.inference.contract import Contract
 from glioseg.inference.postprocessing import Postprocessing
@@ -41,7 +42,8 @@ class Recorder(nn.Module):
 @pytest.fixture
 def build(network: nn.Module, contract: Contract) -> Build:
     def built(shown: nn.Module = network, precision: str = "32", **contract_values: object) -> Predictor:
-        return Predictor(shown, contract.model_copy(update=contract_values), device="cpu", precision=precision)
+        backend = TorchBackend(shown, device="cpu", precision=precision)
+        return Predictor(backend, contract.model_copy(update=contract_values))
 
     return built
 

@@ -8,6 +8,7 @@ from torch import nn
 
 from glioseg.dataset.store import ArrayStore
 from glioseg.evaluation.metrics import dice
+from glioseg.inference.backends.torch_backend import TorchBackend
 from glioseg.inference.predictor import predict_probabilities
 from glioseg.networks import build_network
 from glioseg.training.config import TrainingConfig
@@ -40,9 +41,8 @@ def test_predicts_each_patient_as_the_settings_say(
     found = dict(validation_probabilities(network, small_store, chosen, config, CPU))
     assert list(found) == chosen
     for patient, probabilities in found.items():
-        expected = predict_probabilities(
-            network, small_store.volume(patient), config.preprocessing, flip=flip, device=CPU, precision="32"
-        )
+        backend = TorchBackend(network, device=CPU, precision="32")
+        expected = predict_probabilities(backend, small_store.volume(patient), config.preprocessing, flip=flip)
         np.testing.assert_array_equal(probabilities, expected)
 
 

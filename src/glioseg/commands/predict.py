@@ -13,8 +13,9 @@ from glioseg.atomic import write_text_atomically
 from glioseg.dataset.lgg import PatientFiles, find_patient_folders, find_slices, read_patient
 from glioseg.errors import GliosegError
 from glioseg.formats.tif import write_mask_slice
+from glioseg.inference.backends import BackendName
 from glioseg.inference.predictor import Predictor
-from glioseg.machine import Precision, describe_device, library_versions, peak_memory_mb
+from glioseg.machine import Precision, library_versions, peak_memory_mb
 from glioseg.volume import Mask, Volume
 
 MEASUREMENTS, MANIFEST = "measurements.csv", "run.json"
@@ -78,6 +79,7 @@ def predict(
     *,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     precision: Precision = "auto",
+    backend: BackendName | Literal["auto"] = "auto",
     say: Callable[[str], None] = lambda line: None,
 ) -> PredictionRun:
     """Predict every patient of one or more folders; a bad one is reported and the others are done.
@@ -88,6 +90,8 @@ def predict(
         out: Where masks, ``measurements.csv`` and ``run.json`` are written.
         device: Where to compute.
         precision: Arithmetic of the convolutions.
+        backend: What computes the network; the fastest that is installed and for which the bundle holds a model, if
+            ``auto``.
         say: Gets a line for each patient.
 
     Raises:
@@ -96,7 +100,7 @@ def predict(
     started = time.perf_counter()
     folders = [folder for path in inputs for folder in find_patient_folders(path)]
     _check_output(folders, out)
-    predictor = Predictor.from_bundle(model, device=device, precision=precision)
+    predictor = Predictor.from_bundle(model, backend=backend, device=device, precision=precision)
     results, failures = [], {}
     for number, folder in enumerate(folders, start=1):
         try:
@@ -173,8 +177,9 @@ def _manifest(
     return {
         "versions": library_versions(),
         "model": {"path": str(model), **predictor.contract.model_dump(mode="json")},
-        "device": describe_device(predictor.device),
-        "precision": predictor.precision,
+        "backend": predictor.backend.name,
+        "device": predictor.backend.device,
+        "precision": predictor.backend.precision,
         "seconds": round(seconds, 3),
         "peak_memory_mb": round(peak_memory_mb()),
         "patients": [{**result.as_row(), "seconds": result.seconds, "files": result.files} for result in results],

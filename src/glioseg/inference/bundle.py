@@ -1,11 +1,9 @@
 """A trained network on disk: ``weights.safetensors``, ``contract.json`` and ``card.md``. Nothing is unpickled."""
 
 import hashlib
-import json
 from pathlib import Path
 
 import torch
-from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load as parse_tensors
 from safetensors.torch import save as tensors_as_bytes
@@ -13,10 +11,8 @@ from torch import Tensor, nn
 
 from glioseg.atomic import write_bytes_atomically, write_text_atomically
 from glioseg.errors import GliosegError
-from glioseg.inference.contract import Contract
+from glioseg.inference.contract import CARD, CONTRACT, DAMAGED, WEIGHTS, Contract, load_contract
 from glioseg.networks import build_network
-
-WEIGHTS, CONTRACT, CARD = "weights.safetensors", "contract.json", "card.md"
 
 
 def save_bundle(folder: Path, network: nn.Module, contract: Contract, card: str) -> Contract:
@@ -53,14 +49,19 @@ def load_bundle(folder: Path) -> tuple[nn.Module, Contract]:
         GliosegError: If a file is missing or damaged, or the weights do not fit the contract.
     """
     contract = load_contract(folder)
+    return load_network(folder, contract), contract
+
+
+def load_network(folder: Path, contract: Contract) -> nn.Module:
+    """Read the weights of a bundle into its network, in evaluation mode; errors as :func:`load_bundle`."""
     path = folder / WEIGHTS
     try:
         content = path.read_bytes()
         tensors = parse_tensors(content)
     except (OSError, SafetensorError) as error:
-        raise GliosegError(f"{path} cannot be read: {error}", remedy=_REMEDY) from error
+        raise GliosegError(f"{path} cannot be read: {error}", remedy=DAMAGED) from error
     if contract.weights_sha256 != hashlib.sha256(content).hexdigest():
-        raise GliosegError(f"{path} is not the file that {CONTRACT} describes", remedy=_REMEDY)
+        raise GliosegError(f"{path} is not the file that {CONTRACT} describes", remedy=DAMAGED)
     try:
         network = build_network(contract.network, contract.width)
     except GliosegError as error:
@@ -69,29 +70,7 @@ def load_bundle(folder: Path) -> tuple[nn.Module, Contract]:
         ) from error
     _check_fit(path, network, tensors)
     network.load_state_dict({name: value.float() for name, value in tensors.items()}, strict=False)
-    return network.eval(), contract
-
-
-def load_contract(folder: Path) -> Contract:
-    """Read the contract alone; errors as :func:`load_bundle`."""
-    path = folder / CONTRACT
-    try:
-        return Contract.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise GliosegError(
-            f"{folder} is no model bundle",
-            expected=f"a folder with {WEIGHTS}, {CONTRACT} and {CARD}",
-            found="no such folder" if not folder.is_dir() else f"no {CONTRACT}",
-        ) from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise GliosegError(f"{path} is damaged at {where}: {first['msg']}", remedy=_REMEDY) from error
-    except (OSError, ValueError) as error:
-        raise GliosegError(f"{path} cannot be read: {error}", remedy=_REMEDY) from error
-
-
-_REMEDY = "Copy the bundle again, all three files together"
+    return network.eval()
 
 
 def _check_fit(path: Path, network: nn.Module, tensors: dict[str, Tensor]) -> None:
@@ -107,8 +86,8 @@ def _check_fit(path: Path, network: nn.Module, tensors: dict[str, Tensor]) -> No
                 f"{path} does not fit its contract at {name}",
                 expected=str(expected.get(name, "no such tensor")),
                 found=str(found.get(name, "no such tensor")),
-                remedy=_REMEDY,
+                remedy=DAMAGED,
             )
     broken = [name for name, value in tensors.items() if not torch.isfinite(value).all()]
     if broken:
-        raise GliosegError(f"{path} holds values that are no numbers in {broken[0]}", remedy=_REMEDY)
+        raise GliosegError(f"{path} holds values that are no numbers in {broken[0]}", remedy=DAMAGED)

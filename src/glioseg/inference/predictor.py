@@ -4,16 +4,14 @@ from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from scipy.special import expit
 
 from glioseg.errors import GliosegError
-from glioseg.inference.bundle import load_bundle
-from glioseg.inference.contract import Contract
+from glioseg.inference.backends import Backend, BackendName, BackendPrecision, Device, load_backend
+from glioseg.inference.contract import Contract, load_contract
 from glioseg.inference.postprocessing import cut_mask
 from glioseg.inference.preprocessing import Preprocessing, clip_and_normalise, intensity_statistics
-from glioseg.machine import Precision, choose_device, choose_precision
 from glioseg.volume import Mask, Volume
 
 BATCH_SIZE = 8
@@ -24,31 +22,26 @@ class Predictor:
     """A bundle ready for use.
 
     Args:
-        network: With its weights.
+        backend: The network with its weights.
         contract: What it needs.
-        device: Where to compute.
-        precision: Arithmetic of the convolutions.
     """
 
-    def __init__(
-        self,
-        network: nn.Module,
-        contract: Contract,
-        *,
-        device: Literal["auto", "cpu", "cuda"] = "auto",
-        precision: Precision = "auto",
-    ) -> None:
+    def __init__(self, backend: Backend, contract: Contract) -> None:
+        self.backend = backend
         self.contract = contract
-        self.device = choose_device(device)
-        self.precision = choose_precision(precision, self.device)
-        self._network = network.eval().to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @classmethod
     def from_bundle(
-        cls, folder: Path, *, device: Literal["auto", "cpu", "cuda"] = "auto", precision: Precision = "auto"
+        cls,
+        folder: Path,
+        *,
+        backend: BackendName | Literal["auto"] = "auto",
+        device: Device = "auto",
+        precision: BackendPrecision = "auto",
     ) -> Self:
-        """Load a bundle; raises as :func:`glioseg.inference.bundle.load_bundle`."""
-        return cls(*load_bundle(folder), device=device, precision=precision)
+        """Load a bundle; arguments and errors as :func:`glioseg.inference.backends.load_backend`."""
+        contract = load_contract(folder)
+        return cls(load_backend(folder, contract, backend, device=device, precision=precision), contract)
 
     def probabilities(self, volume: Volume) -> NDArray[np.float32]:
         """The probability of tumour at each voxel, shape (slice, row, column), 0 to 1.
@@ -62,14 +55,7 @@ class Predictor:
                 expected=f"channels {', '.join(self.contract.channels)}",
                 found=", ".join(volume.channels),
             )
-        return predict_probabilities(
-            self._network,
-            volume,
-            self.contract.preprocessing,
-            flip=self.contract.flip,
-            device=self.device,
-            precision=self.precision,
-        )
+        return predict_probabilities(self.backend, volume, self.contract.preprocessing, flip=self.contract.flip)
 
     def mask(self, volume: Volume) -> Mask:
         """The tumour's mask on the scan's own grid; raises as :meth:`probabilities`."""
@@ -77,43 +63,38 @@ class Predictor:
         return Mask(volume.patient, inside, slice_names=volume.slice_names, affine=volume.affine)
 
 
-@torch.inference_mode()
 def predict_probabilities(
-    network: nn.Module,
-    volume: Volume,
-    preprocessing: Preprocessing,
-    *,
-    flip: bool,
-    device: torch.device,
-    precision: Literal["32", "bf16"],
+    backend: Backend, volume: Volume, preprocessing: Preprocessing, *, flip: bool
 ) -> NDArray[np.float32]:
     """Probabilities of a network that is being trained or used.
 
+    Slices that show no head are not computed: nothing in them is tumour.
+
     Args:
-        network: In evaluation mode, on the device.
+        backend: The network.
         volume: The scan.
         preprocessing: As in training.
         flip: Whether to average with the left-right mirror image.
-        device: Where to compute.
-        precision: Arithmetic of the convolutions.
 
     Returns:
         Shape (slice, row, column), 0 to 1.
     """
-    statistics = torch.from_numpy(intensity_statistics(volume, preprocessing)).to(device)
-    probabilities = np.empty(volume.voxels.shape[:3], np.float32)
-    for start in range(0, len(probabilities), BATCH_SIZE):
-        voxels = torch.from_numpy(np.ascontiguousarray(volume.voxels[start : start + BATCH_SIZE]))
-        images = clip_and_normalise(voxels.to(device).permute(0, 3, 1, 2), statistics)
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-            predicted = _mirrored_mean(network, images) if flip else _sigmoid(network, images)
-        probabilities[start : start + BATCH_SIZE] = predicted[:, 0].cpu().numpy()
+    statistics = intensity_statistics(volume, preprocessing)
+    probabilities = np.zeros(volume.voxels.shape[:3], np.float32)
+    shown = np.flatnonzero((volume.channel("flair") > preprocessing.head_above).any(axis=(1, 2)))
+    for start in range(0, len(shown), BATCH_SIZE):
+        slices = shown[start : start + BATCH_SIZE]
+        images = np.ascontiguousarray(np.moveaxis(volume.voxels[slices], -1, 1), np.float32)
+        images = clip_and_normalise(images, statistics)
+        probabilities[slices] = _mirrored_mean(backend, images) if flip else _probabilities(backend, images)
     return probabilities
 
 
-def _sigmoid(network: nn.Module, images: Tensor) -> Tensor:
-    return torch.sigmoid(network(images.contiguous(memory_format=torch.channels_last)).float())
+def _probabilities(backend: Backend, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    found: NDArray[np.float32] = expit(backend.logits(images)[:, 0])
+    return found
 
 
-def _mirrored_mean(network: nn.Module, images: Tensor) -> Tensor:
-    return (_sigmoid(network, images) + _sigmoid(network, images.flip(-1)).flip(-1)) / 2
+def _mirrored_mean(backend: Backend, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    mirrored = _probabilities(backend, np.ascontiguousarray(images[..., ::-1]))[..., ::-1]
+    return (_probabilities(backend, images) + mirrored) / np.float32(2)

@@ -4,15 +4,18 @@ A scanner gives arbitrary units, so each sequence of each patient is brought to 
 the head, over the whole volume: slice by slice it would amplify the noise of slices that hold little brain.
 """
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor
 
 from glioseg.volume import Volume
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Pictures = TypeVar("Pictures", "NDArray[np.float32]", "Tensor")
 
 
 class Preprocessing(BaseModel):
@@ -43,18 +46,20 @@ def intensity_statistics(volume: Volume, settings: Preprocessing) -> NDArray[np.
     return np.array(rows, np.float32)
 
 
-def clip_and_normalise(images: Tensor, statistics: Tensor) -> Tensor:
+def clip_and_normalise(images: Pictures, statistics: Pictures) -> Pictures:
     """Bring intensities to zero mean and unit deviation.
 
+    Written for arrays and tensors alike, so that use needs no PyTorch and does what training does.
+
     Args:
-        images: Shape (slice, channel, row, column), any number type.
+        images: Shape (slice, channel, row, column), float32.
         statistics: Shape (slice, channel, 3) or (channel, 3), from :func:`intensity_statistics`.
 
     Returns:
-        float32 of the same shape.
+        The same shape and kind.
     """
-    mean, deviation, limit = statistics[..., None, None].unbind(dim=-3)
-    return (torch.minimum(images.float(), limit) - mean) / deviation
+    mean, deviation, limit = (statistics[..., part, None, None] for part in range(3))
+    return (images.clip(max=limit) - mean) / deviation
 
 
 def _channel_statistics(

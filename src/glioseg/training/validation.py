@@ -9,8 +9,8 @@ from torch import nn
 
 from glioseg.dataset.store import ArrayStore
 from glioseg.evaluation.metrics import dice
+from glioseg.inference.backends.torch_backend import TorchBackend
 from glioseg.inference.predictor import predict_probabilities
-from glioseg.machine import choose_precision
 from glioseg.training.config import TrainingConfig
 
 
@@ -19,20 +19,10 @@ def validation_probabilities(
 ) -> Iterator[tuple[str, NDArray[np.float32]]]:
     """Predict patients one by one; yields the name and the probabilities (slice, row, column)."""
     was_training = network.training
-    network.eval()
-    precision = choose_precision(config.machine.precision, device)
+    backend = TorchBackend(network, device=device, precision=config.machine.precision)
     for patient in patients:
-        yield (
-            patient,
-            predict_probabilities(
-                network,
-                store.volume(patient),
-                config.preprocessing,
-                flip=config.validation.flip,
-                device=device,
-                precision=precision,
-            ),
-        )
+        found = predict_probabilities(backend, store.volume(patient), config.preprocessing, flip=config.validation.flip)
+        yield patient, found
     network.train(was_training)
 
 

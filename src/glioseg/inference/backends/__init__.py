@@ -1,0 +1,120 @@
+"""What computes a network: PyTorch, OpenVINO or ONNX Runtime, behind one interface.
+
+Only the one that is used is imported. An exported model needs no PyTorch.
+"""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal, Protocol, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glioseg.errors import GliosegError
+from glioseg.inference.contract import MODEL_ONNX, MODEL_OPENVINO, WEIGHTS, Contract
+
+BackendName = Literal["torch", "openvino", "onnxruntime"]
+Device = Literal["auto", "cpu", "cuda"]
+BackendPrecision = Literal["auto", "32", "bf16"]
+
+FASTEST_FIRST: tuple[BackendName, ...] = ("openvino", "onnxruntime", "torch")
+"""On a CPU; see docs/performance.md."""
+_FILES: dict[BackendName, tuple[str, ...]] = {
+    "torch": (WEIGHTS,),
+    "openvino": (MODEL_OPENVINO, MODEL_ONNX),
+    "onnxruntime": (MODEL_ONNX,),
+}
+
+
+class Backend(Protocol):
+    """A network ready to compute.
+
+    Attributes:
+        name: Which of the backends.
+        device: Where it computes, in words.
+        precision: Arithmetic of its convolutions, in words.
+    """
+
+    @property
+    def name(self) -> BackendName: ...  # noqa: D102
+
+    @property
+    def device(self) -> str: ...  # noqa: D102
+
+    @property
+    def precision(self) -> str: ...  # noqa: D102
+
+    def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Normalised images (slice, channel, row, column) to logits (slice, 1, row, column), both float32."""
+
+
+def load_backend(
+    folder: Path,
+    contract: Contract,
+    name: BackendName | Literal["auto"] = "auto",
+    *,
+    device: Device = "auto",
+    precision: BackendPrecision = "auto",
+) -> Backend:
+    """Load a bundle's network into a backend.
+
+    Args:
+        folder: The bundle.
+        contract: Its contract.
+        name: Which backend; ``auto`` takes the fastest that is installed and has its file in the bundle.
+        device: Where to compute; a GPU is used through PyTorch alone.
+        precision: Arithmetic of the convolutions.
+
+    Raises:
+        GliosegError: If the backend is not installed, the bundle lacks its file, or the file is damaged.
+    """
+    chosen = _fastest(folder, device) if name == "auto" else name
+    _check(folder, chosen, device)
+    if chosen == "torch":
+        from glioseg.inference.backends.torch_backend import TorchBackend
+
+        return TorchBackend.from_bundle(folder, contract, device=device, precision=precision)
+    if chosen == "openvino":
+        from glioseg.inference.backends.openvino_backend import OpenVinoBackend
+
+        return OpenVinoBackend.from_bundle(folder, contract, precision=precision)
+    from glioseg.inference.backends.onnxruntime_backend import OnnxRuntimeBackend
+
+    return OnnxRuntimeBackend.from_bundle(folder, contract)
+
+
+def is_installed(name: BackendName) -> bool:
+    """Whether the backend's library can be imported; nothing is imported to find out."""
+    return find_spec(name) is not None
+
+
+def _has_file(folder: Path, name: BackendName) -> bool:
+    return any((folder / file).is_file() for file in _FILES[name])
+
+
+def _fastest(folder: Path, device: Device) -> BackendName:
+    present = [name for name in FASTEST_FIRST if _has_file(folder, name) and is_installed(name)]
+    if device == "cuda" or ("torch" in present and device == "auto" and _has_gpu()):
+        return "torch"
+    return present[0] if present else "torch"
+
+
+def _has_gpu() -> bool:
+    # The driver's own file tells without importing PyTorch, which takes seconds.
+    return Path("/dev/nvidiactl").exists()
+
+
+def _check(folder: Path, name: BackendName, device: Device) -> None:
+    if not is_installed(name):
+        raise GliosegError(f"the backend {name} is not installed", remedy=f"pip install 'glioseg[{name}]'")
+    if not _has_file(folder, name):
+        form = "openvino" if name == "openvino" else "onnx"
+        others = [other for other in get_args(BackendName) if _has_file(folder, other)]
+        raise GliosegError(
+            f"{folder} holds no model for the backend {name}",
+            expected=" or ".join(_FILES[name]),
+            found=f"a model for {' and '.join(others)}" if others else "no model at all",
+            remedy=f"glioseg export {folder} --to {form} --out NEW, then use NEW",
+        )
+    if device == "cuda" and name != "torch":
+        raise GliosegError(f"the backend {name} computes on the CPU alone", remedy="Use --backend torch for a GPU")

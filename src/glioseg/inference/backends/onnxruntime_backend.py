@@ -1,0 +1,54 @@
+"""ONNX Runtime: CPUs of any maker, and without PyTorch."""
+
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from glioseg.errors import GliosegError
+from glioseg.inference.backends import BackendName
+from glioseg.inference.backends.fixed_size import at_fixed_size
+from glioseg.inference.contract import MODEL_ONNX, Contract, check_exported
+
+
+class OnnxRuntimeBackend:
+    """A session of ONNX Runtime.
+
+    Args:
+        session: With any number of slices and fixed rows and columns.
+        size: Those rows and columns.
+        folder: The bundle, for messages.
+    """
+
+    name: BackendName = "onnxruntime"
+    precision = "32"
+    device = "CPU"
+
+    def __init__(self, session: "onnxruntime.InferenceSession", size: tuple[int, int], folder: Path) -> None:
+        self._session, self._size, self._folder = session, size, folder
+
+    @classmethod
+    def from_bundle(cls, folder: Path, contract: Contract) -> Self:
+        """Load a bundle's model.
+
+        Raises:
+            GliosegError: If the file is damaged or not the one that the contract describes.
+        """
+        exported = check_exported(folder, contract)
+        path = folder / MODEL_ONNX
+        try:
+            session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        # Its errors share no base class but Exception.
+        except Exception as error:
+            raise GliosegError(f"{path} cannot be loaded: {str(error).splitlines()[0]}") from error
+        return cls(session, (exported.rows, exported.columns), folder)
+
+    def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """As :meth:`glioseg.inference.backends.Backend.logits`."""
+        return at_fixed_size(self._compute, images, self._size, self._folder)
+
+    def _compute(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        (found,) = self._session.run(None, {"images": np.ascontiguousarray(images)})
+        return np.asarray(found, np.float32)

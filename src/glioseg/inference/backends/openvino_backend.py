@@ -1,0 +1,63 @@
+"""OpenVINO: the fastest on CPUs, and without PyTorch."""
+
+import os
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glioseg.errors import GliosegError
+from glioseg.inference.backends import BackendName, BackendPrecision
+from glioseg.inference.backends.fixed_size import at_fixed_size
+from glioseg.inference.backends.telemetry import keep_quiet
+from glioseg.inference.contract import MODEL_ONNX, MODEL_OPENVINO, Contract, check_exported
+
+keep_quiet()
+import openvino  # noqa: E402
+
+
+class OpenVinoBackend:
+    """A compiled model of OpenVINO.
+
+    Args:
+        model: Compiled, with any number of slices and fixed rows and columns.
+        size: Those rows and columns.
+        precision: Its arithmetic, in words.
+        folder: The bundle, for messages.
+    """
+
+    name: BackendName = "openvino"
+
+    def __init__(self, model: "openvino.CompiledModel", size: tuple[int, int], precision: str, folder: Path) -> None:
+        self._model, self._size, self._folder = model, size, folder
+        self.precision = precision
+        self.device = f"CPU, {model.get_property('INFERENCE_NUM_THREADS') or os.cpu_count()} threads"
+
+    @classmethod
+    def from_bundle(cls, folder: Path, contract: Contract, *, precision: BackendPrecision = "auto") -> Self:
+        """Compile a bundle's model.
+
+        Raises:
+            GliosegError: If the file is damaged or not the one that the contract describes.
+        """
+        exported = check_exported(folder, contract)
+        path = folder / (MODEL_OPENVINO if (folder / MODEL_OPENVINO).is_file() else MODEL_ONNX)
+        # "auto" leaves the choice to OpenVINO, which takes bfloat16 where the processor has it.
+        wanted = {"32": {"INFERENCE_PRECISION_HINT": "f32"}, "bf16": {"INFERENCE_PRECISION_HINT": "bf16"}}
+        try:
+            model = openvino.Core().compile_model(
+                path, "CPU", {"PERFORMANCE_HINT": "LATENCY", **wanted.get(precision, {})}
+            )
+        except RuntimeError as error:
+            raise GliosegError(f"{path} cannot be loaded: {str(error).splitlines()[0]}") from error
+        arithmetic = str(model.get_property("INFERENCE_PRECISION_HINT").get_type_name())
+        words = "int8" if exported.precision == "int8" else {"bf16": "bf16", "f32": "32"}.get(arithmetic, arithmetic)
+        return cls(model, (exported.rows, exported.columns), words, folder)
+
+    def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """As :meth:`glioseg.inference.backends.Backend.logits`."""
+        return at_fixed_size(self._compute, images, self._size, self._folder)
+
+    def _compute(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(self._model(np.ascontiguousarray(images))[0], np.float32)

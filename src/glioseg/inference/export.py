@@ -1,0 +1,224 @@
+"""A bundle's network, exported for runtimes that need no PyTorch, with proof that its answers are the same."""
+
+import hashlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from glioseg.atomic import write_bytes_atomically, write_text_atomically
+from glioseg.errors import GliosegError
+from glioseg.evaluation.metrics import dice
+from glioseg.inference.backends.fixed_size import padded_to
+from glioseg.inference.backends.telemetry import keep_quiet
+from glioseg.inference.backends.torch_backend import TorchBackend
+from glioseg.inference.bundle import load_bundle
+from glioseg.inference.contract import (
+    CARD,
+    CONTRACT,
+    MODEL_ONNX,
+    MODEL_OPENVINO,
+    MODEL_OPENVINO_WEIGHTS,
+    Contract,
+    Exported,
+    Parity,
+)
+from glioseg.inference.postprocessing import cut_mask
+from glioseg.inference.predictor import Predictor
+from glioseg.inference.preprocessing import clip_and_normalise, intensity_statistics
+from glioseg.volume import Mask, Volume
+
+SIZE_PX = 256
+"""Rows and columns of the slices that an exported model takes, unless told otherwise."""
+SAME_ANSWER = 1e-3
+"""A probability may differ by so much from PyTorch's in float32."""
+AFFORDABLE_DICE_LOSS = 0.002
+"""What eight-bit arithmetic may cost in mean Dice on patients with masks."""
+
+Form = Literal["onnx", "openvino"]
+
+
+@dataclass(frozen=True)
+class Patient:
+    """A patient to calibrate and compare on."""
+
+    volume: Volume
+    truth: Mask
+
+
+def export_bundle(
+    bundle: Path, out: Path, form: Form, *, size_px: int = SIZE_PX, int8: bool = False, patients: Sequence[Patient] = ()
+) -> Contract:
+    """Export a bundle's network, compare its answers with the original's, and write a bundle without PyTorch.
+
+    Args:
+        bundle: A bundle with weights.
+        out: The new bundle's folder, which must not hold one.
+        form: The exported file's format.
+        size_px: Rows and columns of the slices that it will take.
+        int8: Compute in eight bits; OpenVINO alone.
+        patients: Patients to calibrate eight-bit arithmetic on and to compare masks on; none of the test patients.
+
+    Returns:
+        The new bundle's contract; its ``exported.parity`` holds the comparison.
+
+    Raises:
+        GliosegError: If a library is missing, the folder holds a bundle, or the answers differ too much; then nothing
+            is written.
+    """
+    _check(out, form, int8, patients)
+    network, contract = load_bundle(bundle)
+    with tempfile.TemporaryDirectory() as workshop:
+        files = _write_model(network, Path(workshop), form, size_px, patients if int8 else (), contract)
+        exported = Exported(
+            format=form,
+            precision="int8" if int8 else "32",
+            rows=size_px,
+            columns=size_px,
+            files_sha256={name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+            parity=Parity(slices=0, source="", largest_difference=0, mean_difference=0, mask_disagreement=0),
+        )
+        trial = contract.model_copy(update={"exported": exported})
+        _write(Path(workshop) / "trial", files, trial, "")
+        original = Predictor(TorchBackend(network, device="cpu", precision="32"), contract)
+        parity = _compare(original, Predictor.from_bundle(Path(workshop) / "trial", precision="32"), patients, size_px)
+    _check_parity(parity, int8)
+    contract = contract.model_copy(update={"exported": exported.model_copy(update={"parity": parity})})
+    _write(out, files, contract, (bundle / CARD).read_text(encoding="utf-8"))
+    return contract
+
+
+def _check(out: Path, form: Form, int8: bool, patients: Sequence[Patient]) -> None:
+    if (out / CONTRACT).exists():
+        raise GliosegError(f"{out} holds a bundle already", remedy="Name a new folder")
+    if int8 and form != "openvino":
+        raise GliosegError("eight-bit arithmetic is exported to OpenVINO alone", remedy="Use --to openvino")
+    if int8 and not patients:
+        raise GliosegError(
+            "eight-bit arithmetic must be calibrated on patients with masks",
+            remedy="Name a folder in the dataset's layout with --calibrate, without the test patients",
+        )
+    needed = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "openvino": ("openvino",)}[form]
+    missing = [name for name in (*needed, *(("nncf",) if int8 else ())) if find_spec(name) is None]
+    if missing:
+        raise GliosegError(
+            f"{' and '.join(missing)} must be installed to export", remedy="pip install 'glioseg[export]'"
+        )
+
+
+def _write_model(
+    network: nn.Module, folder: Path, form: Form, size_px: int, calibration: Sequence[Patient], contract: Contract
+) -> dict[str, bytes]:
+    """The exported model's files by name."""
+    if form == "onnx":
+        return {MODEL_ONNX: _onnx(network, folder / MODEL_ONNX, size_px)}
+    return _openvino(network, folder, size_px, list(_calibration_images(calibration, contract, size_px)))
+
+
+def _onnx(network: nn.Module, path: Path, size_px: int) -> bytes:
+    example = torch.zeros(2, 3, size_px, size_px)
+    torch.onnx.export(
+        network,
+        (example,),
+        path,
+        input_names=["images"],
+        output_names=["logits"],
+        dynamic_shapes=({0: torch.export.Dim("slice", min=1)},),
+        external_data=False,
+        dynamo=True,
+        verbose=False,
+    )
+    return path.read_bytes()
+
+
+def _openvino(
+    network: nn.Module, folder: Path, size_px: int, calibration: list[NDArray[np.float32]]
+) -> dict[str, bytes]:
+    keep_quiet()
+    import openvino
+
+    model = openvino.convert_model(network, example_input=torch.zeros(2, 3, size_px, size_px))
+    model.reshape([-1, 3, size_px, size_px])
+    if calibration:
+        import nncf
+
+        model = nncf.quantize(model, nncf.Dataset(calibration), subset_size=len(calibration))
+    openvino.save_model(model, folder / MODEL_OPENVINO, compress_to_fp16=False)
+    return {name: (folder / name).read_bytes() for name in (MODEL_OPENVINO, MODEL_OPENVINO_WEIGHTS)}
+
+
+def _calibration_images(patients: Sequence[Patient], contract: Contract, size_px: int) -> Iterator[NDArray[np.float32]]:
+    """Slices as the network sees them: from each patient some, with tumour and without."""
+    for patient in patients:
+        statistics = intensity_statistics(patient.volume, contract.preprocessing)
+        for index in np.linspace(0, len(patient.volume.voxels) - 1, 8).astype(int):
+            image = np.moveaxis(patient.volume.voxels[index : index + 1], -1, 1).astype(np.float32)
+            yield padded_to(clip_and_normalise(image, statistics), (size_px, size_px))
+
+
+def _compare(original: Predictor, exported: Predictor, patients: Sequence[Patient], size_px: int) -> Parity:
+    volumes = [patient.volume for patient in patients] or [_noise(size_px)]
+    pairs = [(original.probabilities(volume), exported.probabilities(volume)) for volume in volumes]
+    differences = np.concatenate([np.abs(one - other).ravel() for one, other in pairs])
+    either = sum(int(((one >= 0.5) | (other >= 0.5)).sum()) for one, other in pairs)
+    unlike = sum(int(((one >= 0.5) != (other >= 0.5)).sum()) for one, other in pairs)
+    return Parity(
+        slices=sum(len(volume.voxels) for volume in volumes),
+        source=f"{len(patients)} patients" if patients else "noise",
+        largest_difference=float(differences.max()),
+        mean_difference=float(differences.mean()),
+        mask_disagreement=unlike / either if either else 0.0,
+        dice_loss=_dice_loss(pairs, patients, original.contract) if patients else None,
+        patients=len(patients),
+    )
+
+
+def _dice_loss(
+    pairs: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]], patients: Sequence[Patient], contract: Contract
+) -> float:
+    losses = []
+    for probabilities, patient in zip(pairs, patients, strict=True):
+        one, other = (dice(cut_mask(p, contract.postprocessing), patient.truth.voxels) for p in probabilities)
+        if one is not None and other is not None:
+            losses.append(one - other)
+    return float(np.mean(losses)) if losses else 0.0
+
+
+def _noise(size_px: int) -> Volume:
+    """A picture that no network was made for: what agrees on it agrees elsewhere."""
+    voxels = np.random.default_rng(0).integers(0, 256, (4, size_px, size_px, 3), dtype=np.uint8)
+    return Volume("noise", voxels)
+
+
+def _check_parity(parity: Parity, int8: bool) -> None:
+    if int8:
+        assert parity.dice_loss is not None
+        if parity.dice_loss >= AFFORDABLE_DICE_LOSS:
+            raise GliosegError(
+                "eight-bit arithmetic costs this network too much",
+                expected=f"a loss of mean Dice below {AFFORDABLE_DICE_LOSS}",
+                found=f"{parity.dice_loss:.4f} on {parity.patients} patients",
+                remedy="Calibrate on more patients, or export without --int8",
+            )
+    elif parity.largest_difference > SAME_ANSWER:
+        raise GliosegError(
+            "the exported model does not answer as the original does",
+            expected=f"probabilities within {SAME_ANSWER}",
+            found=f"a difference of {parity.largest_difference:.4f}",
+            remedy="Report this with the output of 'glioseg doctor'",
+        )
+
+
+def _write(folder: Path, files: dict[str, bytes], contract: Contract, card: str) -> None:
+    for name, content in files.items():
+        write_bytes_atomically(folder / name, content)
+    write_text_atomically(folder / CARD, card)
+    # Last, so that a folder without it is no bundle.
+    write_text_atomically(folder / CONTRACT, contract.model_dump_json(indent=2) + "\n")

@@ -1,0 +1,145 @@
+"""Every backend answers as PyTorch does, from a bundle that needs no PyTorch."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+
+from glioseg.dataset.phantom import make_phantom
+from glioseg.errors import GliosegError
+from glioseg.inference import export as module
+from glioseg.inference.backends import BackendName, is_installed
+from glioseg.inference.contract import CONTRACT, MODEL_ONNX, MODEL_OPENVINO, load_contract
+from glioseg.inference.export import SAME_ANSWER, Patient, export_bundle
+from glioseg.inference.predictor import Predictor
+from glioseg.volume import Volume
+
+SIZE = 64
+CASES = [("openvino", "openvino"), ("onnx", "openvino"), ("onnx", "onnxruntime")]
+
+
+@pytest.fixture(scope="module")
+def exported(untrained_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The same network in both formats."""
+    folders = {}
+    for form in ("onnx", "openvino"):
+        folders[form] = tmp_path_factory.mktemp(form) / "bundle"
+        export_bundle(untrained_bundle, folders[form], form, size_px=SIZE)
+    return folders
+
+
+@pytest.fixture(scope="module")
+def patient() -> Patient:
+    return Patient(*make_phantom(1, size=SIZE, slices=12))
+
+
+@pytest.mark.parametrize(("form", "backend"), CASES)
+@pytest.mark.parametrize("size", [64, 51])
+def test_answers_as_pytorch_does(
+    exported: dict[str, Path], untrained_bundle: Path, patient: Patient, form: str, backend: BackendName, size: int
+) -> None:
+    volume = Volume("P", patient.volume.voxels[:, :size, :size])
+    found = Predictor.from_bundle(exported[form], backend=backend, precision="32").probabilities(volume)
+    padded = Volume("P", np.pad(volume.voxels, ((0, 0), (0, SIZE - size), (0, SIZE - size), (0, 0)), mode="edge"))
+    # The statistics are those of the scan itself.
+    original = Predictor.from_bundle(untrained_bundle, backend="torch", device="cpu", precision="32")
+    if size == SIZE:
+        np.testing.assert_allclose(found, original.probabilities(padded), atol=SAME_ANSWER)
+    assert found.shape == volume.voxels.shape[:3]
+    assert found.std() > 0
+
+
+@pytest.mark.parametrize("form", ["onnx", "openvino"])
+def test_the_contract_holds_the_comparison(exported: dict[str, Path], form: str) -> None:
+    facts = load_contract(exported[form]).exported
+    assert facts is not None
+    assert (facts.format, facts.precision, facts.rows, facts.columns) == (form, "32", SIZE, SIZE)
+    assert 0 < facts.parity.largest_difference < SAME_ANSWER
+    assert facts.parity.slices > 0
+
+
+@pytest.mark.parametrize(("form", "backend"), CASES)
+def test_prediction_imports_no_pytorch(exported: dict[str, Path], form: str, backend: str) -> None:
+    code = f"""
+import sys
+from pathlib import Path
+import numpy as np
+from glioseg.inference.predictor import Predictor
+from glioseg.volume import Volume
+volume = Volume("P", np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8))
+Predictor.from_bundle(Path({str(exported[form])!r}), backend={backend!r}).mask(volume)
+sys.exit("torch was imported" if "torch" in sys.modules else 0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_auto_takes_the_fastest_that_is_there(exported: dict[str, Path], untrained_bundle: Path) -> None:
+    assert Predictor.from_bundle(exported["openvino"]).backend.name == "openvino"
+    assert Predictor.from_bundle(untrained_bundle).backend.name == "torch"
+
+
+@pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
+def test_a_bundle_without_the_backends_model_says_how_to_make_one(untrained_bundle: Path, backend: BackendName) -> None:
+    with pytest.raises(GliosegError, match=r"found a model for torch. Remedy: glioseg export|glioseg export"):
+        Predictor.from_bundle(untrained_bundle, backend=backend)
+
+
+@pytest.mark.parametrize(("form", "backend"), CASES)
+def test_larger_slices_than_the_model_takes_are_refused(
+    exported: dict[str, Path], form: str, backend: BackendName
+) -> None:
+    volume = Volume("P", np.full((1, 80, 64, 3), 90, np.uint8))
+    with pytest.raises(GliosegError, match="too large for the exported model"):
+        Predictor.from_bundle(exported[form], backend=backend).probabilities(volume)
+
+
+@pytest.mark.parametrize(("form", "name"), [("onnx", MODEL_ONNX), ("openvino", MODEL_OPENVINO)])
+@pytest.mark.parametrize("harm", ["changed", "missing"])
+def test_a_changed_or_missing_model_is_refused(
+    exported: dict[str, Path], tmp_path: Path, form: str, name: str, harm: str
+) -> None:
+    folder = shutil.copytree(exported[form], tmp_path / "copy")
+    (folder / name).write_bytes(b"other") if harm == "changed" else (folder / name).unlink()
+    with pytest.raises(GliosegError):
+        Predictor.from_bundle(folder, backend="openvino")
+
+
+def test_an_export_that_answers_otherwise_is_not_written(
+    untrained_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SAME_ANSWER", 0.0)
+    with pytest.raises(GliosegError, match="does not answer as the original"):
+        export_bundle(untrained_bundle, tmp_path / "new", "openvino", size_px=SIZE)
+    assert not (tmp_path / "new").exists()
+
+
+def test_eight_bits_are_measured_on_patients(untrained_bundle: Path, tmp_path: Path, patient: Patient) -> None:
+    with pytest.raises(GliosegError, match="must be calibrated"):
+        export_bundle(untrained_bundle, tmp_path / "new", "openvino", size_px=SIZE, int8=True)
+    pytest.importorskip("nncf")
+    try:
+        contract = export_bundle(
+            untrained_bundle, tmp_path / "new", "openvino", size_px=SIZE, int8=True, patients=[patient]
+        )
+    except GliosegError as error:
+        assert "costs this network too much" in str(error)  # noqa: PT017
+        assert not (tmp_path / "new" / CONTRACT).exists()
+    else:
+        assert contract.exported is not None
+        assert contract.exported.precision == "int8"
+        assert contract.exported.parity.dice_loss is not None
+        assert contract.exported.parity.dice_loss < module.AFFORDABLE_DICE_LOSS
+
+
+def test_a_folder_with_a_bundle_is_left_alone(exported: dict[str, Path], untrained_bundle: Path) -> None:
+    with pytest.raises(GliosegError, match="holds a bundle already"):
+        export_bundle(untrained_bundle, exported["onnx"], "onnx")
+
+
+def test_every_backend_is_installed_where_it_is_tested() -> None:
+    assert all(is_installed(name) for name in get_args(BackendName))
