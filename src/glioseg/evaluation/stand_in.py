@@ -1,0 +1,78 @@
+"""Patients of the dataset made to look like scans from elsewhere: a stand-in for the outside scans that we lack.
+
+Stripped, turned, brought to another size and contrast, with the FLAIR alone or the FLAIR and T1. The changes differ in
+kind from those that training makes, and are fixed for each patient, so that experiments compare on the same pictures.
+"""
+
+import zlib
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.interpolate import PchipInterpolator
+
+from glioseg.dataset.heads import BRAIN_BIT, heads_of
+from glioseg.volume import CHANNELS, Mask, Volume
+
+SIZES = (0.7, 0.8, 1.15, 1.3)
+"""Pixels of the stand-in for one of the dataset's."""
+STEEPEST_TURN_DEGREES = 25.0
+KNOTS = 6
+"""Points of the curve that maps the dataset's intensities to the stand-in's."""
+NOISE_SHARE = 0.02
+"""Noise of both parts of the complex signal, as a share of the brightest intensity."""
+
+
+def stand_in(volume: Volume, truth: Mask, *, head_above: float = 10.0) -> tuple[Volume, Mask]:
+    """A patient as another hospital might have it.
+
+    Args:
+        volume: A scan of the dataset.
+        truth: Its mask.
+        head_above: FLAIR above this belongs to the head.
+
+    Returns:
+        The scan, float32 in arbitrary units, and its mask, both on a new grid without affine.
+    """
+    chance = np.random.default_rng(zlib.crc32(volume.patient.encode()))
+    brain = _brain(volume, head_above)
+    pictures = {role: _recontrasted(volume.channel(role), brain, chance) for role in ("flair", "pre")}
+    size, angle = float(chance.choice(SIZES)), float(chance.uniform(-1, 1) * STEEPEST_TURN_DEGREES)
+    moved = {role: _moved(picture, size, angle, order=3) for role, picture in pictures.items()}
+    kept = _moved(brain.astype(np.float32), size, angle, order=1) >= 0.5
+    noisy = {role: np.where(kept, _rician(picture, chance), 0).astype(np.float32) for role, picture in moved.items()}
+    pre = noisy["pre"] if chance.random() < 0.5 else noisy["flair"]
+    by_role = {"flair": noisy["flair"], "pre": pre, "post": noisy["flair"]}
+    inside = (_moved(truth.voxels.astype(np.float32), size, angle, order=1) >= 0.5) & kept
+    scan = replace(volume, voxels=np.stack([by_role[role] for role in CHANNELS], axis=-1), slice_names=())
+    return scan, Mask(volume.patient, inside)
+
+
+def _brain(volume: Volume, head_above: float) -> NDArray[np.bool_]:
+    """The brain with its furrows filled, as registration to an atlas would outline it."""
+    brain = heads_of(volume, head_above) & BRAIN_BIT != 0
+    return np.array([ndimage.binary_fill_holes(ndimage.binary_closing(section, iterations=5)) for section in brain])
+
+
+def _recontrasted(
+    picture: NDArray[np.uint8] | NDArray[np.float32], brain: NDArray[np.bool_], chance: np.random.Generator
+) -> NDArray[np.float32]:
+    """Another scanner's contrast: a rising curve with random steps, in units of hundreds."""
+    top = max(float(np.percentile(picture[brain], 99.9)) if brain.any() else 0.0, 1.0)
+    steps = np.concatenate([[0.0], chance.uniform(0.4, 1.6, KNOTS - 1)]).cumsum()
+    curve = PchipInterpolator(np.linspace(0, top, KNOTS), steps / steps[-1] * chance.uniform(300, 3000))
+    return np.asarray(curve(np.clip(picture, 0, top)), np.float32)
+
+
+def _moved(pictures: NDArray[np.float32], size: float, angle: float, *, order: int) -> NDArray[np.float32]:
+    turned = ndimage.rotate(pictures, angle, axes=(1, 2), reshape=False, order=order, mode="constant")
+    zoomed = ndimage.zoom(turned, (1, size, size), order=order, mode="grid-constant", grid_mode=True)
+    return np.asarray(zoomed, np.float32)
+
+
+def _rician(picture: NDArray[np.float32], chance: np.random.Generator) -> NDArray[np.float32]:
+    """The magnitude of a complex signal with noise in both parts (Gudbjartsson and Patz 1995)."""
+    deviation = NOISE_SHARE * float(picture.max(initial=0))
+    real = np.maximum(picture, 0) + chance.normal(0, deviation, picture.shape)
+    return np.hypot(real, chance.normal(0, deviation, picture.shape)).astype(np.float32)

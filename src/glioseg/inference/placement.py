@@ -1,0 +1,135 @@
+"""A scan from elsewhere, brought to what the networks were trained on, and what they find brought back.
+
+The training pictures are 256 x 256 axial slices with the nose at the top, of unknown spacing, in which a brain is
+about 190 pixels high. So a foreign scan is turned to the axial view, and scaled within its slices until its brain has
+that height. What already fits is left as it is, pixel for pixel.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from glioseg.head.extent import HeadExtent, head_extent
+from glioseg.space.affine import spacing_mm
+from glioseg.space.axial import AxialView, axial_affine, axial_view, from_axial, to_axial
+from glioseg.volume import Volume
+
+BRAIN_HEIGHT_PX = 190.0
+"""Rows that a brain fills in the dataset: the median over its patients."""
+FITTING_PX = (150.0, 235.0)
+"""Brains of the dataset lie between; a brain between is left as it is."""
+FITTING_FRAME_PX = 320
+"""Slices of more rows or columns are brought to size even where the brain fits."""
+FRAME_PX = 256
+"""Rows and columns of a placed slice; more where the head would not fit."""
+SQUARE = 0.03
+"""Pixels whose sides differ by a smaller share count as square."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How a scan lies in the picture that the network sees.
+
+    Attributes:
+        view: The turn to the axial view.
+        scale: Pixels of the placed slice for each row and each column of the axial slice; (1, 1) with no ``frame``
+            where the scan is left as it is.
+        centre: Row and column of the axial slice that come to the middle.
+        frame: Rows and columns of the placed slice; None where the scan is left as it is.
+        extent: What was measured of the head.
+    """
+
+    view: AxialView
+    scale: tuple[float, float]
+    centre: tuple[float, float]
+    frame: tuple[int, int] | None
+    extent: HeadExtent
+
+    @property
+    def is_resampled(self) -> bool:
+        """Whether pixels were interpolated; otherwise the scan was turned at most."""
+        return self.frame is not None
+
+    def place(self, volume: Volume) -> Volume:
+        """The scan as the network sees it: axial, shape (slice, row, column, channel)."""
+        voxels = to_axial(volume.voxels, self.view)
+        if self.frame is not None:
+            channels = [self._resample(voxels[..., channel]) for channel in range(voxels.shape[-1])]
+            voxels = np.stack(channels, axis=-1)
+        return replace(volume, voxels=np.ascontiguousarray(voxels), slice_names=(), affine=None)
+
+    def restore(self, probabilities: NDArray[np.float32], shape: tuple[int, int, int]) -> NDArray[np.float32]:
+        """Probabilities of the placed scan, brought to the source's grid.
+
+        Args:
+            probabilities: Shape (slice, row, column) of the placed scan.
+            shape: Slices, rows and columns of the source.
+
+        Returns:
+            That shape, 0 where the network saw nothing.
+        """
+        if self.frame is not None:
+            axial = [shape[axis] for axis in self.view.axes]
+            probabilities = self._restore(probabilities, (axial[1], axial[2]))
+        return from_axial(probabilities, self.view)
+
+    def _resample(self, slices: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
+        assert self.frame is not None
+        step = (1 / self.scale[0], 1 / self.scale[1])
+        start = [c - (n - 1) / 2 * s for c, n, s in zip(self.centre, self.frame, step, strict=True)]
+        placed = np.empty((len(slices), *self.frame), np.float32)
+        for out, picture in zip(placed, slices, strict=True):
+            # Below half the resolution a linear interpolation would skip pixels.
+            blurred = ndimage.gaussian_filter(picture.astype(np.float32), [max(0.0, (s - 1) / 2) for s in step])
+            ndimage.affine_transform(blurred, step, start, output_shape=self.frame, output=out, order=1)
+        return placed
+
+    def _restore(self, slices: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+        assert self.frame is not None
+        start = [(n - 1) / 2 - c * s for c, n, s in zip(self.centre, self.frame, self.scale, strict=True)]
+        restored = np.empty((len(slices), *size), np.float32)
+        for out, picture in zip(restored, slices, strict=True):
+            ndimage.affine_transform(picture, self.scale, start, output_shape=size, output=out, order=1)
+        return restored
+
+
+def find_placement(volume: Volume) -> Placement:
+    """Choose how a scan is brought to the network.
+
+    Args:
+        volume: On its source's grid; without an affine it is taken as axial already, its pixels as square.
+
+    Raises:
+        GliosegError: If the FLAIR shows no head.
+    """
+    view = axial_view(volume.affine)
+    axial = replace(volume, voxels=to_axial(volume.voxels, view), slice_names=(), affine=None)
+    ratio = _row_to_column(volume, view)
+    extent = head_extent(axial, ratio)
+    rows, columns = axial.voxels.shape[1:3]
+    fits = FITTING_PX[0] <= extent.brain_rows <= FITTING_PX[1] and max(rows, columns) <= FITTING_FRAME_PX
+    if fits and abs(ratio - 1) < SQUARE:
+        return Placement(view, (1.0, 1.0), ((rows - 1) / 2, (columns - 1) / 2), None, extent)
+    scale = BRAIN_HEIGHT_PX / extent.brain_rows
+    scales = (scale, scale / ratio)
+    return Placement(view, scales, extent.centre, _frame(extent, scales), extent)
+
+
+def _row_to_column(volume: Volume, view: AxialView) -> float:
+    """The distance between rows over that between columns, in the axial view."""
+    if volume.affine is None:
+        return 1.0
+    _, rows_mm, columns_mm = spacing_mm(axial_affine(volume.affine, volume.voxels.shape, view))
+    return float(rows_mm / columns_mm)
+
+
+def _frame(extent: HeadExtent, scales: tuple[float, float]) -> tuple[int, int]:
+    """Rows and columns that hold the whole head around its brain's middle, in multiples of 32."""
+    reach = [
+        2 * scale * max(centre - low, high - centre) + 1
+        for scale, centre, (low, high) in zip(scales, extent.centre, extent.head, strict=True)
+    ]
+    rows, columns = (max(FRAME_PX, 32 * int(np.ceil(pixels / 32))) for pixels in reach)
+    return rows, columns
