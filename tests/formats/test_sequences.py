@@ -255,6 +255,7 @@ def test_case_does_not_matter_and_no_role_is_another_picture(name: str) -> None:
         ("UPENN-GBM-00001_11_T1GD.nii.gz", "UPENN-GBM-00001_11"),
         ("sub-01_ses-2_acq-3d_ce-gd_T1w.nii.gz", "sub-01_ses-2"),
         ("sub-01_ce-gd_T1w.nii", "sub-01"),
+        ("sub-post_ses-pre_FLAIR.nii", "sub-post_ses-pre"),
         ("TCGA_CS_4941_19960909_flair.nrrd", "TCGA_CS_4941_19960909"),
         ("Müller 7 flair.nii.gz", "Müller 7"),
         ("AX FLAIR.nii.gz", ""),

@@ -106,7 +106,7 @@ def place(path: Path, header: Header) -> tuple[NDArray[np.float64] | None, tuple
     if sform is None and qform is None:
         return None, (f"{path.name} carries no geometry (sform and qform code 0); it is taken as axial slices",)
     if sform is not None and qform is not None:
-        remarks += _disagreement(path, sform, qform, header.get_data_shape()[:3])
+        remarks += _disagreement(path, sform, qform, (*header.get_data_shape(), 1)[:3])
     affine: NDArray[np.float64] = np.array(sform if sform is not None else qform, np.float64)
     unit, millimetres = _OTHER_UNITS_MM.get(int(header["xyzt_units"]) & _SPACE_UNIT_BITS, ("", 1.0))
     if unit:
@@ -118,7 +118,7 @@ def place(path: Path, header: Header) -> tuple[NDArray[np.float64] | None, tuple
 def _qform(path: Path, header: Header, remarks: list[str], *, needed: bool) -> NDArray[np.float64] | None:
     try:
         qform: NDArray[np.float64] | None = header.get_qform(coded=True)[0]
-    except HeaderDataError as error:
+    except (HeaderDataError, ValueError) as error:
         if needed:
             raise
         remarks.append(f"{path.name}: the qform is unusable ({error}); the sform is taken")

@@ -98,6 +98,8 @@ def is_other_picture(text: str) -> bool:
 
 def patient_of(name: str) -> str:
     """What a file name says before the sequence, ``BraTS21_00001`` in ``BraTS21_00001_t1ce.nii.gz``, or nothing."""
+    if bids := re.match(r"sub-[^_]+(_ses-[^_]+)?(?=_)", name):
+        return bids[0]
     stem = re.sub(r"\.(nii(\.gz)?|nrrd|nhdr)$", "", name, flags=re.IGNORECASE)
     for found in re.finditer(r"[a-z0-9]+", stem, flags=re.IGNORECASE):
         if _is_descriptive(found[0].lower()):
