@@ -188,7 +188,7 @@ def _by_patient(files: list[Path]) -> dict[str, dict[str | None, list[Path]]]:
     names = {path: patient_of(path.name) for path in roles}
     is_bids = all(name.startswith("sub-") for name in names.values())
     people = {names[path] for path, role in roles.items() if role and not _SERIES_NUMBER.fullmatch(names[path])}
-    once = all(list(roles.values()).count(role) <= 1 for role in CHANNELS)
+    once = all(sum(found == role for found in roles.values()) <= 1 for role in CHANNELS)
     together = once and len(people) <= 1 and not is_bids
     found: dict[str, dict[str | None, list[Path]]] = {}
     for path, role in roles.items():

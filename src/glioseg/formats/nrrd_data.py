@@ -82,7 +82,7 @@ def _skip(header: Mapping[str, Any], what: str) -> int:
 
 def _data_file(path: Path, name: str) -> Path:
     """The file beside a detached header. A header from elsewhere is not to name any file of the machine."""
-    if name.split()[0] == "LIST" or "%" in name:
+    if name.split()[:1] == ["LIST"] or "%" in name:
         raise GliosegError(
             f"{path} spreads its picture over several files",
             remedy="Save it as a single .nrrd file, for example in 3D Slicer",

@@ -56,7 +56,10 @@ def nearest_axes(affine: NDArray[np.float64]) -> tuple[int, int, int]:
     one direction twice.
     """
     cosines = np.abs(direction_cosines(affine))
-    return max(itertools.permutations(range(3)), key=lambda axes: float(cosines[[0, 1, 2], list(axes)].sum()))
+    right, anterior, superior = max(
+        itertools.permutations(range(3)), key=lambda axes: float(cosines[[0, 1, 2], list(axes)].sum())
+    )
+    return right, anterior, superior
 
 
 def orientation_codes(affine: NDArray[np.float64]) -> str:
