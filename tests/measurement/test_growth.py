@@ -126,7 +126,7 @@ def test_the_error_comes_from_the_scores_of_held_out_patients() -> None:
 
 
 def test_one_patient_tells_no_error() -> None:
-    with pytest.raises(GliosegError, match="expected two patients or more .*, found 1"):
+    with pytest.raises(GliosegError, match=r"expected two patients or more .*, found 1"):
         volume_error_of([(10.0, 11.0), (0.0, 5.0), (3.0, 0.0)])
 
 
