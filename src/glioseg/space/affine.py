@@ -1,0 +1,105 @@
+"""What an affine says of a grid: spacing, directions, and whether two grids are one.
+
+An affine maps voxel indices (slice, row, column) to RAS+ millimetres: coordinates that increase towards the patient's
+right, anterior and superior side. Its first three columns are the steps from one slice, row and column to the next.
+"""
+
+import itertools
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glioseg.scan import Scan
+from glioseg.volume import Mask, Volume
+
+SAME_PLACE_MM = 0.1
+"""Positions nearer to each other than this are one: formats round their affines, and no scanner resolves less."""
+
+_LETTERS = (("L", "R"), ("P", "A"), ("I", "S"))
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where the voxels of a picture lie.
+
+    Attributes:
+        shape: Slices, rows and columns.
+        affine: Voxel indices (slice, row, column) to RAS+ millimetres, shape (4, 4), or None where it is not known.
+    """
+
+    shape: tuple[int, int, int]
+    affine: NDArray[np.float64] | None = field(default=None, compare=False)
+
+
+def grid_of(picture: Scan | Volume | Mask) -> Grid:
+    """The grid of a picture; channels do not count."""
+    slices, rows, columns = picture.voxels.shape[:3]
+    return Grid((slices, rows, columns), picture.affine)
+
+
+def spacing_mm(affine: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Distance from one slice, row and column to the next, in millimetres."""
+    slices, rows, columns = np.linalg.norm(affine[:3, :3], axis=0)
+    return float(slices), float(rows), float(columns)
+
+
+def direction_cosines(affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Unit vectors along the slice, row and column axis as the columns of a (3, 3) matrix, in RAS+."""
+    return affine[:3, :3] / np.array(spacing_mm(affine))
+
+
+def nearest_axes(affine: NDArray[np.float64]) -> tuple[int, int, int]:
+    """Which array axis runs nearest to right-left, to anterior-posterior and to superior-inferior.
+
+    Of the six ways to pair them, the one with the largest sum of cosines: axis by axis, an oblique grid could claim
+    one direction twice.
+    """
+    cosines = np.abs(direction_cosines(affine))
+    return max(itertools.permutations(range(3)), key=lambda axes: float(cosines[[0, 1, 2], list(axes)].sum()))
+
+
+def orientation_codes(affine: NDArray[np.float64]) -> str:
+    """Towards which side slices, rows and columns increase, ``SPL`` for superior, posterior and left."""
+    cosines = direction_cosines(affine)
+    codes = [""] * 3
+    for world, axis in enumerate(nearest_axes(affine)):
+        codes[axis] = _LETTERS[world][int(cosines[world, axis] > 0)]
+    return "".join(codes)
+
+
+def slice_normal(affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The unit vector across the slices, in RAS+, on the side to which slices increase."""
+    cosines = direction_cosines(affine)
+    normal = np.cross(cosines[:, 1], cosines[:, 2])
+    normal /= np.linalg.norm(normal)
+    return normal if normal @ cosines[:, 0] > 0 else -normal
+
+
+def obliquity_degrees(affine: NDArray[np.float64]) -> float:
+    """The largest angle between an array axis and the anatomical direction that it stands for."""
+    cosines = np.abs(direction_cosines(affine))[[0, 1, 2], list(nearest_axes(affine))]
+    return float(np.degrees(np.arccos(cosines.clip(0, 1))).max())
+
+
+def positions_mm(affine: NDArray[np.float64], indices: NDArray[np.float64]) -> NDArray[np.float64]:
+    """RAS+ millimetres of voxel indices, shape (..., 3) each; indices may lie between voxels."""
+    return indices @ affine[:3, :3].T + affine[:3, 3]
+
+
+def largest_displacement_mm(a: NDArray[np.float64], b: NDArray[np.float64], shape: tuple[int, ...]) -> float:
+    """How far apart two affines of one array place its voxels where they differ most, which is at a corner."""
+    corners = np.array(list(itertools.product(*((0, size - 1) for size in shape))), np.float64)
+    return float(np.linalg.norm(positions_mm(a, corners) - positions_mm(b, corners), axis=1).max())
+
+
+def same_grid(a: Grid, b: Grid) -> bool:
+    """Whether every voxel of one lies where the same voxel of the other does, to within :data:`SAME_PLACE_MM`.
+
+    Two grids without an affine are one where their shapes are; a grid with an affine and one without never are.
+    """
+    if a.shape != b.shape:
+        return False
+    if a.affine is None or b.affine is None:
+        return a.affine is b.affine
+    return largest_displacement_mm(a.affine, b.affine, a.shape) < SAME_PLACE_MM

@@ -1,0 +1,106 @@
+"""Pictures from one grid onto another, by what their affines say of the patient.
+
+Intensities and probabilities are interpolated linearly, masks take the nearest voxel. A voxel reaches half a step to
+either side of its centre; what lies outside every voxel of the source is filled. Where the new grid is more than
+twice as coarse along an axis of the source, intensities are smoothed along it first: a thick slice shows the mean of
+what it covers, and single voxels picked out of a fine grid would show noise.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from glioseg.scan import Scan
+from glioseg.space.affine import Grid, grid_of
+from glioseg.volume import Mask
+
+COARSER_THAN = 2.0
+"""From this ratio of steps on, intensities are smoothed before they are resampled."""
+
+_HALF_A_VOXEL = 0.5 + 1e-6
+
+
+def resample_scan(scan: Scan, onto: Grid) -> Scan:
+    """A scan on another grid, linear; outside the scan's field of view lies its lowest intensity.
+
+    Raises:
+        ValueError: If either grid has no affine.
+    """
+    indices = _index_map(grid_of(scan), onto)
+    voxels = _smoothed(scan.voxels, indices)
+    return replace(
+        scan, voxels=_interpolated(voxels, indices, onto, order=1, fill=float(scan.voxels.min())), affine=onto.affine
+    )
+
+
+def resample_probability(probability: NDArray[np.float32], source: Grid, onto: Grid) -> NDArray[np.float32]:
+    """Probabilities (slice, row, column) on another grid, linear; 0 outside the source; raises as resample_scan."""
+    return _interpolated(probability, _index_map(source, onto), onto, order=1, fill=0.0)
+
+
+def resample_mask(mask: Mask, onto: Grid) -> Mask:
+    """A mask on another grid by the nearest voxel, empty outside the source; raises as :func:`resample_scan`."""
+    inside = mask.voxels.astype(np.float32)
+    voxels = _interpolated(inside, _index_map(grid_of(mask), onto), onto, order=0, fill=0.0)
+    return Mask(mask.patient, voxels > 0, affine=onto.affine)
+
+
+def field_of_view(source: Grid, onto: Grid) -> NDArray[np.bool_]:
+    """Which voxels of one grid, by their centre, lie within the voxels of another: bool of the shape of ``onto``.
+
+    Raises:
+        ValueError: If either grid has no affine.
+    """
+    return _within(source.shape, _index_map(source, onto), onto.shape)
+
+
+def _index_map(source: Grid, onto: Grid) -> NDArray[np.float64]:
+    """Indices of the new grid to indices of the source, shape (4, 4)."""
+    if source.affine is None or onto.affine is None:
+        raise ValueError("without an affine nothing is known of where voxels lie")
+    # Rounded, so that an exchange of axes is one: a millionth of a voxel is not to blur the picture.
+    return np.round(np.linalg.solve(source.affine, onto.affine), 9)
+
+
+def _smoothed(voxels: NDArray[np.float32], indices: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Smooth along each axis of the source that the new grid samples coarsely.
+
+    The deviation, (ratio - 1) / 2 voxels, makes the Gaussian about as wide as the new voxel.
+    """
+    ratios = np.abs(indices[:3, :3]).max(axis=1)
+    deviations = np.where(ratios > COARSER_THAN, (ratios - 1) / 2, 0.0)
+    if not deviations.any():
+        return voxels
+    return ndimage.gaussian_filter(voxels, deviations, mode="nearest")
+
+
+def _interpolated(
+    voxels: NDArray[np.float32], indices: NDArray[np.float64], onto: Grid, *, order: int, fill: float
+) -> NDArray[np.float32]:
+    # mode="constant" would also empty the outer half of the outermost voxels, and by rounding whole edge slices.
+    found: NDArray[np.float32] = ndimage.affine_transform(
+        voxels,
+        indices[:3, :3],
+        indices[:3, 3],
+        output_shape=onto.shape,
+        output=np.float32,
+        order=order,
+        mode="nearest",
+        prefilter=False,
+    )
+    found[~_within(voxels.shape, indices, onto.shape)] = fill
+    return found
+
+
+def _within(
+    shape: tuple[int, ...], indices: NDArray[np.float64], onto_shape: tuple[int, int, int]
+) -> NDArray[np.bool_]:
+    slices, rows, columns = np.ogrid[tuple(slice(size) for size in onto_shape)]
+    inside = np.ones(onto_shape, np.bool_)
+    for axis, size in enumerate(shape):
+        by_slice, by_row, by_column, start = indices[axis]
+        index = by_slice * slices + by_row * rows + by_column * columns + start
+        inside &= (index >= -_HALF_A_VOXEL) & (index <= size - 1 + _HALF_A_VOXEL)
+    return inside
