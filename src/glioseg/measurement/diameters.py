@@ -20,7 +20,7 @@ from scipy import ndimage
 from scipy.spatial import ConvexHull
 from scipy.spatial.distance import cdist
 
-from glioseg.measurement.axial import axial_axes
+from glioseg.space.axial import axial_view
 
 Point = tuple[float, float, float]
 
@@ -88,7 +88,7 @@ def bidirectional(voxels: NDArray[np.bool_], affine: NDArray[np.float64] | None)
         voxels: Shape (slice, row, column), on a grid whose nearest axial plane is measured.
         affine: Voxel indices to RAS+ millimetres, or None.
     """
-    axis = axial_axes(affine).slice
+    axis = axial_view(affine).axes[0]
     frame = _plane_frame(affine, axis)
     best: tuple[_PlaneLines, int] | None = None
     slices = np.moveaxis(voxels, axis, 0)

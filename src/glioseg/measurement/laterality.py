@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from glioseg.measurement.axial import axial_axes
+from glioseg.space.axial import axial_view
 
 Side = Literal["left", "right", "crossing", "both"]
 
@@ -38,7 +38,7 @@ def head_middle_x_mm(
         affine: Voxel indices to RAS+ millimetres.
         tumour: The mask on the same grid.
     """
-    axis = axial_axes(affine).slice
+    axis = axial_view(affine).axes[0]
     chosen = np.flatnonzero(np.moveaxis(tumour, axis, 0).any(axis=(1, 2)))
     slab = np.take(intensities, chosen, axis=axis)
     dark, bright = float(slab.min()), float(np.percentile(slab, 99))

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from glioseg.errors import GliosegError
-from glioseg.measurement.axial import axial_axes, spacing_mm
 from glioseg.measurement.laterality import head_middle_x_mm
 from glioseg.measurement.region import NO_GEOMETRY, NO_TUMOUR, Part, Region, measure_region, rounded
+from glioseg.space.affine import grid_of, largest_displacement_mm, same_grid, spacing_mm
+from glioseg.space.axial import axial_view
 from glioseg.volume import Mask, Volume
 
 TARGET_LESIONS = 5
@@ -98,6 +99,7 @@ def measure_mask(mask: Mask, volume: Volume | None = None) -> Measurement:
     Raises:
         GliosegError: If mask and scan are not of one grid, or the affine places no voxel.
     """
+    _check_affine(mask)
     if volume is not None:
         _check_grid(mask, volume)
     affine = mask.affine
@@ -110,7 +112,7 @@ def measure_mask(mask: Mask, volume: Volume | None = None) -> Measurement:
     unknown = {"sum_of_products_mm2": no_products} if no_products else {}
     if spacing is None:
         unknown["spacing_mm"] = NO_GEOMETRY
-    slices = mask.voxels.shape[axial_axes(affine).slice]
+    slices = mask.voxels.shape[axial_view(affine).axes[0]]
     return Measurement(mask.patient, slices, spacing, whole, parts, products, unknown)
 
 
@@ -122,20 +124,26 @@ def _check_grid(mask: Mask, volume: Volume) -> None:
             found=str(mask.voxels.shape),
             remedy="Give the scan on whose grid the mask was drawn",
         )
-    if mask.affine is None or volume.affine is None:
+    if mask.affine is None or volume.affine is None or same_grid(grid_of(mask), grid_of(volume)):
         return
-    # A tenth of a millimetre between corners: files keep their affines in single precision.
-    corner = np.array([*mask.voxels.shape, 1.0])
-    apart = max(
-        float(np.abs((mask.affine - volume.affine) @ (corner * reach)).max())
-        for reach in ((0, 0, 0, 1), (1, 0, 0, 1), (0, 1, 0, 1), (0, 0, 1, 1))
+    apart = largest_displacement_mm(mask.affine, volume.affine, mask.voxels.shape)
+    raise GliosegError(
+        f"patient {mask.patient}: mask and scan lie in different places",
+        expected="one affine for both",
+        found=f"corners up to {apart:.1f} mm apart",
+        remedy="Give the scan on whose grid the mask was drawn",
     )
-    if apart > 0.1:
+
+
+def _check_affine(mask: Mask) -> None:
+    affine = mask.affine
+    if affine is None:
+        return
+    if affine.shape != (4, 4) or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
         raise GliosegError(
-            f"patient {mask.patient}: mask and scan lie in different places",
-            expected="one affine for both",
-            found=f"corners up to {apart:.1f} mm apart",
-            remedy="Give the scan on whose grid the mask was drawn",
+            f"patient {mask.patient}: the affine of the mask places no voxel",
+            expected="an invertible 4 x 4 matrix of finite numbers",
+            remedy="Write the mask again with the affine of its scan",
         )
 
 

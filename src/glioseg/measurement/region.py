@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glioseg.errors import GliosegError
-from glioseg.measurement.axial import axial_axes, voxel_volume_ml
 from glioseg.measurement.diameters import Bidirectional, Line, Point, bidirectional, maximum_extent
 from glioseg.measurement.laterality import NEAR_THE_MIDDLE, Side, side_of
+from glioseg.space.affine import positions_mm
+from glioseg.space.axial import axial_view
 
 MEASURABLE_MM = 10.0
 """RANO: both diameters of a measurable lesion are at least this long (Wen et al., J Clin Oncol 2010)."""
@@ -146,7 +147,7 @@ def measure_region(
     values: dict[str, Any] = dict.fromkeys(value_names())
     values |= {"voxels": count, "tumour_slices": _slices(voxels, affine), "diameters": None, "extent": None}
     if affine is not None:
-        values["volume_ml"] = count * voxel_volume_ml(affine)
+        values["volume_ml"] = count * _voxel_volume_ml(affine)
     elif not count:
         # Nothing is nothing, however large its voxels.
         values["volume_ml"] = 0.0
@@ -173,8 +174,13 @@ def rounded(value: Any) -> Any:
     return [rounded(part) for part in value] if isinstance(value, (tuple, list)) else value
 
 
+def _voxel_volume_ml(affine: NDArray[np.float64]) -> float:
+    """Exact for a sheared grid too."""
+    return float(abs(np.linalg.det(affine[:3, :3]))) / 1000
+
+
 def _slices(voxels: NDArray[np.bool_], affine: NDArray[np.float64] | None) -> int:
-    others = tuple({0, 1, 2} - {axial_axes(affine).slice})
+    others = tuple({0, 1, 2} - {axial_view(affine).axes[0]})
     return int(np.count_nonzero(voxels.any(axis=others)))
 
 
@@ -182,7 +188,7 @@ def _lines(part: Part) -> dict[str, Any]:
     diameters, extent = bidirectional(part.voxels, part.affine), maximum_extent(part.voxels, part.affine)
     if diameters is None or extent is None:
         return {}
-    diameters = diameters.moved(part.origin, axial_axes(part.affine).slice)
+    diameters = diameters.moved(part.origin, axial_view(part.affine).axes[0])
     longest, perpendicular = diameters.longest, diameters.perpendicular
     known = longest.length_mm is not None and perpendicular.length_mm is not None
     return {
@@ -199,7 +205,7 @@ def _lines(part: Part) -> dict[str, Any]:
 
 
 def _place(part: Part) -> dict[str, Any]:
-    indices, affine = np.argwhere(part.voxels), part.affine
+    indices, affine = np.argwhere(part.voxels).astype(np.float64), part.affine
     centroid = indices.mean(axis=0)
     box = np.stack([indices.min(axis=0), indices.max(axis=0)], axis=1) + np.array(part.origin)[:, np.newaxis]
     place: dict[str, Any] = {
@@ -207,10 +213,10 @@ def _place(part: Part) -> dict[str, Any]:
         "bounding_box_voxel": tuple((int(low), int(high)) for low, high in box),
     }
     if affine is not None:
-        centres = indices @ affine[:3, :3].T + affine[:3, 3]
+        centres = positions_mm(affine, indices)
         half_voxel = np.abs(affine[:3, :3]).sum(axis=1) / 2
         lowest, highest = centres.min(axis=0) - half_voxel, centres.max(axis=0) + half_voxel
-        place["centroid_ras_mm"] = _point(affine[:3, :3] @ centroid + affine[:3, 3])
+        place["centroid_ras_mm"] = _point(positions_mm(affine, centroid))
         place["bounding_box_ras_mm"] = tuple(
             (float(low), float(high)) for low, high in zip(lowest, highest, strict=True)
         )
