@@ -1,0 +1,151 @@
+"""NRRD files, as 3D Slicer and ITK write them.
+
+A file's axes (i, j, k) become (slice, row, column) by reversing their order. Directions are converted to RAS+ from the
+space that the header names: ITK's files are left-posterior-superior.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nrrd
+import numpy as np
+from nrrd.reader import _TYPEMAP_NRRD2NUMPY
+from numpy.typing import NDArray
+
+from glioseg.errors import GliosegError
+from glioseg.formats.nrrd_data import read_voxels
+from glioseg.scan import Scan
+
+_TO_RAS = {
+    "right-anterior-superior": (1, 1, 1),
+    "ras": (1, 1, 1),
+    "left-anterior-superior": (-1, 1, 1),
+    "las": (-1, 1, 1),
+    "left-posterior-superior": (-1, -1, 1),
+    "lps": (-1, -1, 1),
+}
+_MILLIMETRES = {"mm": 1.0, "millimeter": 1.0, "millimeters": 1.0, "cm": 10.0, "m": 1000.0, "um": 0.001, "": 1.0}
+_SPATIAL_KINDS = ("domain", "space", "none", "???")
+_SUFFIXES = (".nrrd", ".nhdr")
+
+
+def read_nrrd(path: Path, *, patient: str | None = None, role: str | None = None) -> Scan:
+    """Read one picture.
+
+    Args:
+        path: A ``.nrrd`` file, or a ``.nhdr`` header with its data in a file beside it.
+        patient: The patient's identifier; without it the file's name.
+        role: The sequence (see :data:`glioseg.volume.CHANNELS`), where it is known.
+
+    Returns:
+        The scan; slices, rows and columns are the file's third, second and first axis.
+
+    Raises:
+        GliosegError: If the file is unreadable, cut short, a segmentation, holds something else than one picture,
+            claims a size that cannot be, or holds voxels that are no finite number.
+    """
+    try:
+        with path.open("rb") as stream:
+            header = _read_header(path, stream)
+            axes = _spatial_axes(path, header)
+            voxels = read_voxels(path, stream, header, _bytes_per_voxel(path, header))
+        affine, remarks = _place(path, header, axes)
+    except GliosegError:
+        raise
+    except FileNotFoundError:
+        raise GliosegError(f"{path} does not exist") from None
+    # pynrrd, gzip and numpy each have errors of their own for a damaged file.
+    except Exception as error:
+        raise GliosegError(
+            f"{path} cannot be read as NRRD: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
+            remedy="If it is damaged or cut short, fetch it again",
+        ) from error
+    name = path.stem if path.suffix.lower() in _SUFFIXES else path.name
+    return Scan(patient or name, _by_slice(voxels, axes), affine, role, str(path), remarks)
+
+
+def _read_header(path: Path, stream: Any) -> Mapping[str, Any]:
+    if stream.read(4) != b"NRRD":
+        raise GliosegError(f"{path} is not NRRD", expected="NRRD at its beginning")
+    stream.seek(0)
+    header: Mapping[str, Any] = nrrd.read_header(stream)
+    for needed in ("type", "dimension", "sizes", "encoding"):
+        if needed not in header:
+            raise GliosegError(f"{path} cannot be read as NRRD: its header lacks the field {needed}")
+    if any(str(key).startswith("Segment0_") for key in header):
+        raise GliosegError(
+            f"{path} is a segmentation of 3D Slicer, not a scan",
+            remedy="Give the scan; to use a segment as a mask, export it as a binary labelmap to NIfTI",
+        )
+    return header
+
+
+def _spatial_axes(path: Path, header: Mapping[str, Any]) -> list[int]:
+    """Which axes of the file lie in space; every other must be a single layer."""
+    sizes = [int(size) for size in header["sizes"]]
+    axes = [axis for axis in range(len(sizes)) if _is_spatial(header, axis)]
+    if len(axes) > 3 or any(size != 1 for axis, size in enumerate(sizes) if axis not in axes):
+        kinds = " ".join(header.get("kinds", ()))
+        raise GliosegError(
+            f"{path} holds several values or pictures",
+            expected="one picture (3-D) of one intensity for each voxel",
+            found=" x ".join(map(str, sizes)) + (f" ({kinds})" if kinds else ""),
+            remedy="Save the one to be used as a file of its own",
+        )
+    if len(axes) < 2:
+        raise GliosegError(f"{path} holds no picture", expected="two axes or more", found=str(len(axes)))
+    return axes
+
+
+def _is_spatial(header: Mapping[str, Any], axis: int) -> bool:
+    directions, kinds = header.get("space directions"), header.get("kinds")
+    if directions is not None and np.isnan(directions[axis]).any():
+        return False
+    return kinds is None or str(kinds[axis]).lower() in _SPATIAL_KINDS
+
+
+def _bytes_per_voxel(path: Path, header: Mapping[str, Any]) -> int:
+    kind = _TYPEMAP_NRRD2NUMPY.get(str(header["type"]))
+    if kind is None or kind == "V":
+        raise GliosegError(f"{path} holds no numbers", expected="short, float or another type", found=header["type"])
+    return np.dtype(kind).itemsize
+
+
+def _place(
+    path: Path, header: Mapping[str, Any], axes: list[int]
+) -> tuple[NDArray[np.float64] | None, tuple[str, ...]]:
+    """The affine from (slice, row, column) to RAS+ millimetres, and what is to be remarked of it."""
+    space, directions = str(header.get("space", "")).lower(), header.get("space directions")
+    signs = _TO_RAS.get(space)
+    if directions is None or signs is None or len(axes) != 3:
+        why = f"its space is {space or 'not named'}" if signs is None else "no direction for each of three axes"
+        return None, (f"{path.name} carries no geometry ({why}); it is taken as axial slices",)
+    remarks: list[str] = []
+    origin = np.asarray(header.get("space origin", (np.nan,) * 3), np.float64)
+    if not np.isfinite(origin).all():
+        remarks.append(f"{path.name} names no origin; positions count from its first voxel")
+        origin = np.zeros(3)
+    affine = np.eye(4)
+    affine[:3, :3] = np.asarray(directions, np.float64)[axes[::-1]].T
+    affine[:3, 3] = origin
+    affine[:3] *= np.array(signs)[:, None] * _millimetres(path, header, remarks)
+    return affine, tuple(remarks)
+
+
+def _millimetres(path: Path, header: Mapping[str, Any], remarks: list[str]) -> float:
+    units = {str(unit).lower() for unit in header.get("space units", ())} or {"mm"}
+    known = {_MILLIMETRES.get(unit) for unit in units}
+    if len(known) == 1 and (factor := known.pop()) is not None:
+        return factor
+    remarks.append(f"{path.name} measures in {' and '.join(sorted(units))}, taken for millimetres")
+    return 1.0
+
+
+def _by_slice(voxels: NDArray[Any], axes: list[int]) -> NDArray[np.float32]:
+    """The axes in space, slowest first, and for a single picture a slice axis of one."""
+    last = voxels.ndim - 1
+    shape = [voxels.shape[last - axis] for axis in reversed(axes)]
+    # What is too large for float32 becomes infinite, which the scan refuses.
+    with np.errstate(over="ignore"):
+        return np.array(voxels.reshape([1] * (3 - len(shape)) + shape), np.float32)
