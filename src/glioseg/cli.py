@@ -290,7 +290,7 @@ def measure(
             raise GliosegError(
                 "two masks are compared by themselves", expected="--earlier MASK --later MASK [--days N] [--scores F]"
             )
-        change = compare(earlier, later, days=days, scores=scores, labels=values)
+        change = compare(earlier, later, days=days, scores=scores, labels=values, say=_say)
         print(json.dumps(change.as_json(), indent=2, allow_nan=False) if json_output else _change_in_lines(change))
         return 0
     if days is not None or scores is not None:

@@ -10,7 +10,7 @@ from typing import Any
 from glioseg.atomic import write_text_atomically
 from glioseg.errors import GliosegError
 from glioseg.evaluation.scores import Scores
-from glioseg.formats.masks import find_masks, read_mask, read_scan
+from glioseg.formats.masks import find_masks, mask_of, read_mask, read_scan
 from glioseg.measurement.growth import Growth, growth
 from glioseg.measurement.measure import Measurement, measure_mask
 from glioseg.measurement.region import Region
@@ -62,7 +62,7 @@ def measure(
         scan: The FLAIR on the grid of a single mask, NIfTI or NRRD, which shows where the head's middle is.
         labels: As :func:`glioseg.formats.masks.read_mask` takes them.
         table: A CSV file to write.
-        say: Gets a line for each mask that failed.
+        say: Gets a line for each mask that failed, and what is to be remarked of a file.
 
     Raises:
         GliosegError: If there is no mask, none of them could be measured, or the table cannot be written.
@@ -77,7 +77,7 @@ def measure(
     run = MeasureRun({}, {})
     for path in paths:
         try:
-            run.results[path] = _measured(path, scan, labels)
+            run.results[path] = _measured(path, scan, labels, say)
         except GliosegError as error:
             if len(paths) == 1:
                 raise
@@ -97,6 +97,7 @@ def compare(
     days: float | None = None,
     scores: Path | None = None,
     labels: Sequence[int] = (),
+    say: Callable[[str], None] = lambda line: None,
 ) -> Growth:
     """How a patient's tumour changed between two masks.
 
@@ -106,12 +107,13 @@ def compare(
         days: The time between the scans.
         scores: What ``glioseg evaluate`` wrote for the model that drew the masks, on held-out patients.
         labels: As :func:`glioseg.formats.masks.read_mask` takes them.
+        say: Gets what is to be remarked of a file.
 
     Raises:
         GliosegError: If a file cannot be read, or the time runs backwards.
     """
     error = None if scores is None else volume_error(_read_scores(scores))
-    before, after = (measure_mask(read_mask(_single(path), labels=labels)) for path in (earlier, later))
+    before, after = (measure_mask(_read(_single(path), labels, say)) for path in (earlier, later))
     return growth(before, after, days=days, error=error)
 
 
@@ -140,9 +142,19 @@ def _diameters(region: Region) -> str:
     return f"{region.longest_diameter_px:.1f} x {region.perpendicular_diameter_px:.1f} px"
 
 
-def _measured(path: Path, scan: Path | None, labels: Sequence[int]) -> Measurement:
-    mask = read_mask(path, labels=labels)
+def _measured(path: Path, scan: Path | None, labels: Sequence[int], say: Callable[[str], None]) -> Measurement:
+    mask = _read(path, labels, say)
     return measure_mask(mask, None if scan is None else _flair(scan, mask))
+
+
+def _read(path: Path, labels: Sequence[int], say: Callable[[str], None]) -> Mask:
+    """A mask; what its reader remarks of the file, as two places that disagree, reaches the user."""
+    if path.is_dir():
+        return read_mask(path)
+    found = read_scan(path)
+    for remark in found.remarks:
+        say(remark)
+    return mask_of(found, labels=labels)
 
 
 def _flair(path: Path, mask: Mask) -> Volume:

@@ -1,4 +1,4 @@
-"""Masks from files of any format, recognised by name: NIfTI, NRRD, or a folder of the dataset's mask slices."""
+"""Masks from files of any format, NIfTI, NRRD, or a folder of the dataset's mask slices."""
 
 import re
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glioseg.errors import GliosegError
+from glioseg.formats.detect import detect
 from glioseg.formats.nifti import read_nifti
 from glioseg.formats.nrrd import read_nrrd
 from glioseg.formats.tif import read_mask_slice
@@ -15,7 +16,6 @@ from glioseg.scan import Scan
 from glioseg.volume import Mask
 
 _SLICE = re.compile(r"(?P<stem>.+_(?P<number>\d+))_mask\.tiff?", re.IGNORECASE)
-_NIFTI, _NRRD = (".nii", ".nii.gz"), (".nrrd", ".nhdr")
 _ENDING = re.compile(r"\.(nii|nii\.gz|nrrd|nhdr)$", re.IGNORECASE)
 _MASK_WORD = re.compile(r"[-_.](mask|seg|segmentation|label)$", re.IGNORECASE)
 
@@ -57,20 +57,22 @@ def read_mask(path: Path, *, labels: Sequence[int] = ()) -> Mask:
 
 
 def read_scan(path: Path) -> Scan:
-    """Read a NIfTI or NRRD file, recognised by its name.
+    """Read a NIfTI or NRRD file, recognised by its content.
 
     Raises:
-        GliosegError: If it cannot be read or has another ending.
+        GliosegError: If it cannot be read or is of another format.
     """
-    name, patient = path.name.lower(), patient_of(path)
-    if name.endswith(_NIFTI):
+    if not path.is_file():
+        raise GliosegError(f"{path} is no file", expected="a NIfTI or NRRD file")
+    kind, patient = detect(path), patient_of(path)
+    if kind == "nifti":
         return read_nifti(path, patient=patient)
-    if name.endswith(_NRRD):
+    if kind == "nrrd":
         return read_nrrd(path, patient=patient)
     raise GliosegError(
-        f"{path} is of no format that is known here",
-        expected=f"a name ending in {', '.join((*_NIFTI, *_NRRD))}, or a folder of <patient>_<n>_mask.tif",
-        found=path.suffix or "no ending",
+        f"{path} is of a format that is not read here",
+        expected="NIfTI, NRRD, or a folder of <patient>_<n>_mask.tif",
+        found=kind,
     )
 
 

@@ -19,7 +19,7 @@ MEASURABLE_SLICES = 2
 """RANO, in the same place: and it is visible on at least so many axial slices. Where slices are thicker than 5 mm,
 RANO asks for diameters of twice their thickness; an affine tells their distance, not their thickness."""
 
-NO_GEOMETRY = "the mask's file carries neither voxel spacing nor orientation"
+NO_GEOMETRY = "the mask's file tells neither voxel spacing nor orientation"
 NO_TUMOUR = "the mask is empty"
 
 Range = tuple[float, float]

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 
 from glioseg.atomic import write_bytes_atomically
 from glioseg.errors import GliosegError
@@ -24,8 +25,14 @@ from glioseg.volume import Mask, Volume
 
 SLICES_SHOWN = 10
 TITLES = {"flair": "FLAIR", "post": "T1 post"}
-DARKEST_OF_HEAD = 16
-"""Grey levels above this, of 255, are head and not background."""
+DARKEST_OF_HEAD = 40
+"""Grey levels above this, of 255, are head and not the noise of the background."""
+
+SCALP_SHARE = 0.08
+"""How far scalp and skull reach into the head, as a share of its width. Their fat is bright and would leave the brain
+dark if the window held it."""
+
+WINDOW_SLICES = 12
 
 
 @dataclass(frozen=True)
@@ -117,12 +124,30 @@ def slices_to_show(
     return shown
 
 
+def brain_window(voxels: NDArray[np.uint8] | NDArray[np.float32]) -> tuple[float, float]:
+    """The intensities shown as black and as white: robust percentiles of what lies deeper in the head than the scalp.
+
+    Args:
+        voxels: One sequence, shape (slice, row, column); some of its slices stand for all.
+    """
+    whole = intensity_window(voxels)
+    some = voxels[:: max(len(voxels) // WINDOW_SLICES, 1)]
+    head = to_grey(some, whole) > DARKEST_OF_HEAD
+    margin = max(round(SCALP_SHARE * voxels.shape[2]), 1)
+    deep = [ndimage.distance_transform_edt(ndimage.binary_fill_holes(plane)) > margin for plane in head]
+    brain = some[np.stack(deep)]
+    if brain.size == 0:
+        return whole
+    dark, bright = np.percentile(brain, (0.5, 99.8))
+    return float(dark), float(max(bright, dark + 1e-6))
+
+
 def _hang(volume: Volume, mask: Mask) -> _Hung:
     view = axial_view(volume.affine)
     shape = mask.voxels.shape
     roles = [role for role in TITLES if role in volume.channels and role not in volume.missing_sequences()]
     scans = {role: to_axial(volume.channel(role), view) for role in roles}
-    greys = {role: to_grey(scan, intensity_window(scan)) for role, scan in scans.items()}
+    greys = {role: to_grey(scan, brain_window(scan)) for role, scan in scans.items()}
     tumour = to_axial(mask.voxels, view)
     rows, columns = head_box(greys["flair"].max(axis=0) > DARKEST_OF_HEAD, tumour.max(axis=0))
     cropped = np.eye(4)
