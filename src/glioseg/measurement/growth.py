@@ -39,8 +39,10 @@ class Growth:
         volume_change_percent_interval: Its interval.
         exceeds_error: Whether the change is larger than the error of measuring explains: the interval is free of 0.
         area_change_percent: Change of the sum of diameter products of the measurable components.
-        rano_by_area: The category of that change (:mod:`glioseg.measurement.response`).
-        rano_by_volume: The category of the change in volume.
+        rano_by_area: The category of that change: response from -50 %, minor response from -25 %, progression from
+            +25 % on (RANO for low-grade glioma: van den Bent et al., Lancet Oncol 2011).
+        rano_by_volume: The category of the change in volume: -65 %, -35 % and +40 % (RANO 2.0: Wen et al., J Clin
+            Oncol 2023).
         doubling_time_days: In which time a volume that grows exponentially at this rate doubles.
         doubling_time_days_interval: Its interval, None where the true volume may not grow at all.
         diameter_velocity_mm_per_year: How fast the mean tumour diameter (2 V)^(1/3) grows (Mandonnet et al., Ann

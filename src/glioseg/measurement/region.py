@@ -33,7 +33,7 @@ class Region:
         voxels: How many voxels it has.
         tumour_slices: On how many axial slices it lies.
         volume_ml: Its volume.
-        longest_diameter_mm: The longest diameter within any axial slice (:mod:`glioseg.measurement.diameters`).
+        longest_diameter_mm: The longest diameter within any axial slice, edge to edge.
         perpendicular_diameter_mm: The longest diameter at right angles to it on the same slice.
         diameter_product_mm2: The product of the two.
         longest_diameter_px: The longest diameter in steps of the grid, where pixels are taken to be square if no
@@ -42,8 +42,8 @@ class Region:
         diameter_slice: The axial slice on which they are longest, counted from 1 in the order of the file.
         rano_measurable: Whether both diameters are at least 10 mm long and it lies on two axial slices or more.
         maximum_extent_mm: The longest straight line between any two of its places, in 3-D.
-        side: ``left`` or ``right`` of the patient, ``crossing`` the midline, or ``both`` where separate parts lie on
-            either side.
+        side: ``left`` or ``right`` of the patient, ``crossing`` the middle of the head, or ``both`` where separate
+            parts lie on either side. The middle is taken from the picture of the head.
         centroid_voxel: Its centre of gravity as voxel indices (slice, row, column).
         centroid_ras_mm: The same in RAS+ millimetres.
         bounding_box_voxel: First and last voxel index it reaches along slice, row and column.

@@ -32,6 +32,9 @@ SCALP_SHARE = 0.08
 """How far scalp and skull reach into the head, as a share of its width. Their fat is bright and would leave the brain
 dark if the window held it."""
 
+BRIGHTEST = 2.9
+"""White, in medians of the brain above black: a tumour on FLAIR and its enhancement on T1 reach about two."""
+
 WINDOW_SLICES = 12
 
 
@@ -125,7 +128,9 @@ def slices_to_show(
 
 
 def brain_window(voxels: NDArray[np.uint8] | NDArray[np.float32]) -> tuple[float, float]:
-    """The intensities shown as black and as white: robust percentiles of what lies deeper in the head than the scalp.
+    """The intensities shown as black and as white, by what lies deeper in the head than the scalp.
+
+    Black is its darkest percentile; white is set so that most of the brain is of a middle grey, in every patient.
 
     Args:
         voxels: One sequence, shape (slice, row, column); some of its slices stand for all.
@@ -138,8 +143,8 @@ def brain_window(voxels: NDArray[np.uint8] | NDArray[np.float32]) -> tuple[float
     brain = some[np.stack(deep)]
     if brain.size == 0:
         return whole
-    dark, bright = np.percentile(brain, (0.5, 99.8))
-    return float(dark), float(max(bright, dark + 1e-6))
+    dark, middle = np.percentile(brain, (1, 50))
+    return float(dark), float(max(dark + BRIGHTEST * (middle - dark), dark + 1e-6))
 
 
 def _hang(volume: Volume, mask: Mask) -> _Hung:
