@@ -87,12 +87,12 @@ def test_a_box_measures_what_it_was_made_of() -> None:
 
 
 @given(
-    half_axes=st.tuples(*[st.floats(9, 22)] * 3),
-    spacing=st.tuples(st.floats(1, 4), st.floats(0.6, 1.1), st.floats(0.6, 1.1)),
+    half_axes=st.tuples(*[st.floats(8, 14)] * 3),
+    spacing=st.tuples(st.floats(1, 2.5), st.floats(0.7, 1.1), st.floats(0.7, 1.1)),
     order=orders,
     flip=flips,
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_an_ellipsoid_has_its_volume_and_axes_on_every_grid(
     half_axes: Triple, spacing: Triple, order: tuple[int, ...], flip: tuple[bool, ...]
 ) -> None:
@@ -110,12 +110,12 @@ def test_an_ellipsoid_has_its_volume_and_axes_on_every_grid(
 
 
 @given(seed=st.integers(0, 2**31), order=orders, flip=flips, spacing=st.tuples(*[st.floats(0.5, 5)] * 3))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_no_number_depends_on_the_order_of_the_axes(
     seed: int, order: tuple[int, ...], flip: tuple[bool, ...], spacing: Triple
 ) -> None:
     """Any mask, several components: a permutation or reversal of the array moves nothing in the patient."""
-    voxels = np.random.default_rng(seed).random((5, 6, 7)) < 0.25
+    voxels = np.random.default_rng(seed).random((5, 6, 7)) < 0.15
     voxels[0, 0, 0] = True
     affine = axial(spacing, (12, 34, 56))
     # Components of equal size stand in the order of the grid, which the permutation changes.
@@ -137,7 +137,7 @@ def test_no_number_depends_on_the_order_of_the_axes(
                 assert np.array(found, np.float64) == approx(np.array(expected, np.float64)), name
     assert plain.slices == other.slices
     assert sorted(part.voxels for part in plain.components) == sorted(part.voxels for part in other.components)
-    assert plain.sum_of_products_mm2 == approx(other.sum_of_products_mm2) or plain.sum_of_products_mm2 is None
+    assert (plain.sum_of_products_mm2 or 0) == approx(other.sum_of_products_mm2 or 0)
 
 
 @given(angles=st.tuples(*[st.floats(-20, 20)] * 3))
