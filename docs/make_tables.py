@@ -7,6 +7,8 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from glioseg.evaluation.definitions import METRICS
+from glioseg.measurement.growth import Growth
+from glioseg.measurement.region import Region, value_names
 from glioseg.training.config import TrainingConfig
 
 REFERENCE = Path(__file__).with_name("reference.md")
@@ -14,7 +16,13 @@ REFERENCE = Path(__file__).with_name("reference.md")
 
 def filled(text: str) -> str:
     """The page with its tables as the code has them."""
-    for name, table in (("settings", settings_table()), ("metrics", metrics_table())):
+    tables = {
+        "settings": settings_table(),
+        "metrics": metrics_table(),
+        "measurements": fields_table(Region, value_names()),
+        "growth": fields_table(Growth, [name for name in attributes(Growth) if name not in ("error", "unknown")]),
+    }
+    for name, table in tables.items():
         text = re.sub(
             rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)",
             lambda found, table=table: f"{found[1]}{table}{found[2]}",
@@ -43,7 +51,15 @@ def metrics_table() -> str:
     return "\n".join(rows) + "\n"
 
 
-def attributes(model: type[BaseModel]) -> dict[str, str]:
+def fields_table(model: type, names: list[str]) -> str:
+    """A row for each field: name, meaning."""
+    meanings = attributes(model)
+    return (
+        "\n".join(["| name | meaning |", "|---|---|", *(f"| `{name}` | {meanings[name]} |" for name in names)]) + "\n"
+    )
+
+
+def attributes(model: type) -> dict[str, str]:
     """The meanings that a class gives its fields under "Attributes:" in its docstring."""
     section = inspect.cleandoc(model.__doc__ or "").partition("Attributes:\n")[2]
     entries = re.findall(r"^    (\w+): (.*?)(?=^    \w+: |\Z)", section, flags=re.DOTALL | re.MULTILINE)

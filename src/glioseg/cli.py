@@ -13,6 +13,7 @@ from glioseg.errors import GliosegError
 if TYPE_CHECKING:
     from glioseg.commands.study import StudyOutcome
     from glioseg.evaluation.scores import Scores
+    from glioseg.measurement.growth import Growth
 
 app = App(
     name="glioseg",
@@ -292,6 +293,62 @@ def evaluate(
     _print_scores(scores, f"{len(scores.patients)} patients", json_output)
 
 
+@app.command
+def measure(
+    *masks: Path,
+    scan: Path | None = None,
+    csv_file: Annotated[Path | None, Parameter(name="--csv")] = None,
+    labels: Annotated[tuple[str, ...], Several] = (),
+    earlier: Path | None = None,
+    later: Path | None = None,
+    days: float | None = None,
+    scores: Path | None = None,
+    json_output: Json = False,
+) -> int:
+    """Measure masks: volume, diameters, slices, side, place; or how a tumour changed between two of them.
+
+    Exit code 0 if every mask was measured, 1 if some were not, 2 if none could be.
+
+    Parameters
+    ----------
+    masks
+        NIfTI or NRRD files, or folders of <patient>_<n>_mask.tif; a folder of these stands for all of them.
+    scan
+        The FLAIR on the grid of a single mask; it shows the head's middle, and so the side of the tumour.
+    csv_file
+        Write a table: a row for each mask and one for each of its components.
+    labels
+        The values that are tumour, as 1,2,4, where a file holds several.
+    earlier
+        The mask of the earlier of two scans of a patient, instead of masks.
+    later
+        The mask of the later scan.
+    days
+        Days between the two scans.
+    scores
+        What evaluate wrote for the model that drew the masks, on held-out patients: the error of its volumes.
+    """
+    from glioseg.commands.measure import compare, in_words, measure
+
+    values = _whole_numbers("--labels", labels)
+    if earlier is not None or later is not None:
+        if earlier is None or later is None or masks or scan or csv_file:
+            raise GliosegError(
+                "two masks are compared by themselves", expected="--earlier MASK --later MASK [--days N] [--scores F]"
+            )
+        change = compare(earlier, later, days=days, scores=scores, labels=values, say=_say)
+        print(json.dumps(change.as_json(), indent=2, allow_nan=False) if json_output else _change_in_lines(change))
+        return 0
+    if days is not None or scores is not None:
+        raise GliosegError("--days and --scores belong to two masks", expected="--earlier MASK --later MASK")
+    run = measure(masks, scan=scan, labels=values, table=csv_file, say=_say)
+    if json_output:
+        print(json.dumps(run.as_json(), indent=2, allow_nan=False))
+    else:
+        print("\n".join(in_words(path, found) for path, found in run.results.items()))
+    return 1 if run.failures else 0
+
+
 @data_app.command
 def phantom(dest: Path, *, patients: int = 20, seed: int = 0, size: int = 256, json_output: Json = False) -> None:
     """Make practice patients with known tumours, in the dataset's layout.
@@ -411,6 +468,28 @@ def _whole_numbers(option: str, words: tuple[str, ...]) -> tuple[int, ...]:
         if not part.isdecimal():
             raise GliosegError(f"{option} {part} is no whole number", expected="as 0,1,2")
     return tuple(int(part) for part in parts)
+
+
+def _change_in_lines(change: "Growth") -> str:
+    """The statement, and a line for each rate and category that is known."""
+    lines = [change.statement]
+    if change.diameter_velocity_mm_per_year is not None:
+        lines.append(
+            f"mean tumour diameter: {change.diameter_velocity_mm_per_year:+.1f} mm a year"
+            + _interval(change.diameter_velocity_mm_per_year_interval)
+        )
+    if change.doubling_time_days is not None:
+        lines.append(
+            f"doubling time: {change.doubling_time_days:.0f} days{_interval(change.doubling_time_days_interval)}"
+        )
+    for way, category in (("area", change.rano_by_area), ("volume", change.rano_by_volume)):
+        if category is not None:
+            lines.append(f"RANO by {way}: {category}")
+    return "\n".join(lines)
+
+
+def _interval(ends: tuple[float, float] | None) -> str:
+    return "" if ends is None else f" (95 % interval {ends[0]:.1f} to {ends[1]:.1f})"
 
 
 def _print_study(outcome: "StudyOutcome") -> None:
