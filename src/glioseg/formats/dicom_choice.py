@@ -73,7 +73,9 @@ def _is_usable(one: DicomSeries, role: str) -> bool:
 
 def _parallel(one: DicomSeries, other: DicomSeries) -> float:
     """The cosine between the slice directions of two readable series."""
-    directions = [affine[:3, 0] / np.linalg.norm(affine[:3, 0]) for affine in (one.affine, other.affine) if affine is not None]
+    directions = [
+        affine[:3, 0] / np.linalg.norm(affine[:3, 0]) for affine in (one.affine, other.affine) if affine is not None
+    ]
     return float(abs(directions[0] @ directions[1]))
 
 

@@ -99,9 +99,7 @@ def _read_file(path: Path) -> bytes:
             return path.read_bytes()
     except OSError as error:
         raise GliosegError(f"{path} cannot be read: {error.strerror}") from error
-    raise GliosegError(
-        f"{path} is too large", expected=f"up to {LARGEST_FILE_BYTES:,} bytes", found=f"{size:,} bytes"
-    )
+    raise GliosegError(f"{path} is too large", expected=f"up to {LARGEST_FILE_BYTES:,} bytes", found=f"{size:,} bytes")
 
 
 def _find_in_zip(path: Path) -> Iterator[tuple[DicomFile, bytes]]:
