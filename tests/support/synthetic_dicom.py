@@ -176,7 +176,7 @@ def save(dataset: Dataset, path: Path, syntax: UID = ExplicitVRLittleEndian) -> 
 
 
 def _common(sop_class: UID, series: str, picture: NDArray[np.uint16]) -> Dataset:
-    dataset = _item(
+    return _item(
         SpecificCharacterSet="ISO_IR 100",
         ImageType=["ORIGINAL", "PRIMARY", "M", "ND"],
         SOPClassUID=sop_class,
@@ -225,7 +225,6 @@ def _common(sop_class: UID, series: str, picture: NDArray[np.uint16]) -> Dataset
         HighBit=15,
         PixelRepresentation=0,
     )
-    return dataset
 
 
 def _item(**elements: object) -> Dataset:

@@ -110,6 +110,7 @@ def _capture(
     dataset.ConversionType = "WSD"
     dataset.SecondaryCaptureDeviceManufacturer = MANUFACTURER
     dataset.SecondaryCaptureDeviceSoftwareVersions = SOFTWARE
+    dataset.BodyPartExamined = "BRAIN"
     dataset.BurnedInAnnotation = "NO"
     dataset.DerivationDescription = f"Outline of the mask of {algorithm.name} {algorithm.version}"[:1024]
     dataset.ImageComments = "Not for diagnosis. The outline was drawn by a neural network."
