@@ -161,7 +161,7 @@ def _write_instances(url: str, series: RemoteSeries, folder: Path) -> int:
     client, count = _client(url), 0
     with explained(url, f"series {series.series_uid}"):
         instances = client.iter_series(series.study_uid, series.series_uid, media_types=_AS_STORED)
-        for count, dataset in enumerate(instances, start=1):  # noqa: B007 - the last count is the result
+        for count, dataset in enumerate(instances, start=1):
             dataset.save_as(folder / f"{count:06d}.dcm", enforce_file_format=True)
     return count
 

@@ -89,8 +89,8 @@ def explained(url: str, what: str) -> Iterator[None]:
         yield
     except requests.exceptions.SSLError as error:
         raise GliosegError(
-            f"{url} cannot be trusted: {_reason(error)}",
-            remedy="Let the variable REQUESTS_CA_BUNDLE name the certificate of your own authority",
+            f"the encrypted connection to {url} fails: {_reason(error)}",
+            remedy="Check whether it speaks https; let the variable REQUESTS_CA_BUNDLE name the certificate of your own authority",
         ) from error
     except requests.exceptions.Timeout as error:
         raise GliosegError(f"{url} does not answer in time", remedy="Try again later, or look at its load") from error
