@@ -113,7 +113,8 @@ def store_files(url: str, paths: Iterable[Path]) -> int:
         How many were stored.
 
     Raises:
-        GliosegError: If a file is not DICOM, or the archive cannot be reached or refuses it; those before it are stored.
+        GliosegError: If a file is not DICOM, or the archive cannot be reached or refuses it; the files before it
+            are stored.
     """
     client, stored = _client(url), 0
     client.set_chunk_size(_UNCHUNKED)

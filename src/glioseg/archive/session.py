@@ -90,7 +90,7 @@ def explained(url: str, what: str) -> Iterator[None]:
     except requests.exceptions.SSLError as error:
         raise GliosegError(
             f"the encrypted connection to {url} fails: {_reason(error)}",
-            remedy="Check whether it speaks https; let the variable REQUESTS_CA_BUNDLE name the certificate of your own authority",
+            remedy="Check that it speaks https, and let REQUESTS_CA_BUNDLE name the certificate of your own authority",
         ) from error
     except requests.exceptions.Timeout as error:
         raise GliosegError(f"{url} does not answer in time", remedy="Try again later, or look at its load") from error
