@@ -2,30 +2,21 @@
 
 import ipaddress
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import requests
-from requests.auth import AuthBase, HTTPBasicAuth
+from requests.auth import HTTPBasicAuth
 from requests.utils import get_netrc_auth
 
 from glioseg.errors import GliosegError
 
 USER, PASSWORD, TOKEN = "GLIOSEG_DICOMWEB_USER", "GLIOSEG_DICOMWEB_PASSWORD", "GLIOSEG_DICOMWEB_TOKEN"
 
+Signer = Callable[[requests.PreparedRequest], requests.PreparedRequest]
+
 _CREDENTIALS = f"Set {USER} and {PASSWORD}, or {TOKEN}, or add the host to ~/.netrc"
-
-
-class _Bearer(AuthBase):
-    """A token; as a plain header it would give way to an entry of the netrc file."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
 
 
 def open_session(url: str) -> requests.Session:
@@ -133,14 +124,24 @@ def _reason(error: BaseException) -> str:
     return text[:200] or type(error).__name__
 
 
-def _credentials() -> AuthBase | None:
+def _credentials() -> Signer | None:
     user, password, token = (os.environ.get(name) for name in (USER, PASSWORD, TOKEN))
     if token:
-        return _Bearer(token)
+        return _bearer(token)
     if bool(user) != bool(password):
         missing = PASSWORD if user else USER
         raise GliosegError(f"the variable {missing} is not set", expected=f"{USER} and {PASSWORD}")
     return HTTPBasicAuth(user.encode(), password.encode()) if user and password else None
+
+
+def _bearer(token: str) -> Signer:
+    """As an authentication: as a plain header the token would give way to an entry of the netrc file."""
+
+    def sign(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {token}"
+        return request
+
+    return sign
 
 
 def _is_this_machine(host: str) -> bool:
