@@ -63,7 +63,7 @@ def test_dcmtk_sends_a_segmentation_to_the_archive(orthanc, tmp_path: Path) -> N
     (series,) = find_series(tmp_path / "scan")
     mask = Mask(series.patient, head() > 900, affine=series.affine)
     write_segmentation(tmp_path / "seg.dcm", mask, series, ALGORITHM)
-    subprocess.run(["storescu", "127.0.0.1", str(orthanc.dicom_port), tmp_path / "seg.dcm"], check=True)
+    subprocess.run(["storescu", "-R", "127.0.0.1", str(orthanc.dicom_port), tmp_path / "seg.dcm"], check=True)
     assert {one.modality for one in list_series(orthanc.url, "2.25.2")} == {"MR", "SEG"}
 
 

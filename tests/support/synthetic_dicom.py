@@ -53,7 +53,7 @@ def head(slices: int = 7, rows: int = 24, columns: int = 20, seed: int = 0) -> N
     random = np.random.default_rng(seed)
     voxels = random.integers(0, 60, (slices, rows, columns)).astype(np.uint16)
     voxels[1:-1, 3:-5, 4:-3] += 400
-    voxels[2, 5:9, 6:13] += 700
+    voxels[min(2, slices - 1), 5:9, 6:13] += 700
     voxels[:, 0, 0] = np.arange(slices) * 100 + 50
     return voxels
 

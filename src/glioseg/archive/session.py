@@ -1,6 +1,7 @@
 """An HTTP session for an archive, with credentials from the environment or a netrc file and from nowhere else."""
 
 import ipaddress
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,9 @@ from requests.auth import HTTPBasicAuth
 from requests.utils import get_netrc_auth
 
 from glioseg.errors import GliosegError
+
+# Without a handler, its remarks on failed requests reach the terminal before our message does.
+logging.getLogger("dicomweb_client").addHandler(logging.NullHandler())
 
 USER, PASSWORD, TOKEN = "GLIOSEG_DICOMWEB_USER", "GLIOSEG_DICOMWEB_PASSWORD", "GLIOSEG_DICOMWEB_TOKEN"
 

@@ -1,5 +1,6 @@
 """What a DICOM header says: read without the pixels, checked for size before anything is allocated."""
 
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,9 +21,32 @@ LARGEST_SERIES_VOXELS = 2**29
 LARGEST_COMPRESSION = 10_000
 """Claimed bytes for each stored one; an empty slice of JPEG-LS comes to some thousands."""
 
+CONVERSION_ERRORS = (
+    TypeError,
+    ValueError,
+    AttributeError,
+    KeyError,
+    IndexError,
+    OverflowError,
+    NotImplementedError,
+    struct.error,
+)
+"""What pydicom raises where a value is not of its type, which it notices only when the value is asked for."""
+
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 _DOCUMENTS = "1.2.840.10008.5.1.4.1.1.104."
 _NUMBERS = ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "BitsAllocated")
+_USED = (
+    "Modality",
+    "PhotometricInterpretation",
+    "FrameOfReferenceUID",
+    "PatientID",
+    "PatientName",
+    "SeriesDescription",
+    "ProtocolName",
+    "PerFrameFunctionalGroupsSequence",
+    "SharedFunctionalGroupsSequence",
+)
 _IDENTIFIERS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 
 
@@ -83,6 +107,8 @@ def parse_header(file: DicomFile, content: bytes) -> DicomHeader | None:
             missing += [name for name in _IDENTIFIERS if not dataset.get(name)]
             for name in _NUMBERS:
                 int(dataset.get(name) or 0)
+            for name in _USED:
+                dataset.get(name)
     # pydicom reports damage by whichever error its parser meets first.
     except Exception as error:
         raise _damaged(file, " ".join(str(error).split()) or type(error).__name__) from error
@@ -152,7 +178,7 @@ def frame_numbers(dataset: Dataset, frame: int, group: str, keyword: str, count:
     try:
         value = frame_value(dataset, frame, group, keyword)
         numbers = np.array([value] if count == 1 else value, dtype=np.float64)
-    except (TypeError, ValueError):
+    except CONVERSION_ERRORS:
         return None
     return numbers if numbers.shape == (count,) and np.isfinite(numbers).all() else None
 

@@ -1,7 +1,8 @@
 """What every DICOM object of ours carries: its source's patient, study and space, and the algorithm that made it."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -16,9 +17,12 @@ from pydicom.uid import generate_uid
 from glioseg import __version__
 from glioseg.atomic import write_bytes_atomically
 from glioseg.errors import GliosegError
-from glioseg.formats.dicom_headers import quiet_parser
+from glioseg.formats.dicom_headers import CONVERSION_ERRORS, quiet_parser
 from glioseg.formats.dicom_series import DicomSeries
 from glioseg.volume import Mask
+
+# Its remarks on a source's header would reach the terminal; what matters comes as an error.
+logging.getLogger("highdicom").addHandler(logging.NullHandler())
 
 MANUFACTURER = "glioseg"
 SOFTWARE = f"glioseg {__version__}"
@@ -118,7 +122,7 @@ def valid_source(series: DicomSeries) -> Iterator[None]:
     try:
         with quiet_parser():
             yield
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
+    except CONVERSION_ERRORS as error:
         raise GliosegError(
             f"no result can be written for {series.name} of {series.source}: {' '.join(str(error).split())}",
             remedy="The source's header breaks the standard there; mend it, or ask for NIfTI",
@@ -136,7 +140,11 @@ def save(dataset: Dataset, path: Path) -> None:
 def _complete(header: Dataset, directions: list[str]) -> Dataset:
     with quiet_parser():
         complete = Dataset()
-        complete.update({tag: header[tag] for tag in header.keys() if not tag.is_private})  # noqa: SIM118
+        for tag in header.keys():  # noqa: SIM118 - a Dataset iterates over elements
+            # What cannot be converted is nothing that a result could carry on.
+            with suppress(*CONVERSION_ERRORS):
+                if not tag.is_private:
+                    complete[tag] = header[tag]
         for keyword in _MAY_BE_EMPTY:
             complete.setdefault(keyword, "")
         if complete.PatientSex not in ("M", "F", "O"):

@@ -17,6 +17,7 @@ from glioseg.errors import GliosegError
 from glioseg.formats.dicom_files import find_dicom_files
 from glioseg.formats.dicom_geometry import REMARKED_MM, DicomSlice, affine_of, locate, order, unevenness_mm
 from glioseg.formats.dicom_headers import (
+    CONVERSION_ERRORS,
     LARGEST_SERIES_VOXELS,
     DicomHeader,
     check_picture,
@@ -166,7 +167,7 @@ def _series(path: Path, headers: Sequence[DicomHeader]) -> DicomSeries:
         number=_number(first),
         description=str(first.get("SeriesDescription") or first.get("ProtocolName") or "").strip(),
         modality=str(first.get("Modality") or ""),
-        role=recognise_role(first),
+        role=_role(first),
         pictures=len(slices) or len(headers),
         slices=tuple(slices),
         affine=affine,
@@ -242,8 +243,16 @@ def _remarks(slices: Sequence[DicomSlice]) -> list[str]:
     return [f"Slices lie up to {off:.3f} mm off even spacing."] if off > REMARKED_MM else []
 
 
+def _role(dataset: Dataset) -> str | None:
+    try:
+        return recognise_role(dataset)
+    except CONVERSION_ERRORS:
+        # The pixels may be sound all the same; the user can name the series.
+        return None
+
+
 def _number(dataset: Dataset) -> int | None:
     try:
         return int(dataset.SeriesNumber)
-    except (AttributeError, TypeError, ValueError):
+    except CONVERSION_ERRORS:
         return None
