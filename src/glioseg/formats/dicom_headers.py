@@ -12,7 +12,7 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.uid import UID, MediaStorageDirectoryStorage
+from pydicom.uid import MediaStorageDirectoryStorage
 
 from glioseg.errors import GliosegError
 from glioseg.formats.dicom_files import DicomFile
@@ -58,11 +58,13 @@ class DicomHeader:
         file: Where it lies.
         dataset: All elements before the pixels.
         pixel_bytes: What the file holds behind the header: the pixels, as they are stored.
+        is_compressed: Whether they are stored compressed.
     """
 
     file: DicomFile
     dataset: Dataset
     pixel_bytes: int
+    is_compressed: bool
 
     @property
     def frames(self) -> int:
@@ -73,11 +75,6 @@ class DicomHeader:
     def is_multiframe(self) -> bool:
         """Whether geometry stands in functional groups, as in enhanced MR, rather than beside the pixels."""
         return "PerFrameFunctionalGroupsSequence" in self.dataset or self.frames > 1
-
-    @property
-    def syntax(self) -> UID:
-        """How the pixels are encoded."""
-        return self.dataset.file_meta.TransferSyntaxUID
 
 
 @contextmanager
@@ -109,6 +106,7 @@ def parse_header(file: DicomFile, content: bytes) -> DicomHeader | None:
                 int(dataset.get(name) or 0)
             for name in _USED:
                 dataset.get(name)
+            is_compressed = not missing and dataset.file_meta.TransferSyntaxUID.is_compressed
     # pydicom reports damage by whichever error its parser meets first.
     except Exception as error:
         raise _damaged(file, " ".join(str(error).split()) or type(error).__name__) from error
@@ -116,7 +114,7 @@ def parse_header(file: DicomFile, content: bytes) -> DicomHeader | None:
         raise _damaged(file, f"no {missing[0]}")
     # The dataset would keep the whole file in memory by it.
     dataset.buffer = None
-    return DicomHeader(file, dataset, len(content) - stream.tell())
+    return DicomHeader(file, dataset, len(content) - stream.tell(), is_compressed)
 
 
 def check_picture(header: DicomHeader) -> None:
@@ -152,7 +150,7 @@ def _check_claims(header: DicomHeader) -> None:
     if bits not in (8, 16, 32):
         raise GliosegError(f"{header.file} has an unknown pixel size", expected="8, 16 or 32 bits", found=str(bits))
     voxels = header.frames * int(dataset.Rows) * int(dataset.Columns)
-    claimed, packing = voxels * int(bits) // 8, LARGEST_COMPRESSION if header.syntax.is_compressed else 1
+    claimed, packing = voxels * int(bits) // 8, LARGEST_COMPRESSION if header.is_compressed else 1
     if header.frames < 1 or voxels > LARGEST_SERIES_VOXELS or claimed > header.pixel_bytes * packing:
         raise GliosegError(
             f"{header.file} claims {header.frames} x {dataset.Rows} x {dataset.Columns} pixels, more than it can hold",

@@ -18,7 +18,7 @@ _NO_CONTRAST = {"", "no", "none", "n", "0", "without", "nein", "pre"}
 
 _FLAIR_WORDS = {"tirm"}
 _T1_WORDS = ("t1", "mprage", "memprage", "bravo", "fspgr")
-_MAP_WORDS = {"map", "mapping", "rho", "sub", "subtraction"}
+_COMPUTED_WORDS = {"map", "mapping", "rho", "sub", "subtraction"}
 _POST_WORDS = {"post", "gd", "gad", "ce", "c", "km", "contrast", "t1c", "t1ce", "t1gd"}
 _PRE_WORDS = {"pre", "no", "without"}
 
@@ -36,10 +36,11 @@ def recognise_role(header: Dataset) -> str | None:
     T1-weighted, after contrast where an agent is given or the description says so. Where times are missing or
     fit neither, the description decides.
     """
-    if _is_other(header):
+    texts = [str(header.get(name) or "") for name in ("SeriesDescription", "ProtocolName")]
+    if _is_other(header) or _names_another(texts[0]):
         return None
-    words = " ".join(str(header.get(name) or "") for name in ("SeriesDescription", "ProtocolName"))
-    named, weighting = _role_of_words(words), _weighting(header)
+    named = next((role for role in map(_role_of_words, texts) if role), None)
+    weighting = _weighting(header)
     if weighting == "flair":
         return "flair"
     if weighting == "t1" or named in ("pre", "post"):
@@ -54,15 +55,24 @@ def has_contrast_agent(header: Dataset) -> bool:
     return str(header.get("ContrastBolusAgent") or "").strip().lower() not in _NO_CONTRAST
 
 
-def _role_of_words(words: str) -> str | None:
+def _role_of_words(text: str) -> str | None:
     """The role that a free text names."""
-    parts = set(re.split(r"[^a-z0-9+]+", words.lower()))
-    if "flair" in words.lower() or parts & _FLAIR_WORDS:
+    words = _words(text)
+    if "flair" in text.lower() or words & _FLAIR_WORDS:
         return "flair"
-    if parts & _MAP_WORDS or not any(part.startswith(_T1_WORDS) for part in parts):
+    if not any(word.startswith(_T1_WORDS) for word in words):
         return None
-    after = parts & _POST_WORDS or any(part.endswith("+c") for part in parts)
-    return "post" if after and not parts & _PRE_WORDS else "pre"
+    after = words & _POST_WORDS or any(word.endswith("+c") for word in words)
+    return "post" if after and not words & _PRE_WORDS else "pre"
+
+
+def _names_another(text: str) -> bool:
+    """Whether a free text names a picture that was computed from others."""
+    return bool(_words(text) & _COMPUTED_WORDS)
+
+
+def _words(text: str) -> set[str]:
+    return set(re.split(r"[^a-z0-9+]+", text.lower()))
 
 
 def _is_other(header: Dataset) -> bool:
