@@ -218,6 +218,14 @@ def test_what_is_not_known_is_left_out_of_the_report(source: DicomSeries, tmp_pa
             write_report(tmp_path / "wrong.dcm", wrong, segmentation, source, ALGORITHM)
 
 
+@pytest.mark.parametrize("name", ["", "x" * 65, "a\\b"])
+def test_a_name_that_dicom_cannot_hold_is_refused(name: str) -> None:
+    with pytest.raises(GliosegError, match="name of the algorithm"):
+        Algorithm(name, "1")
+    with pytest.raises(GliosegError, match="version of the algorithm"):
+        Algorithm("U-Net", name)
+
+
 @pytest.mark.parametrize("name", ["Grün^Jürgen", "Дом^Иван"])
 def test_names_in_other_letters_survive(tmp_path: Path, name: str) -> None:
     series = series_of(tmp_path / "in", SpecificCharacterSet="ISO_IR 192", PatientName=name)

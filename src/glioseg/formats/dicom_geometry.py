@@ -125,7 +125,7 @@ def place_in(slices: Sequence[DicomSlice], other: DicomSlice) -> int | None:
     """The index of the slice at whose place another picture of the same grid lies, or None."""
     distances = np.array([np.linalg.norm(one.corner_mm - other.corner_mm) for one in slices])
     nearest = int(distances.argmin())
-    return nearest if distances[nearest] < max(EVEN_MM, SAME_PLACE_MM) else None
+    return nearest if distances[nearest] < EVEN_MM else None
 
 
 def is_same_grid(one: DicomSlice, other: DicomSlice) -> bool:

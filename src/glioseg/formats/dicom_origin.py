@@ -25,6 +25,8 @@ from glioseg.volume import Mask
 logging.getLogger("highdicom").addHandler(logging.NullHandler())
 
 MANUFACTURER = "glioseg"
+LARGEST_SOURCE_NUMBER = 10_000_000
+LONGEST_NAME = 64
 SOFTWARE = f"glioseg {__version__}"
 
 MORPHOLOGIC = Code("49755003", "SCT", "Morphologically Altered Structure")
@@ -54,11 +56,23 @@ class Algorithm:
         name: At most 64 characters.
         version: At most 64 characters, such as the hash of the weights.
         parameters: Settings that decide the result, by name.
+
+    Raises:
+        GliosegError: If name or version are empty or too long for DICOM.
     """
 
     name: str
     version: str
     parameters: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for what, value in (("name", self.name), ("version", self.version)):
+            if not 0 < len(value) <= LONGEST_NAME or "\\" in value:
+                raise GliosegError(
+                    f"the {what} of the algorithm cannot stand in DICOM",
+                    expected=f"1 to {LONGEST_NAME} characters without backslash",
+                    found=repr(value),
+                )
 
 
 def new_uid() -> str:
@@ -78,7 +92,7 @@ def equipment(algorithm: Algorithm) -> dict[str, str]:
 
 def result_series_number(series: DicomSeries, place: int) -> int:
     """A series number that follows the source's: 1 for the segmentation, 2 for the overlay, 3 for the report."""
-    return max(series.number or 0, 0) * 100 + place
+    return max(series.number or 0, 0) % LARGEST_SOURCE_NUMBER * 100 + place
 
 
 def source_headers(series: DicomSeries) -> list[Dataset]:

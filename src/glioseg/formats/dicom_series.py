@@ -23,6 +23,7 @@ from glioseg.formats.dicom_headers import (
     check_picture,
     frame_numbers,
     parse_header,
+    quiet_parser,
 )
 from glioseg.formats.dicom_pixels import read_intensities
 from glioseg.formats.dicom_role import recognise_role
@@ -122,8 +123,9 @@ def find_series(path: Path) -> list[DicomSeries]:
             found[str(header.dataset.SeriesInstanceUID)].append(header)
     if not found:
         raise GliosegError(f"{path} holds no DICOM file", expected="files with the prefix DICM, in a folder or a zip")
-    series = [_series(path, headers) for headers in found.values()]
-    _check_one_patient(path, [header for headers in found.values() for header in headers])
+    with quiet_parser():
+        series = [_series(path, headers) for headers in found.values()]
+        _check_one_patient(path, [header for headers in found.values() for header in headers])
     return sorted(series, key=lambda one: (one.study_uid, one.number is None, one.number or 0, one.series_uid))
 
 
