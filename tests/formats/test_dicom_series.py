@@ -7,8 +7,10 @@ import nibabel
 import numpy as np
 import pytest
 import synthetic_dicom as synthetic
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pydicom.uid import JPEGLSLossless, RLELossless
-from synthetic_dicom import AXIAL, CORONAL, OBLIQUE, SAGITTAL, head, write_enhanced, write_series
+from synthetic_dicom import AXIAL, CORONAL, OBLIQUE, SAGITTAL, head, rotation, stacked, write_enhanced, write_series
 
 from glioseg.formats.dicom_series import DicomSeries, find_series, read_series
 from glioseg.scan import Scan
@@ -23,20 +25,16 @@ def only(path: Path) -> DicomSeries:
     return series
 
 
-def by_place(scan: Scan) -> tuple[np.ndarray, np.ndarray]:
-    """Every voxel's place in millimetres, and its value, in an order that does not depend on the axes."""
-    assert scan.affine is not None
-    indices = np.indices(scan.voxels.shape).reshape(3, -1)
-    places = (scan.affine[:3, :3] @ indices).T + scan.affine[:3, 3]
-    order = np.lexsort(np.round(places, 3).T)
-    return places[order], scan.voxels.ravel()[order]
-
-
 def assert_same_voxels(scan: Scan, voxels: np.ndarray, affine: np.ndarray) -> None:
-    truth = by_place(Scan("truth", voxels.astype(np.float32), affine))
-    places, values = by_place(scan)
-    np.testing.assert_allclose(places, truth[0], atol=1e-4)
-    np.testing.assert_array_equal(values, truth[1])
+    """Every voxel of the truth is found at its place in millimetres."""
+    assert scan.affine is not None
+    places = affine @ np.vstack([np.indices(voxels.shape).reshape(3, -1), np.ones(voxels.size)])
+    exact = (np.linalg.inv(scan.affine) @ places)[:3]
+    indices = np.round(exact).astype(int)
+    np.testing.assert_allclose(exact, indices, atol=1e-5)
+    assert indices.min() == 0
+    assert scan.voxels.shape == voxels.shape
+    np.testing.assert_array_equal(scan.voxels[tuple(indices)], voxels.ravel().astype(np.float32))
 
 
 @pytest.mark.parametrize("names", ["shuffled", "reversed"])
@@ -44,6 +42,30 @@ def assert_same_voxels(scan: Scan, voxels: np.ndarray, affine: np.ndarray) -> No
 def test_every_voxel_is_where_it_was(tmp_path: Path, affine: np.ndarray, names: str) -> None:
     write_series(tmp_path, head(), affine, names=names)
     assert_same_voxels(read_series(only(tmp_path)), head(), affine)
+
+
+DEGREES, SPACING_MM, ORIGIN_MM = st.floats(-180, 180), st.floats(0.3, 9), st.floats(-400, 400)
+
+
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.tuples(DEGREES, DEGREES, DEGREES),
+    st.tuples(SPACING_MM, SPACING_MM, SPACING_MM),
+    st.tuples(ORIGIN_MM, ORIGIN_MM, ORIGIN_MM),
+    st.booleans(),
+)
+def test_every_voxel_is_where_it_was_in_any_position(
+    tmp_path: Path,
+    degrees: tuple[float, float, float],
+    spacing_mm: tuple[float, float, float],
+    origin_mm: tuple[float, float, float],
+    mirrored: bool,
+) -> None:
+    directions = rotation(*degrees) @ np.diag([-1 if mirrored else 1, 1, 1])
+    affine = stacked(directions.T, spacing_mm, origin_mm)
+    shutil.rmtree(tmp_path / "in", ignore_errors=True)
+    write_series(tmp_path / "in", head(4, 6, 5), affine)
+    assert_same_voxels(read_series(only(tmp_path / "in")), head(4, 6, 5), affine)
 
 
 def test_slices_run_along_the_normal_whatever_their_names(tmp_path: Path) -> None:
