@@ -13,8 +13,8 @@ from glioseg.archive.dicomweb import fetch_study, list_series, store_files
 from glioseg.errors import GliosegError
 from glioseg.formats.dicom_choice import choose_series
 from glioseg.formats.dicom_origin import Algorithm
-from glioseg.formats.dicom_overlay import write_overlay
-from glioseg.formats.dicom_report import ReportedMeasurements, write_report
+from glioseg.formats.dicom_report import ReportedMeasurements
+from glioseg.formats.dicom_results import write_dicom_results
 from glioseg.formats.dicom_seg import read_segmentation, write_segmentation
 from glioseg.formats.dicom_series import find_series, read_series
 from glioseg.volume import Mask
@@ -43,10 +43,10 @@ def test_a_scan_goes_there_and_its_results_come_back_on_the_same_voxels(orthanc,
 
     mask = Mask(scan.patient, scan.voxels > 900, affine=scan.affine)
     assert 0 < mask.voxels.sum() < mask.voxels.size
-    segmentation = write_segmentation(tmp_path / "seg.dcm", mask, series, ALGORITHM)
-    write_report(tmp_path / "sr.dcm", ReportedMeasurements(1.0, 20, 10), segmentation, series, ALGORITHM)
-    overlay = write_overlay(tmp_path / "overlay", scan, mask, series, ALGORITHM)
-    assert store_files(orthanc.url, [tmp_path / "seg.dcm", tmp_path / "sr.dcm", *overlay]) == 9
+    measured = ReportedMeasurements(1.0, 20, 10)
+    results = write_dicom_results(tmp_path / "out", scan, mask, series, ALGORITHM, measured)
+    assert [path.name for path in results[:3]] == ["P-001_seg.dcm", "P-001_report.dcm", "0001.dcm"]
+    assert store_files(orthanc.url, results) == 9
 
     kinds = {one.modality: one for one in list_series(orthanc.url, "2.25.1")}
     assert set(kinds) == {"MR", "SEG", "SR", "OT"}
