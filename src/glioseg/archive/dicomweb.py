@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 
 from glioseg.archive.session import explained, open_session, sends_readable_credentials
 from glioseg.errors import GliosegError
+from glioseg.formats.dicom_headers import quiet_parser
 
 TIMEOUT_S = (10.0, 120.0)
 """To connect, and between two parts of an answer."""
@@ -55,7 +56,7 @@ def list_series(url: str, study_uid: str) -> list[RemoteSeries]:
     _check_uid(study_uid)
     fields = ["NumberOfSeriesRelatedInstances", "SeriesDescription"]
     client = _client(url)
-    with explained(url, f"study {study_uid}"):
+    with explained(url, f"study {study_uid}"), quiet_parser():
         answers = client.search_for_series(study_uid, fields=fields)
         series = [_remote(study_uid, Dataset.from_json(answer)) for answer in answers]
     if not series:
@@ -120,7 +121,7 @@ def store_files(url: str, paths: Iterable[Path]) -> int:
     client.set_chunk_size(_UNCHUNKED)
     for path in paths:
         dataset = _read(path)
-        with explained(url, f"{path.name}"):
+        with explained(url, path.name), quiet_parser():
             answer = client.store_instances([dataset])
         failed = answer.get("FailedSOPSequence")
         if failed:
@@ -160,7 +161,7 @@ def _fetch(url: str, series: RemoteSeries, dest: Path) -> Path:
 def _write_instances(url: str, series: RemoteSeries, folder: Path) -> int:
     folder.mkdir()
     client, count = _client(url), 0
-    with explained(url, f"series {series.series_uid}"):
+    with explained(url, f"series {series.series_uid}"), quiet_parser():
         instances = client.iter_series(series.study_uid, series.series_uid, media_types=_AS_STORED)
         for count, dataset in enumerate(instances, start=1):
             dataset.save_as(folder / f"{count:06d}.dcm", enforce_file_format=True)
