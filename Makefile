@@ -1,10 +1,14 @@
 # Two commands do all the set-up: `make demo` and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
-CHROMIUM := $(shell command -v chromium 2>/dev/null)
+# Debian packages of the tools that tests use and this machine lacks.
+lacking = $(if $(shell command -v $(1) 2>/dev/null),,$(2))
+LACKING := $(strip $(call lacking,chromium,chromium) $(call lacking,dcmdump,dcmtk) $(call lacking,dciodvfy,dicom3tools) \
+  $(call lacking,dcm2niix,dcm2niix) $(call lacking,/usr/sbin/Orthanc,orthanc) \
+  $(if $(wildcard /usr/share/orthanc/plugins/libOrthancDicomWeb.so),,orthanc-dicomweb))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check chromium bench lock
+.PHONY: help demo test check tools bench lock
 
 help:  ## List the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,7 +24,7 @@ demo: .venv/installed  ## See it work on practice patients: about five minutes o
 	@rm -rf demo
 	$(BIN)/glioseg demo --out demo
 
-test: .venv/installed chromium check  ## Check style and types, then run every test.
+test: .venv/installed tools check  ## Check style and types, then run every test.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 check: .venv/installed
@@ -28,12 +32,14 @@ check: .venv/installed
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/mypy
 
-# The browser tests drive Debian's Chromium; without one, and where it cannot be installed, they are skipped.
-chromium:
-ifeq ($(CHROMIUM),)
+# The browser tests drive Debian's Chromium; DICOM is checked against dcmtk, dicom3tools, dcm2niix and an Orthanc archive.
+# Without one, and where it cannot be installed, its tests are skipped. RUNLEVEL=1 keeps Orthanc from becoming a service.
+tools:
+ifneq ($(LACKING),)
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium >/dev/null; \
-	else echo "No chromium on this machine: the browser tests are skipped."; fi
+	  apt-get -qq update && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+	    apt-get -qq install -y --no-install-recommends $(LACKING) >/dev/null; \
+	else echo "Not on this machine: $(LACKING). Their tests are skipped."; fi
 endif
 
 bench: .venv/installed  ## Measure reading, training and prediction; DATA=folder of the dataset.

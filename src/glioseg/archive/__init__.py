@@ -1,0 +1,1 @@
+"""Archives of scans that are reached over the network."""

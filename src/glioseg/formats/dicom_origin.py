@@ -1,0 +1,187 @@
+"""What every DICOM object of ours carries: its source's patient, study and space, and the algorithm that made it."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.sr.coding import Code
+from pydicom.uid import generate_uid
+
+from glioseg import __version__
+from glioseg.atomic import write_bytes_atomically
+from glioseg.errors import GliosegError
+from glioseg.formats.dicom_headers import CONVERSION_ERRORS, quiet_parser
+from glioseg.formats.dicom_series import DicomSeries
+from glioseg.volume import Mask
+
+# Its remarks on a source's header would reach the terminal; what matters comes as an error.
+logging.getLogger("highdicom").addHandler(logging.NullHandler())
+
+MANUFACTURER = "glioseg"
+LARGEST_SOURCE_NUMBER = 10_000_000
+LONGEST_NAME = 64
+SOFTWARE = f"glioseg {__version__}"
+
+MORPHOLOGIC = Code("49755003", "SCT", "Morphologically Altered Structure")
+NEOPLASM = Code("86049000", "SCT", "Neoplasm, Primary")
+BRAIN = Code("12738006", "SCT", "Brain")
+ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")
+
+# Type 2 attributes: they may be empty but must be there, and exports leave them out all the same.
+_MAY_BE_EMPTY = (
+    "PatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "PatientSex",
+    "AccessionNumber",
+    "StudyID",
+    "StudyDate",
+    "StudyTime",
+    "ReferringPhysicianName",
+)
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """The network behind a result, as DICOM objects name it.
+
+    Attributes:
+        name: At most 64 characters.
+        version: At most 64 characters, such as the hash of the weights.
+        parameters: Settings that decide the result, by name.
+
+    Raises:
+        GliosegError: If name or version are empty or too long for DICOM.
+    """
+
+    name: str
+    version: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for what, value in (("name", self.name), ("version", self.version)):
+            if not 0 < len(value) <= LONGEST_NAME or "\\" in value:
+                raise GliosegError(
+                    f"the {what} of the algorithm cannot stand in DICOM",
+                    expected=f"1 to {LONGEST_NAME} characters without backslash",
+                    found=repr(value),
+                )
+
+
+def new_uid() -> str:
+    """A UID of the form 2.25 (PS3.5, B.2), which needs no registered root."""
+    return str(generate_uid(prefix=None))
+
+
+def equipment(algorithm: Algorithm) -> dict[str, str]:
+    """What highdicom asks of every object about its maker."""
+    return {
+        "manufacturer": MANUFACTURER,
+        "manufacturer_model_name": algorithm.name,
+        "software_versions": SOFTWARE,
+        "device_serial_number": algorithm.version,
+    }
+
+
+def result_series_number(series: DicomSeries, place: int) -> int:
+    """A series number that follows the source's: 1 for the segmentation, 2 for the overlay, 3 for the report."""
+    return max(series.number or 0, 0) % LARGEST_SOURCE_NUMBER * 100 + place
+
+
+def source_headers(series: DicomSeries) -> list[Dataset]:
+    """The headers of the source, with what highdicom insists on: every type 2 attribute, and one orientation exactly.
+
+    Raises:
+        GliosegError: If the source names no frame of reference.
+    """
+    if not series.frame_of_reference_uid:
+        raise GliosegError(
+            f"{series.name} of {series.source} names no frame of reference",
+            expected="FrameOfReferenceUID, which results must share",
+            remedy="Export the series again; anonymisation may have taken it away",
+        )
+    directions = [f"{value:.12f}"[:16] for value in series.slices[0].directions.flat]
+    return [_complete(header, directions) for header in series.datasets]
+
+
+def check_fits(mask: Mask, series: DicomSeries) -> None:
+    """See that a mask lies on the grid of a series.
+
+    Raises:
+        GliosegError: If shape or place differ.
+    """
+    if series.affine is None:
+        raise series.refusal or GliosegError(f"{series.name} has no geometry")
+    shape = (len(series.slices), int(series.slices[0].dataset.Rows), int(series.slices[0].dataset.Columns))
+    if mask.voxels.shape != shape:
+        raise GliosegError(
+            f"patient {mask.patient}: the mask does not fit {series.name}",
+            expected=str(shape),
+            found=str(mask.voxels.shape),
+        )
+    if mask.affine is not None and not np.allclose(mask.affine, series.affine, atol=1e-3):
+        raise GliosegError(f"patient {mask.patient}: the mask lies elsewhere than {series.name}")
+
+
+@contextmanager
+def valid_source(series: DicomSeries) -> Iterator[None]:
+    """Turn what highdicom finds wrong in the source's header into a message of ours."""
+    try:
+        with quiet_parser():
+            yield
+    except CONVERSION_ERRORS as error:
+        raise GliosegError(
+            f"no result can be written for {series.name} of {series.source}: {' '.join(str(error).split())}",
+            remedy="The source's header breaks the standard there; mend it, or ask for NIfTI",
+        ) from error
+
+
+def save(dataset: Dataset, path: Path) -> None:
+    """Write a DICOM file whole or not at all."""
+    buffer = BytesIO()
+    with quiet_parser():
+        pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
+    write_bytes_atomically(path, buffer.getvalue())
+
+
+def _complete(header: Dataset, directions: list[str]) -> Dataset:
+    with quiet_parser():
+        complete = Dataset()
+        for tag in header.keys():  # noqa: SIM118 - a Dataset iterates over elements
+            # What cannot be converted is nothing that a result could carry on.
+            with suppress(*CONVERSION_ERRORS):
+                if not tag.is_private:
+                    complete[tag] = header[tag]
+        for keyword in _MAY_BE_EMPTY:
+            complete.setdefault(keyword, "")
+        if complete.PatientSex not in ("M", "F", "O"):
+            complete.PatientSex = ""
+        if "SharedFunctionalGroupsSequence" in complete:
+            _share(
+                complete, "PlaneOrientationSequence", lambda item: setattr(item, "ImageOrientationPatient", directions)
+            )
+            _share(complete, "PixelMeasuresSequence", lambda item: None)
+        else:
+            complete.ImageOrientationPatient = directions
+        return complete
+
+
+def _share(complete: Dataset, group: str, change: Callable[[Any], None]) -> None:
+    """Put a functional group that all frames have in common where highdicom looks for it."""
+    item = Dataset()
+    item.update(complete.SharedFunctionalGroupsSequence[0])
+    if group not in item:
+        first = complete.PerFrameFunctionalGroupsSequence[0]
+        item[group] = first[group]
+    group_item = Dataset()
+    group_item.update(item[group].value[0])
+    change(group_item)
+    setattr(item, group, [group_item])
+    complete.SharedFunctionalGroupsSequence = [item]

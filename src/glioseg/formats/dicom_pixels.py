@@ -1,0 +1,70 @@
+"""Intensities of DICOM pictures, whatever their encoding."""
+
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+from itertools import groupby
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+
+from glioseg.errors import GliosegError
+from glioseg.formats.dicom_files import DicomFile, read_dicom_files
+from glioseg.formats.dicom_geometry import DicomSlice
+from glioseg.formats.dicom_headers import frame_numbers, quiet_parser
+
+
+def read_intensities(slices: Sequence[DicomSlice]) -> NDArray[np.float32]:
+    """Intensities in the order of the slices, rescaled, bright for much signal; shape (slice, row, column).
+
+    MONOCHROME1, in which the lowest value is shown white, is turned about the middle of its range.
+
+    Raises:
+        GliosegError: If a file cannot be decoded, is not as its header was, or has a rescale slope of zero.
+    """
+    first = slices[0].dataset
+    voxels = np.empty((len(slices), first.Rows, first.Columns), np.float32)
+    for index, picture in enumerate(_pictures(slices)):
+        voxels[index] = picture
+    if first.PhotometricInterpretation == "MONOCHROME1":
+        voxels = voxels.max() + voxels.min() - voxels
+    return voxels
+
+
+def _pictures(slices: Sequence[DicomSlice]) -> Iterator[NDArray[np.float32]]:
+    """Each file is read and decoded once, for as many slices in a row as lie in it."""
+    runs = [(file, list(run)) for file, run in groupby(slices, key=lambda one: one.file)]
+    for (file, run), content in zip(runs, read_dicom_files([file for file, _ in runs]), strict=True):
+        stored = _decode(file, content, (run[0].dataset.Rows, run[0].dataset.Columns))
+        for one in run:
+            yield _rescaled(one, stored)
+
+
+def _decode(file: DicomFile, content: bytes, size: tuple[int, int]) -> NDArray[np.generic]:
+    """The stored values of a file, shape (frame, row, column)."""
+    try:
+        with quiet_parser():
+            pixels: NDArray[np.generic] = pydicom.dcmread(BytesIO(content)).pixel_array
+    # Each decoder has errors of its own; pydicom's for a plug-in that is missing names it.
+    except Exception as error:
+        raise GliosegError(
+            f"{file} cannot be decoded: {' '.join(str(error).split()) or type(error).__name__}",
+            remedy="If it is damaged, fetch it again; otherwise rewrite it uncompressed with dcmconv or gdcmconv --raw",
+        ) from error
+    pixels = pixels.reshape(-1, *pixels.shape[-2:])
+    if pixels.shape[1:] != size:
+        raise GliosegError(f"{file} has changed", expected=f"{size} pixels", found=f"{pixels.shape[1:]}")
+    return pixels
+
+
+def _rescaled(one: DicomSlice, stored: NDArray[np.generic]) -> NDArray[np.float32]:
+    group = "PixelValueTransformationSequence"
+    slope = frame_numbers(one.dataset, one.frame, group, "RescaleSlope", 1)
+    intercept = frame_numbers(one.dataset, one.frame, group, "RescaleIntercept", 1)
+    factor = 1.0 if slope is None else float(slope[0])
+    if factor == 0:
+        raise GliosegError(f"{one.file} has RescaleSlope 0, which leaves nothing of the picture")
+    if one.frame >= len(stored):
+        raise GliosegError(f"{one.file} holds fewer pictures than it claims", remedy="Fetch it again")
+    picture = stored[one.frame].astype(np.float64) * factor + (0.0 if intercept is None else float(intercept[0]))
+    return picture.astype(np.float32)
