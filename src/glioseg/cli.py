@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
@@ -188,31 +188,72 @@ def predict(
     *inputs: Path,
     model: Path,
     out: Path,
+    flair: str | None = None,
+    pre: str | None = None,
+    post: str | None = None,
+    probabilities: Annotated[bool, Flag] = False,
+    nifti: Annotated[bool, Flag] = False,
+    overlay: bool = True,
+    previews: bool = True,
+    dicomweb: str | None = None,
+    study: str | None = None,
     device: Device = "auto",
     precision: Literal["auto", "32", "bf16"] = "auto",
     backend: Literal["auto", "torch", "openvino", "onnxruntime"] = "auto",
     json_output: Json = False,
 ) -> int:
-    """Segment scans: a mask for each slice, measurements, and a record of the run.
+    """Segment scans: a mask on each scan's own grid, measurements, previews, and a record of the run.
 
     Exit code 0 if every patient was done, 1 if some were not, 2 if none could be tried.
 
     Parameters
     ----------
     inputs
-        Folders in the dataset's layout, or single patients' folders.
+        Folders or files: the dataset's layout, NIfTI, NRRD, DICOM (a zip too), told apart by their content.
     model
         A bundle's folder.
     out
-        Where the masks go: <patient>/<slice>_mask.tif, measurements.csv, run.json.
+        Where the masks go: <patient>/<slice>_mask.tif, <patient>_mask.nii.gz or <patient>_seg.dcm by the input's
+        format, measurements.csv, run.json.
+    flair
+        Without an input: the FLAIR's file. With a DICOM input: its FLAIR's number, UID or description.
+    pre
+        The same for T1 before contrast.
+    post
+        The same for T1 after contrast.
+    probabilities
+        Write <patient>_probability.nii.gz too.
+    nifti
+        For DICOM, write <patient>_mask.nii.gz too.
+    overlay
+        For DICOM, write copies of the slices with the outline.
+    previews
+        Draw a contact sheet <patient>_sheet.png.
+    dicomweb
+        Fetch the examination --study from this archive, and store the results there. Credentials are taken from the
+        environment or a netrc file.
+    study
+        The examination's StudyInstanceUID.
     precision
         Arithmetic of the convolutions; auto takes bfloat16 where the hardware computes it.
     backend
         What computes the network; auto takes the fastest that is installed and for which the bundle holds a model.
     """
-    from glioseg.commands.predict import predict
+    from glioseg.commands.predict import OutputOptions, predict, predict_study
 
-    run = predict(inputs, model, out, device=device, precision=precision, backend=backend, say=_say)
+    settings: dict[str, Any] = {
+        "sequences": {"flair": flair or "", "pre": pre or "", "post": post or ""},
+        "device": device,
+        "precision": precision,
+        "backend": backend,
+        "options": OutputOptions(probabilities, nifti, overlay),
+        "previews": previews,
+        "say": _say,
+    }
+    if dicomweb is None and study is None:
+        run = predict(inputs, model, out, **settings)
+    else:
+        run = predict_study(*_archive(inputs, dicomweb, study), model, out, **settings)
     if json_output:
         print(json.dumps(run.manifest, indent=2))
     else:
@@ -451,6 +492,15 @@ def main() -> None:
         print(f"glioseg: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
     sys.exit(result if isinstance(result, int) else 0)
+
+
+def _archive(inputs: tuple[Path, ...], url: str | None, study: str | None) -> tuple[str, str]:
+    if url is None or study is None or inputs:
+        raise GliosegError(
+            "an archive is given by --dicomweb URL and --study UID, both of them and without any input",
+            found=f"{len(inputs)} inputs, {'a' if url else 'no'} URL, {'a' if study else 'no'} UID",
+        )
+    return url, study
 
 
 def _say(line: str) -> None:

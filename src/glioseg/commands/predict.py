@@ -3,23 +3,29 @@
 import csv
 import io
 import json
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from glioseg.atomic import write_text_atomically
-from glioseg.dataset.lgg import PatientFiles, find_patient_folders, find_slices, read_patient
 from glioseg.errors import GliosegError
-from glioseg.formats.tif import write_mask_slice
 from glioseg.inference.backends import BackendName
+from glioseg.inference.foreign import predict_foreign
+from glioseg.inference.postprocessing import cut_mask
 from glioseg.inference.predictor import Predictor
 from glioseg.machine import Precision, library_versions, peak_memory_mb
-from glioseg.volume import Mask, Volume
+from glioseg.measurement.measure import Measurement, measure_mask
+from glioseg.networks.table import find_network
+from glioseg.patients.find import FoundPatients, find_sources
+from glioseg.patients.source import OutputOptions, PatientSource, ReadPatient, Result
+from glioseg.volume import Mask
 
 MEASUREMENTS, MANIFEST = "measurements.csv", "run.json"
-NO_SPACING = "the tif files carry no voxel spacing"
 
 
 @dataclass(frozen=True)
@@ -27,33 +33,40 @@ class PatientResult:
     """What came of one patient.
 
     Attributes:
-        patient: The folder's name.
-        slices: How many slices it has.
-        tumour_slices: On how many a tumour was found.
-        tumour_voxels: Voxels inside the mask.
+        measurement: Of the mask; what cannot be known is None, with the reason.
         missing_sequences: Sequences that are a copy of the FLAIR.
+        remarks: What a user should know, a sentence each.
         seconds: From reading to writing.
         files: What was written, relative to the output folder.
     """
 
-    patient: str
-    slices: int
-    tumour_slices: int
-    tumour_voxels: int
+    measurement: Measurement
     missing_sequences: tuple[str, ...]
+    remarks: tuple[str, ...]
     seconds: float
     files: tuple[str, ...]
 
+    @property
+    def patient(self) -> str:
+        """The identifier that names the files."""
+        return self.measurement.patient
+
     def as_row(self) -> dict[str, Any]:
-        """A row of the measurements: what cannot be known is empty, with the reason beside it."""
+        """A row of the measurements: what cannot be known is empty, with the reason in the column ``unknown``."""
         return {
-            "patient": self.patient,
-            "slices": self.slices,
-            "tumour_slices": self.tumour_slices,
-            "tumour_voxels": self.tumour_voxels,
-            "volume_ml": None,
-            "volume_ml_reason": NO_SPACING,
+            **self.measurement.as_row(),
             "missing_sequences": " ".join(self.missing_sequences),
+            "remarks": " ".join(self.remarks),
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, nested."""
+        return {
+            **self.measurement.as_json(),
+            "missing_sequences": list(self.missing_sequences),
+            "remarks": list(self.remarks),
+            "seconds": self.seconds,
+            "files": list(self.files),
         }
 
 
@@ -77,93 +90,133 @@ def predict(
     model: Path,
     out: Path,
     *,
+    sequences: Mapping[str, str] | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     precision: Precision = "auto",
     backend: BackendName | Literal["auto"] = "auto",
+    options: OutputOptions | None = None,
+    previews: bool = True,
     say: Callable[[str], None] = lambda line: None,
 ) -> PredictionRun:
-    """Predict every patient of one or more folders; a bad one is reported and the others are done.
+    """Predict every patient of one or more inputs; a bad one is reported and the others are done.
 
     Args:
-        inputs: Folders in the dataset's layout, or single patients' folders. Masks in them are not looked at.
+        inputs: Folders in the dataset's layout or of NIfTI, NRRD or DICOM files, single files, zips of DICOM. Masks
+            in them are not looked at.
         model: The bundle's folder.
         out: Where masks, ``measurements.csv`` and ``run.json`` are written.
+        sequences: By role what the user named, as for :func:`glioseg.patients.find.find_sources`.
         device: Where to compute.
         precision: Arithmetic of the convolutions.
         backend: What computes the network; the fastest that is installed and for which the bundle holds a model, if
             ``auto``.
+        options: What is written beside the masks.
+        previews: Whether a contact sheet is drawn for each patient.
         say: Gets a line for each patient.
 
     Raises:
         GliosegError: If the bundle is unusable, an input holds no patient, or the output would fall among pictures.
     """
     started = time.perf_counter()
-    folders = [folder for path in inputs for folder in find_patient_folders(path)]
-    _check_output(folders, out)
+    found = find_sources(inputs, sequences)
+    for source in found.sources:
+        source.check_output(out)
     predictor = Predictor.from_bundle(model, backend=backend, device=device, precision=precision)
-    results, failures = [], {}
-    for number, folder in enumerate(folders, start=1):
+    results, failures = [], dict(found.failures)
+    for line in _failures_in_words(found):
+        say(line)
+    for number, source in enumerate(found.sources, start=len(found.failures) + 1):
+        place = f"[{number}/{len(found.failures) + len(found.sources)}]"
         try:
-            result = _predict_patient(predictor, folder, out)
+            result = _predict_patient(predictor, source, out, options or OutputOptions(), previews)
         except GliosegError as error:
-            failures[folder.name] = str(error)
-            say(f"[{number}/{len(folders)}] {folder.name}: skipped, {error}")
+            failures[source.patient] = str(error)
+            say(f"{place} {source.patient}: skipped, {error}")
         else:
             results.append(result)
-            say(f"[{number}/{len(folders)}] {_in_words(result)}")
+            say(f"{place} {_in_words(result)}")
     manifest = _manifest(predictor, model, results, failures, time.perf_counter() - started)
     write_text_atomically(out / MEASUREMENTS, _as_csv(results))
     write_text_atomically(out / MANIFEST, json.dumps(manifest, indent=2) + "\n")
     return PredictionRun(tuple(results), failures, manifest)
 
 
-def _predict_patient(predictor: Predictor, folder: Path, out: Path) -> PatientResult:
+def predict_study(
+    url: str, study_uid: str, model: Path, out: Path, *, say: Callable[[str], None] = lambda line: None, **settings: Any
+) -> PredictionRun:
+    """Fetch an examination from a DICOMweb archive, predict it, and store segmentation, report and overlay there.
+
+    Args:
+        url: The archive's DICOMweb root.
+        study_uid: The examination.
+        model: The bundle's folder.
+        out: As for :func:`predict`; the results stay there too.
+        say: Gets a line for each step.
+        settings: As for :func:`predict`.
+
+    Raises:
+        GliosegError: If the archive cannot be reached or refuses, or as :func:`predict`; then nothing is stored.
+    """
+    from glioseg.archive.dicomweb import fetch_study, store_files
+
+    with tempfile.TemporaryDirectory() as folder:
+        scans = Path(folder) / "scans"
+        fetch_study(url, study_uid, scans, say=say)
+        run = predict([scans], model, out, say=say, **settings)
+    written = [out / name for result in run.results for name in result.files if name.endswith(".dcm")]
+    if written:
+        say(f"{store_files(url, written)} objects stored in {url}")
+    return run
+
+
+def _predict_patient(
+    predictor: Predictor, source: PatientSource, out: Path, options: OutputOptions, previews: bool
+) -> PatientResult:
     began = time.perf_counter()
-    files: PatientFiles = find_slices(folder, masks=False)
-    volume, _ = read_patient(files)
-    mask = predictor.mask(volume)
-    written = _write_mask(mask, out)
-    return _result(volume, mask, written, time.perf_counter() - began)
+    read = source.read()
+    result, remarks = _result(predictor, source, read)
+    written = source.write(result, out, options)
+    if previews:
+        # Drawing takes a second of imports, which a run without previews is spared.
+        from glioseg.report.contact_sheet import write_contact_sheet
 
-
-def _write_mask(mask: Mask, out: Path) -> list[str]:
-    names = [f"{mask.patient}/{name}_mask.tif" for name in mask.slice_names]
-    for name, inside in zip(names, mask.voxels, strict=True):
-        write_mask_slice(out / name, inside)
-    return names
-
-
-def _result(volume: Volume, mask: Mask, written: Sequence[str], seconds: float) -> PatientResult:
+        written.append(f"{source.patient}_sheet.png")
+        write_contact_sheet(out / written[-1], read.volume, result.mask, result.measurement)
     return PatientResult(
-        patient=volume.patient,
-        slices=len(mask.voxels),
-        tumour_slices=int(mask.voxels.any(axis=(1, 2)).sum()),
-        tumour_voxels=int(mask.voxels.sum()),
-        missing_sequences=volume.missing_sequences(),
-        seconds=round(seconds, 3),
+        measurement=result.measurement,
+        missing_sequences=read.volume.missing_sequences(),
+        remarks=(*read.remarks, *remarks),
+        seconds=round(time.perf_counter() - began, 3),
         files=tuple(written),
     )
 
 
-def _check_output(folders: Sequence[Path], out: Path) -> None:
-    """Refuse to write masks where pictures lie: the masks beside them are the truth."""
-    if not folders:
-        raise GliosegError("there is nothing to predict", expected="one folder or more in the dataset's layout")
-    names = [folder.name for folder in folders]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise GliosegError(f"patient {twice[0]} is given twice", remedy="Predict the two folders one after the other")
-    for name in names:
-        if any(not path.stem.endswith("_mask") for path in (out / name).glob("*.[tT][iI][fF]*")):
-            raise GliosegError(
-                f"--out {out} holds the pictures of {name}, whose masks would be overwritten",
-                remedy="Name another folder for the results",
-            )
+def _result(predictor: Predictor, source: PatientSource, read: ReadPatient) -> tuple[Result, tuple[str, ...]]:
+    volume, remarks = read.volume, ()
+    if source.is_dataset:
+        probabilities = predictor.probabilities(volume)
+        inside = cut_mask(probabilities, predictor.contract.postprocessing)
+        mask = Mask(volume.patient, inside, slice_names=volume.slice_names, affine=volume.affine)
+    else:
+        foreign = predict_foreign(predictor, volume)
+        probabilities, mask, remarks = foreign.probabilities, foreign.mask, foreign.remarks
+    contract = predictor.contract
+    title = f"glioseg {find_network(contract.network).title} {contract.width}"
+    measurement = measure_mask(mask, volume)
+    return Result(volume, mask, probabilities, measurement, title, contract.weights_sha256), remarks
+
+
+def _failures_in_words(found: FoundPatients) -> list[str]:
+    total = len(found.failures) + len(found.sources)
+    return [f"[{n}/{total}] {name}: skipped, {why}" for n, (name, why) in enumerate(found.failures.items(), start=1)]
 
 
 def _in_words(result: PatientResult) -> str:
+    whole = result.measurement.whole
     missing = f", without {' and '.join(result.missing_sequences)}" if result.missing_sequences else ""
-    found = f"tumour on {result.tumour_slices} of {result.slices} slices" if result.tumour_slices else "no tumour found"
+    volume = f", {whole.volume_ml:.1f} ml" if whole.volume_ml else ""
+    where = f"tumour on {whole.tumour_slices} of {result.measurement.slices} slices{volume}"
+    found = where if whole.voxels else "no tumour found"
     return f"{result.patient}: {found}{missing} ({result.seconds:.1f} s)"
 
 
@@ -182,15 +235,15 @@ def _manifest(
         "precision": predictor.backend.precision,
         "seconds": round(seconds, 3),
         "peak_memory_mb": round(peak_memory_mb()),
-        "patients": [{**result.as_row(), "seconds": result.seconds, "files": result.files} for result in results],
+        "patients": [result.as_json() for result in results],
         "failures": failures,
     }
 
 
 def _as_csv(results: Sequence[PatientResult]) -> str:
     buffer = io.StringIO()
-    columns = PatientResult("", 0, 0, 0, (), 0.0, ()).as_row().keys()
-    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
+    nobody = PatientResult(measure_mask(Mask("", np.zeros((1, 1, 1), np.bool_))), (), (), 0.0, ())
+    writer = csv.DictWriter(buffer, nobody.as_row().keys(), lineterminator="\n")
     writer.writeheader()
     writer.writerows(result.as_row() for result in results)
     return buffer.getvalue()

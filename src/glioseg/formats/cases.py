@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glioseg.errors import GliosegError
-from glioseg.formats.detect import detect
+from glioseg.formats.detect import PICTURE_SUFFIXES, detect
 from glioseg.formats.nifti import read_nifti
 from glioseg.formats.nrrd import read_nrrd
 from glioseg.formats.sequences import TITLES, is_folder_of_one_sequence, is_other_picture, patient_of, role_of
 from glioseg.scan import Scan
 from glioseg.volume import CHANNELS
 
-SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr")
 _SEGMENTATION = ".seg.nrrd"
 # Folders between a patient and the pictures that tell neither.
 _PLAIN_FOLDERS = ("anat", "nifti", "nii", "nrrd")
@@ -78,7 +77,7 @@ def find_cases(path: Path) -> FoundCases:
     if not cases and not failures:
         raise GliosegError(
             f"{path} holds no scan",
-            expected=f"a FLAIR in a file *{', *'.join(SUFFIXES)}",
+            expected=f"a FLAIR in a file *{', *'.join(PICTURE_SUFFIXES)}",
             remedy="Give a folder whose file names tell the sequence, or a file with --flair",
         )
     return FoundCases(tuple(sorted(cases, key=lambda case: case.patient)), failures)
@@ -167,7 +166,7 @@ def _by_owner(root: Path) -> dict[str, list[Path]]:
 
 def _is_picture(name: str) -> bool:
     name = name.lower()
-    return name.endswith(SUFFIXES) and not name.endswith(_SEGMENTATION) and not name.startswith(".")
+    return name.endswith(PICTURE_SUFFIXES) and not name.endswith(_SEGMENTATION) and not name.startswith(".")
 
 
 def _owner(folder: Path, root: Path) -> str:

@@ -13,6 +13,9 @@ from glioseg.errors import GliosegError
 Kind = Literal["tif", "nifti", "nrrd", "dicom", "zip"]
 
 KINDS: tuple[Kind, ...] = ("tif", "nifti", "nrrd", "dicom", "zip")
+PICTURE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr")
+"""Names of files that hold one sequence each."""
+
 _LENGTH = 544
 _TIF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")

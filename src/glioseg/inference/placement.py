@@ -20,10 +20,8 @@ BRAIN_HEIGHT_PX = 190.0
 """Rows that a brain fills in the dataset: the median over its patients."""
 FITTING_PX = (150.0, 235.0)
 """Brains of the dataset lie between; a brain between is left as it is."""
-FITTING_FRAME_PX = 320
-"""Slices of more rows or columns are brought to size even where the brain fits."""
 FRAME_PX = 256
-"""Rows and columns of a placed slice; more where the head would not fit."""
+"""Rows and columns of a placed slice. Larger slices are cut to it around the brain, which always fits."""
 SQUARE = 0.03
 """Pixels whose sides differ by a smaller share count as square."""
 
@@ -109,12 +107,12 @@ def find_placement(volume: Volume) -> Placement:
     ratio = _row_to_column(volume, view)
     extent = head_extent(axial, ratio)
     rows, columns = axial.voxels.shape[1:3]
-    fits = FITTING_PX[0] <= extent.brain_rows <= FITTING_PX[1] and max(rows, columns) <= FITTING_FRAME_PX
+    fits = FITTING_PX[0] <= extent.brain_rows <= FITTING_PX[1] and max(rows, columns) <= FRAME_PX
     if fits and abs(ratio - 1) < SQUARE:
         return Placement(view, (1.0, 1.0), ((rows - 1) / 2, (columns - 1) / 2), None, extent)
     scale = BRAIN_HEIGHT_PX / extent.brain_rows
     scales = (scale, scale / ratio)
-    return Placement(view, scales, extent.centre, _frame(extent, scales), extent)
+    return Placement(view, scales, extent.centre, (FRAME_PX, FRAME_PX), extent)
 
 
 def _row_to_column(volume: Volume, view: AxialView) -> float:
@@ -123,13 +121,3 @@ def _row_to_column(volume: Volume, view: AxialView) -> float:
         return 1.0
     _, rows_mm, columns_mm = spacing_mm(axial_affine(volume.affine, volume.voxels.shape, view))
     return float(rows_mm / columns_mm)
-
-
-def _frame(extent: HeadExtent, scales: tuple[float, float]) -> tuple[int, int]:
-    """Rows and columns that hold the whole head around its brain's middle, in multiples of 32."""
-    reach = [
-        2 * scale * max(centre - low, high - centre) + 1
-        for scale, centre, (low, high) in zip(scales, extent.centre, extent.head, strict=True)
-    ]
-    rows, columns = (max(FRAME_PX, 32 * int(np.ceil(pixels / 32))) for pixels in reach)
-    return rows, columns

@@ -1,0 +1,92 @@
+"""A patient of DICOM series: results are DICOM objects that name their source pictures."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from glioseg.errors import GliosegError
+from glioseg.formats.assemble import assemble
+from glioseg.formats.dicom_choice import choose_series
+from glioseg.formats.dicom_origin import Algorithm
+from glioseg.formats.dicom_report import ReportedMeasurements
+from glioseg.formats.dicom_results import write_dicom_results
+from glioseg.formats.dicom_series import DicomSeries, find_series, read_series
+from glioseg.formats.nifti import write_nifti_mask, write_nifti_probability
+from glioseg.measurement.measure import Measurement
+from glioseg.patients.source import OutputOptions, ReadPatient, Result
+from glioseg.scan import Scan
+
+
+@dataclass(frozen=True)
+class DicomPatient:
+    """An examination's series, listed by their headers.
+
+    Attributes:
+        path: The folder or zip.
+        found: Its series.
+        named: Series by role, as the user named them.
+    """
+
+    path: Path
+    found: Sequence[DicomSeries] = field(repr=False)
+    named: Mapping[str, str] = field(default_factory=dict)
+    is_dataset: bool = False
+
+    @classmethod
+    def at(cls, path: Path, named: Mapping[str, str]) -> "DicomPatient":
+        """List the series of a folder or zip; raises as :func:`glioseg.formats.dicom_series.find_series`."""
+        return cls(path, find_series(path), named)
+
+    @property
+    def patient(self) -> str:
+        """The header's PatientID, fit for a file name."""
+        return self.found[0].patient
+
+    def read(self) -> ReadPatient:
+        """Read the chosen series and bring them onto the FLAIR's grid."""
+        chosen = self._chosen()
+        scans = {role: read_series(series) for role, series in chosen.items()}
+        assembly = assemble(self.patient, scans)
+        used = ", ".join(f"{role}: {series.name}" for role, series in chosen.items())
+        return ReadPatient(assembly.volume, (f"Read {used}.", *assembly.remarks))
+
+    def check_output(self, out: Path) -> None:
+        """Refuse to write among the source files, which would be read as one of them next time."""
+        if out.resolve() == self.path.resolve() or self.path.resolve() in out.resolve().parents:
+            raise GliosegError(
+                f"--out {out} lies within the scans of {self.patient}", remedy="Name another folder for the results"
+            )
+
+    def write(self, result: Result, out: Path, options: OutputOptions) -> list[str]:
+        """Write segmentation, report and overlay, and NIfTI where wished."""
+        volume = result.volume
+        scan = Scan(self.patient, volume.channel("flair").astype("float32"), affine=volume.affine)
+        algorithm = Algorithm(result.model, result.model_version)
+        paths = write_dicom_results(
+            out,
+            scan,
+            result.mask,
+            self._chosen()["flair"],
+            algorithm,
+            _reported(result.measurement),
+            overlay=options.overlay,
+        )
+        if options.nifti:
+            paths.append(out / f"{self.patient}_mask.nii.gz")
+            write_nifti_mask(paths[-1], result.mask)
+        if options.probabilities:
+            paths.append(out / f"{self.patient}_probability.nii.gz")
+            write_nifti_probability(paths[-1], result.probabilities, result.mask.affine)
+        return [str(path.relative_to(out)) for path in paths]
+
+    def _chosen(self) -> dict[str, DicomSeries]:
+        return choose_series(self.found, self.named)
+
+
+def _reported(measurement: Measurement) -> ReportedMeasurements | None:
+    whole = measurement.whole
+    if whole.volume_ml is None:
+        return None
+    return ReportedMeasurements(
+        whole.volume_ml, long_axis_mm=whole.longest_diameter_mm, short_axis_mm=whole.perpendicular_diameter_mm
+    )

@@ -1,0 +1,84 @@
+"""What every source of a patient's scan can do: be read, and take a result in its own format."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glioseg.measurement.measure import Measurement
+from glioseg.volume import Mask, Volume
+
+
+@dataclass(frozen=True)
+class ReadPatient:
+    """A patient as read.
+
+    Attributes:
+        volume: On the FLAIR's own grid.
+        remarks: What a user should know of the files, a sentence each.
+    """
+
+    volume: Volume
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Result:
+    """What is written for a patient.
+
+    Attributes:
+        volume: What was read.
+        mask: On its grid.
+        probabilities: Likewise, shape (slice, row, column).
+        measurement: Of the mask.
+        model: The network in words, for formats that name it.
+        model_version: The hash of its weights.
+    """
+
+    volume: Volume
+    mask: Mask
+    probabilities: NDArray[np.float32] = field(repr=False)
+    measurement: Measurement
+    model: str
+    model_version: str
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """What is written beside the mask.
+
+    Attributes:
+        probabilities: The probabilities as NIfTI.
+        nifti: For DICOM, the mask as NIfTI too.
+        overlay: For DICOM, copies of the slices with the outline.
+    """
+
+    probabilities: bool = False
+    nifti: bool = False
+    overlay: bool = True
+
+
+class PatientSource(Protocol):
+    """One patient of an input.
+
+    Attributes:
+        patient: The identifier that names results.
+        is_dataset: Whether the slices are the dataset's own kind of picture, to be predicted as they are.
+    """
+
+    @property
+    def patient(self) -> str: ...  # noqa: D102
+
+    @property
+    def is_dataset(self) -> bool: ...  # noqa: D102
+
+    def read(self) -> ReadPatient:
+        """Read the scan; raises GliosegError where a file is unusable."""
+
+    def check_output(self, out: Path) -> None:
+        """Refuse a folder in which writing would replace what is not ours; raises GliosegError."""
+
+    def write(self, result: Result, out: Path, options: OutputOptions) -> list[str]:
+        """Write the result below a folder, and name the files relative to it."""

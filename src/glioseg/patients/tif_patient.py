@@ -1,0 +1,47 @@
+"""A patient of the dataset's layout: a folder of slices in, a folder of mask slices out."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from glioseg.dataset.lgg import find_slices, read_patient
+from glioseg.errors import GliosegError
+from glioseg.formats.nifti import write_nifti_probability
+from glioseg.formats.tif import write_mask_slice
+from glioseg.patients.source import OutputOptions, ReadPatient, Result
+
+
+@dataclass(frozen=True)
+class TifPatient:
+    """A patient's folder; masks in it are not looked at."""
+
+    folder: Path
+    is_dataset: bool = True
+
+    @property
+    def patient(self) -> str:
+        """The folder's name."""
+        return self.folder.name
+
+    def read(self) -> ReadPatient:
+        """Read the slices in the order of their numbers."""
+        volume, _ = read_patient(find_slices(self.folder, masks=False))
+        return ReadPatient(volume)
+
+    def check_output(self, out: Path) -> None:
+        """Refuse to write masks where pictures lie: the masks beside them are the truth."""
+        if any(not path.stem.endswith("_mask") for path in (out / self.patient).glob("*.[tT][iI][fF]*")):
+            raise GliosegError(
+                f"--out {out} holds the pictures of {self.patient}, whose masks would be overwritten",
+                remedy="Name another folder for the results",
+            )
+
+    def write(self, result: Result, out: Path, options: OutputOptions) -> list[str]:
+        """Write ``<patient>/<slice>_mask.tif`` for every slice."""
+        mask = result.mask
+        names = [f"{self.patient}/{name}_mask.tif" for name in mask.slice_names]
+        for name, inside in zip(names, mask.voxels, strict=True):
+            write_mask_slice(out / name, inside)
+        if options.probabilities:
+            names.append(f"{self.patient}_probability.nii.gz")
+            write_nifti_probability(out / names[-1], result.probabilities, None)
+        return names
