@@ -19,6 +19,11 @@ flair.nrrd
 FLAIR.nii
 rFLAIR.nii
 T2_FLAIR.nhdr
+T2W_FLAIR
+FLAIR_longTR
+3D_Brain_VIEW_FLAIR_SHC
+Ax Flair irFSE H
+flair_blade_tra
 t2flair.nii.gz
 T2-FLAIR
 AX FLAIR
@@ -101,6 +106,14 @@ T1 -C
 T1 tra vor KM
 T1 ohne KM
 T1 sans gado
+sT1W_3D_TFE
+T1W_FFE
+AX T1 THRU POST FOSSA
+T1_resampled_to_FLAIR
+T1_in_FLAIR
+IR-FSPGR
+T1 NO GAD
+AX T1 PRE-CONTRAST
 """
 POST = """
 BraTS21_00001_t1ce.nii.gz
@@ -151,6 +164,15 @@ contrast enhanced T1
 3D T1 TFE CE
 preop_t1ce
 T1 post op +C
+T1 2 mm POST
+t1_2_post.nii.gz
+T1_reg_post.nii.gz
+T1_resampled_post
+sT1W_3D_TFE_Gd
++C AX T1
+AX T1 POST GD FLAIR
+T1W_SE_GD
+FSPGR BRAVO +C
 t1ce_to_flair.nii.gz
 """
 OTHER = """
@@ -200,6 +222,7 @@ volume_0001.nrrd
 IM000001
 brain
 AX PD
+B-TFE
 T1 PRE AND POST GAD
 T1 W/WO CONTRAST
 T1 without and with contrast

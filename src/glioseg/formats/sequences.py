@@ -20,7 +20,7 @@ _SPELLINGS = tuple(
         (r"(?:^|(?<=_))(?:sub|ses|run|space|res|rec|echo|part|chunk)-[^_]*", " "),
         (r"[_.]", " "),
         # Before and after an operation, not before and after contrast.
-        (r"\b(pre|post)[ -]*(op|surg|rt\b|radi|treat|ther|resec|chemo|biops|interv|tx\b)\w*", " "),
+        (r"\b(pre|post)[ -]*(op|surg|rt\b|radi|treat|ther|resec|chemo|biops|interv|fossa|tx\b)\w*", " "),
         (r"\bw ?/ ?wo\b", " with without "),
         (r"\bw/o\b", " without "),
         (r"\bt([12]) ?\*", " t2star "),
@@ -39,10 +39,12 @@ _ASIDE = (
 )
 _CONTRAST_SUFFIX = "c|ce|cm|wce|gd|gad|gado|km|post|postc|postgd|postgad|postcontrast|contrast|enh|enhanced"
 _NATIVE_SUFFIX = "n|nat|native|nativ|pre|prec|pregd|pregad|precontrast|nc"
-_T1_KIND = "mprage|memprage|mp2rage|bravo|spgr|fspgr|vibe|tfe"
+# Always T1-weighted, and T1-weighted where the name says so.
+_T1_KIND = "mprage|memprage|mp2rage|bravo|spgr|fspgr"
+_SOMETIMES_T1 = "vibe|tfe|ffe"
 _T1 = re.compile(
-    rf"r?(?:{_ASIDE})*(?P<prefix>c|ce|gd|gad)?t1(?:w|wi|weighted)?"
-    rf"(?:(?P<contrast>{_CONTRAST_SUFFIX})|(?P<native>{_NATIVE_SUFFIX}))?(?:{_ASIDE}|{_T1_KIND}|flair)*"
+    rf"[rs]?(?:{_ASIDE})*(?P<prefix>c|ce|gd|gad)?t1(?:w|wi|weighted)?"
+    rf"(?:(?P<contrast>{_CONTRAST_SUFFIX})|(?P<native>{_NATIVE_SUFFIX}))?(?:{_ASIDE}|{_T1_KIND}|{_SOMETIMES_T1}|flair)*"
     rf"|(?:{_ASIDE})*(?:{_T1_KIND})(?:{_ASIDE})*"
 )
 _T2 = re.compile(rf"(?:{_ASIDE})*t2(?!star|flair)\w*")
@@ -121,9 +123,15 @@ def _words(text: str) -> list[str]:
     words = _WORD.findall(text)
     for place, word in enumerate(words):
         # "FLAIR_to_T1", "T1_reg_FLAIR": what comes first is the picture, what follows only lends its grid.
-        if _ON_THE_GRID_OF.fullmatch(word) and any(_is_sequence(before) for before in words[:place]):
+        lends = _ON_THE_GRID_OF.fullmatch(word) and _leads_to_sequence(words[place + 1 :])
+        if lends and any(_is_sequence(before) for before in words[:place]):
             return words[:place]
     return words
+
+
+def _leads_to_sequence(words: list[str]) -> bool:
+    follows = next((word for word in words if not _ON_THE_GRID_OF.fullmatch(word)), "")
+    return _is_sequence(follows)
 
 
 def _contrast_of(words: list[str], t1: list[int]) -> Role | None:
