@@ -211,7 +211,8 @@ def test_a_patient_given_twice_is_refused(few_slices: Path, untrained_bundle: Pa
 @pytest.mark.parametrize("given", ["none", "missing", "empty"])
 def test_no_patients_are_an_error(untrained_bundle: Path, tmp_path: Path, given: str) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(GliosegError, match="nothing to predict" if given == "none" else f"{given} holds no patient"):
+    messages = {"none": "nothing to predict", "missing": "missing does not exist", "empty": "empty holds no patient"}
+    with pytest.raises(GliosegError, match=messages[given]):
         predict([] if given == "none" else [tmp_path / given], untrained_bundle, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
