@@ -148,17 +148,19 @@ def _plane_lines(region: NDArray[np.bool_], frame: NDArray[np.float64]) -> _Plan
 def _longest_chord(polygon: NDArray[np.float64], direction: NDArray[np.float64]) -> NDArray[np.float64]:
     """The ends, shape (2, 2), of the longest chord of a convex polygon at right angles to a direction.
 
-    How long the chord is changes linearly between vertices, so the longest one runs through a vertex.
+    How long the chord is changes linearly between vertices, so the longest one runs through a vertex; between parallel
+    sides, where many are equally long, the middle one is taken.
     """
     normal = np.array([-direction[1], direction[0]])
     along, across = polygon @ direction, polygon @ normal
     turned = np.roll(np.arange(len(polygon)), -int(along.argmin()))
     middle = int(along[turned].argmax())
     one_side, other_side = turned[: middle + 1], np.append(turned[middle:], turned[0])[::-1]
-    low = np.interp(along, along[one_side], across[one_side])
-    high = np.interp(along, along[other_side], across[other_side])
-    at = int(np.abs(high - low).argmax())
-    return along[at] * direction + np.array([[low[at]], [high[at]]]) * normal
+    sides = [(along[side], across[side]) for side in (one_side, other_side)]
+    lengths = np.abs(np.interp(along, *sides[0]) - np.interp(along, *sides[1]))
+    longest = along[lengths >= lengths.max() * (1 - _EQUAL)]
+    at = (longest.min() + longest.max()) / 2
+    return at * direction + np.array([[np.interp(at, *side)] for side in sides]) * normal
 
 
 def _is_larger(found: _PlaneLines, best: _PlaneLines) -> bool:

@@ -130,7 +130,7 @@ def slices_to_show(
 def brain_window(voxels: NDArray[np.uint8] | NDArray[np.float32]) -> tuple[float, float]:
     """The intensities shown as black and as white, by what lies deeper in the head than the scalp.
 
-    Black is its darkest percentile; white is set so that most of the brain is of a middle grey, in every patient.
+    Black is what is darkest outside the background; white makes the brain a middle grey in every patient.
 
     Args:
         voxels: One sequence, shape (slice, row, column); some of its slices stand for all.
@@ -143,8 +143,8 @@ def brain_window(voxels: NDArray[np.uint8] | NDArray[np.float32]) -> tuple[float
     brain = some[np.stack(deep)]
     if brain.size == 0:
         return whole
-    dark, middle = np.percentile(brain, (1, 50))
-    return float(dark), float(max(dark + BRIGHTEST * (middle - dark), dark + 1e-6))
+    dark = whole[0]
+    return dark, max(dark + BRIGHTEST * (float(np.median(brain)) - dark), dark + 1e-6)
 
 
 def _hang(volume: Volume, mask: Mask) -> _Hung:
@@ -193,8 +193,10 @@ def _tile(hung: _Hung, role: str, index: int, measured: Measurement, is_largest:
 
 
 def _in_view(line: Line, into_view: NDArray[np.float64]) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Its ends in rows and columns, in an order and to a precision that leave nothing to chance."""
     ends = np.array(line.ends) @ into_view[:3, :3].T + into_view[:3, 3]
-    return (float(ends[0, 1]), float(ends[0, 2])), (float(ends[1, 1]), float(ends[1, 2]))
+    first, second = sorted((round(float(row), 4), round(float(column), 4)) for _, row, column in ends)
+    return first, second
 
 
 def _volume_in_words(measured: Measurement) -> str:
