@@ -139,7 +139,7 @@ def _plane_lines(region: NDArray[np.bool_], frame: NDArray[np.float64]) -> _Plan
     for first, second in pairs:
         direction = (placed[second] - placed[first]) / longest
         across = _longest_chord(placed, direction)
-        ends = np.linalg.solve(frame, across.T).T
+        ends = np.asarray(np.linalg.solve(frame, across.T).T, np.float64)
         length = float(np.linalg.norm(across[1] - across[0]))
         candidates.append(_PlaneLines(corners[[first, second]], ends, (float(longest), length)))
     return max(candidates, key=lambda lines: round(lines.lengths[1], 6))

@@ -40,7 +40,7 @@ def head_middle_x_mm(
     """
     axis = axial_view(affine).axes[0]
     chosen = np.flatnonzero(np.moveaxis(tumour, axis, 0).any(axis=(1, 2)))
-    slab = np.take(intensities, chosen, axis=axis)
+    slab = np.take(intensities, chosen, axis=axis).astype(np.float32)
     dark, bright = float(slab.min()), float(np.percentile(slab, 99))
     head = slab > dark + _HEAD_LEVEL * (bright - dark)
     if bright <= dark or not head.any():
