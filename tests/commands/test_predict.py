@@ -77,20 +77,26 @@ def test_the_measurements_have_a_row_for_each_patient(few_slices: Path, untraine
         assert row["missing_sequences"] == " ".join(volume.missing_sequences())
 
 
-@pytest.mark.parametrize("threshold", [0.4325, 0.9])
-def test_the_volume_is_unknown_and_never_zero(
-    few_slices: Path, untrained_bundle: Path, tmp_path: Path, threshold: float
+def test_a_volume_without_spacing_is_unknown_and_never_zero(
+    few_slices: Path, untrained_bundle: Path, tmp_path: Path
 ) -> None:
-    """Also where no tumour is found: without a voxel's size nothing is known of millilitres."""
-    model = copy_with_threshold(untrained_bundle, tmp_path / "bundle", threshold)
-    run = predict([few_slices], model, tmp_path / "out")
-    assert all((result.measurement.whole.voxels == 0) == (threshold == 0.9) for result in run.results)
+    run = predict([few_slices], untrained_bundle, tmp_path / "out")
+    assert all(result.measurement.whole.voxels > 0 for result in run.results)
     for row in rows(tmp_path / "out"):
         assert row["volume_ml"] == ""
         assert "volume_ml" in row["unknown"]
     for entry in json.loads((tmp_path / "out" / "run.json").read_text())["patients"]:
         assert entry["volume_ml"] is None
         assert entry["unknown"]["volume_ml"]
+
+
+def test_where_no_tumour_is_found_its_volume_is_zero_whatever_the_spacing(
+    few_slices: Path, untrained_bundle: Path, tmp_path: Path
+) -> None:
+    model = copy_with_threshold(untrained_bundle, tmp_path / "bundle", 0.9)
+    run = predict([few_slices], model, tmp_path / "out")
+    assert all(result.measurement.whole.voxels == 0 for result in run.results)
+    assert {row["volume_ml"] for row in rows(tmp_path / "out")} == {"0.0"}
 
 
 def test_missing_sequences_are_told(phantom_data: Path, untrained_bundle: Path, tmp_path: Path) -> None:

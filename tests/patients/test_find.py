@@ -77,7 +77,7 @@ def test_files_may_be_named_one_by_one(tmp_path: Path) -> None:
         ([], {"pre": "a.nii"}, "nothing to predict"),
         (["nifti"], {"flair": "3"}, "names a series of DICOM"),
         (["nowhere"], {}, "nowhere does not exist"),
-        (["nifti/A_flair.nii.gz", "nifti"], {}, "patient A is given twice"),
+        (["nifti/A_flair.nii.gz", "nifti/A_flair.nii.gz"], {}, "patient A is given twice"),
         (["slice.tif"], {}, "is a single slice"),
     ],
 )
