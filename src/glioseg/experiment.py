@@ -30,6 +30,7 @@ from glioseg.training.config import TrainingConfig
 from glioseg.training.engine import train_network
 from glioseg.training.run_folder import RunFolder
 from glioseg.training.selection import choose_postprocessing
+from glioseg.training.stand_in_validation import stand_in_dice
 from glioseg.training.validation import validation_probabilities
 from glioseg.volume import Mask, Volume
 
@@ -105,6 +106,9 @@ def train_and_score(
     patients, part = _scored_part(split)
     masks = {patient: predictor.mask(store.volume(patient)) for patient in patients}
     scores = Scores(tuple(_scored(masks[patient], store) for patient in patients))
+    if config.validation.stand_in:
+        stand_ins = stand_in_dice(predictor, store, split.validation)
+        write_text_atomically(folder.stand_in, json.dumps(stand_ins, indent=2) + "\n")
     cost = _cost(trained.network, trained.state, config, folder.bundle, store.volume(patients[0])) if patients else None
     _save_masks(folder.masks, masks)
     write_text_atomically(folder.bundle / CARD, write_card(contract, split.train, scores, part))

@@ -56,7 +56,7 @@ class PatientResult:
         return {
             **self.measurement.as_row(),
             "missing_sequences": " ".join(self.missing_sequences),
-            "remarks": " ".join(self.remarks),
+            "remarks": "; ".join(remark.rstrip(".") for remark in self.remarks),
         }
 
     def as_json(self) -> dict[str, Any]:

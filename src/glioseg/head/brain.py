@@ -13,6 +13,8 @@ from glioseg.volume import Volume
 
 CORE_DEPTH_PX = 35
 """Deeper than this lies brain, in slices of the dataset's size: its intensity is the measure for the rest."""
+RIM_PX = 14
+"""Scalp with its fat reaches about so deep."""
 SCALP_PX = 7
 """Nearer to the edge than this lies no brain."""
 OPENING_PX = 5
@@ -41,7 +43,9 @@ def brain_mask(volume: Volume, depth_px: NDArray[np.uint8]) -> NDArray[np.bool_]
     if not core.any():
         return np.zeros(core.shape, np.bool_)
     level, level_pre = float(np.median(flair[core])), float(np.median(pre[core]))
-    fat = (flair > FAT * level) & (pre > FAT * level_pre)
+    # Where T1 was not taken, a tumour is as bright as fat in both; so near its rim alone the head holds fat.
+    rim = depth_px <= (RIM_PX if "pre" in volume.missing_sequences() else CORE_DEPTH_PX)
+    fat = (flair > FAT * level) & (pre > FAT * level_pre) & rim
     candidate = (flair > DARKEST * level) & (depth_px > SCALP_PX) & ~fat
     opened = _opened(candidate, core)
     kept = opened & (flair > DARKEST_KEPT * level) & (depth_px > SCALP_PX)

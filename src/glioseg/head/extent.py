@@ -19,7 +19,7 @@ HEAD_ABOVE = 10.0
 """FLAIR above this belongs to the head, of intensities between 0 and 255."""
 SCALP_PX, SKULL_PX, INSIDE_PX = (2, 9), (4, 17), (20, 31)
 """Depths at which scalp, skull and brain are sought."""
-BRIGHTEST_RIM, DARKEST_RIM = 1.25, 0.6
+BRIGHTEST_RIM, DARKEST_RIM = 1.35, 0.7
 """The rim of a stripped brain is never brighter than the first share of its inside, as scalp is, nor darker than the
 second, as skull is."""
 PLAUSIBLE_BRAIN_ROWS = (0.6, 1.0)
@@ -92,7 +92,8 @@ def rim_profile(volume: Volume, depth_px: NDArray[np.uint8]) -> NDArray[np.float
     low, high = np.percentile(present, [40, 75]).astype(int)
     depth, flair = depth_px[low : high + 1], volume.channel("flair")[low : high + 1]
     inside = max(float(np.median(flair[depth >= INSIDE_PX[0]])), 1e-6)
-    means = ndimage.mean(flair.astype(np.float64), depth, np.arange(INSIDE_PX[1]))
+    with np.errstate(invalid="ignore"):
+        means = ndimage.mean(flair.astype(np.float64), depth, np.arange(INSIDE_PX[1]))
     return np.nan_to_num(np.asarray(means), nan=1.0) / inside
 
 

@@ -18,7 +18,7 @@ from glioseg.volume import Volume
 
 BRAIN_HEIGHT_PX = 190.0
 """Rows that a brain fills in the dataset: the median over its patients."""
-FITTING_PX = (150.0, 235.0)
+FITTING_PX = (150.0, 245.0)
 """Brains of the dataset lie between; a brain between is left as it is."""
 FRAME_PX = 256
 """Rows and columns of a placed slice. Larger slices are cut to it around the brain, which always fits."""

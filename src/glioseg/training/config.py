@@ -145,10 +145,13 @@ class Validation(_Settings):
     Attributes:
         every_epochs: Epochs from one validation to the next; the last epoch is always validated.
         flip: Whether prediction averages a slice and its left-right mirror image; goes into the contract.
+        stand_in: Whether the validation patients are also predicted, at the end, as scans from elsewhere: stripped,
+            turned, in another size and contrast, with fewer sequences. ``RUN/stand_in.json`` holds the scores.
     """
 
     every_epochs: int = Field(5, ge=1)
     flip: bool = True
+    stand_in: bool = False
 
 
 def _number_as_text(value: Any) -> Any:

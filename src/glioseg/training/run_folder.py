@@ -37,6 +37,11 @@ class RunFolder:
         return self.root / "checkpoint.pt"
 
     @property
+    def stand_in(self) -> Path:
+        """Dice of the validation patients' stand-ins for scans from elsewhere, by patient."""
+        return self.root / "stand_in.json"
+
+    @property
     def log(self) -> Path:
         """A row for each epoch, CSV."""
         return self.root / "log.csv"
