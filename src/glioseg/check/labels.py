@@ -49,8 +49,7 @@ def misplaced_masks(scan: CheckedScan, measures: SliceMeasures) -> Iterator[Find
     marked = np.flatnonzero(scan.masks.sum(axis=(1, 2)) >= FEWEST_PIXELS)
     inside = shrink(scan.masks[marked], SMALL)
     head = measures.head[marked]
-    depth = ndimage.distance_transform_edt(np.pad(head, ((0, 0), (1, 1), (1, 1))), sampling=(1e6, 1, 1))[:, 1:-1, 1:-1]
-    # Where the frame cuts the head, its surface is unknown; background beyond the frame only makes depths smaller.
+    depth = np.stack([ndimage.distance_transform_edt(slice_) for slice_ in head]) if len(head) else inside
     total = np.maximum(inside.sum(axis=(1, 2)), 1e-6)
     outside = (inside * ~head).sum(axis=(1, 2)) / total
     shallow = (inside * (depth < SURFACE_DEPTH * SMALL)).sum(axis=(1, 2)) / total
