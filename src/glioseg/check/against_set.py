@@ -1,14 +1,16 @@
 """What shows only when patients are compared: copies, leaks, and patients unlike all others."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glioseg.check.duplicates import Pair, find_pairs
-from glioseg.check.finding import Finding
+from glioseg.check.catalogue import Severity
+from glioseg.check.duplicates import find_pairs
+from glioseg.check.finding import Evidence, Finding
 from glioseg.check.orientation import find_orientations
 from glioseg.check.summary import PatientSummary
 from glioseg.dataset.lgg import case_of
@@ -21,20 +23,34 @@ OUTLIER_Z = 5.0
 SPREAD_FLOOR = 4.0
 """Grey levels below which the spread between patients is not taken seriously."""
 
-Match = tuple[int, int, str, str]
-"""A slice of one patient, one of the other, how they are alike, and the mirror between them."""
+LEAST_CORRELATION = 0.8
+
+Correlate = Callable[[str, int, str, int, str], float]
+"""The correlation of a slice of one patient with a mirror image of a slice of another: patient, slice, patient, slice,
+mirror."""
 
 
-def check_set(summaries: Sequence[PatientSummary], parts: Mapping[str, str]) -> Iterator[Finding]:
+@dataclass(frozen=True, order=True)
+class Match:
+    """Two slices that are the same picture: their numbers, the differing bits of their hashes, the mirror between."""
+
+    number: int
+    other: int
+    different_bits: int
+    mirror: str
+
+
+def check_set(summaries: Sequence[PatientSummary], parts: Mapping[str, str], correlate: Correlate) -> Iterator[Finding]:
     """Every finding between patients.
 
     Args:
         summaries: The patients.
         parts: Which part of a split each patient stands in; empty without a split.
+        correlate: Looks at the pictures of two slices whose hashes are alike.
     """
     yield from first_slices(summaries)
     yield from sizes(summaries)
-    yield from copies(summaries, parts)
+    yield from copies(summaries, parts, correlate)
     yield from shared_masks(summaries)
     yield from intensity_outliers(summaries)
     yield from orientations(summaries)
@@ -62,18 +78,21 @@ def sizes(summaries: Sequence[PatientSummary]) -> Iterator[Finding]:
             yield Finding("patient_size", f"the slices are {found}, those of most patients {most}", summary.patient)
 
 
-def copies(summaries: Sequence[PatientSummary], parts: Mapping[str, str]) -> Iterator[Finding]:
+def copies(summaries: Sequence[PatientSummary], parts: Mapping[str, str], correlate: Correlate) -> Iterator[Finding]:
     """Slices and whole patients that stand in the set twice, above all in two parts of a split."""
-    matches = _equal_slices(summaries)
-    for first, second, match in _alike_slices(summaries):
-        known = matches[first, second]
-        if not any(one[1] == match[1] for one in known):
-            known.append(match)
-    for (first, second), found in sorted(matches.items()):
-        yield from _copies_of_two(summaries[first], summaries[second], sorted(found), parts)
+    equal = _equal_slices(summaries)
+    alike = _alike_slices(summaries)
+    for first, second in sorted(equal.keys() | alike.keys()):
+        one, other = summaries[first], summaries[second]
+        matches = equal.get((first, second), [])
+        taken = {match.other for match in matches}
+        matches += [match for match in alike.get((first, second), []) if match.other not in taken]
+        correlation = _best_correlation(one, other, matches, correlate)
+        if correlation >= LEAST_CORRELATION:
+            yield _copies_of_two(one, other, sorted(matches), correlation, parts)
 
 
-def _equal_slices(summaries: Sequence[PatientSummary]) -> defaultdict[tuple[int, int], list[Match]]:
+def _equal_slices(summaries: Sequence[PatientSummary]) -> dict[tuple[int, int], list[Match]]:
     """By pair of patients, the slices that are equal bit for bit. A slice of many patients links them in a chain."""
     owners: defaultdict[bytes, list[tuple[int, int]]] = defaultdict(list)
     for place, summary in enumerate(summaries):
@@ -84,49 +103,55 @@ def _equal_slices(summaries: Sequence[PatientSummary]) -> defaultdict[tuple[int,
     for same in owners.values():
         for (first, number), (second, other) in pairwise(same):
             if first != second:
-                matches[first, second].append((number, other, "equal", ""))
-    return matches
+                matches[first, second].append(Match(number, other, 0, ""))
+    return dict(matches)
 
 
-def _alike_slices(summaries: Sequence[PatientSummary]) -> Iterator[tuple[int, int, Match]]:
-    hashes = [summary.hashes for summary in summaries if len(summary.hashes)]
-    if not hashes:
-        return
-    owners = np.concatenate([np.full(len(summary.hashes), place) for place, summary in enumerate(summaries)])
+def _alike_slices(summaries: Sequence[PatientSummary]) -> dict[tuple[int, int], list[Match]]:
+    """By pair of patients, the slices whose hashes are alike; of each second slice the best match."""
+    if not summaries:
+        return {}
+    owners = np.concatenate([np.full(len(one.hashes), place, np.intp) for place, one in enumerate(summaries)])
     numbers = [summary.numbers[place] for summary in summaries for place in summary.compared]
-    pair: Pair
-    for pair in find_pairs(np.concatenate(hashes), owners.astype(np.intp)):
-        how = f"{pair.different_bits} of 256 hash bits differ"
-        yield (
-            int(owners[pair.first]),
-            int(owners[pair.second]),
-            (numbers[pair.first], numbers[pair.second], how, pair.mirror),
-        )
+    pairs = find_pairs(np.concatenate([summary.hashes for summary in summaries]), owners)
+    matches: defaultdict[tuple[int, int], dict[int, Match]] = defaultdict(dict)
+    for pair in sorted(pairs, key=lambda pair: -pair.different_bits):
+        match = Match(numbers[pair.first], numbers[pair.second], pair.different_bits, pair.mirror)
+        matches[int(owners[pair.first]), int(owners[pair.second])][match.other] = match
+    return {patients: list(found.values()) for patients, found in matches.items()}
+
+
+def _best_correlation(
+    one: PatientSummary, other: PatientSummary, matches: Sequence[Match], correlate: Correlate
+) -> float:
+    """Hashes that are alike by chance do not survive a look at the pictures."""
+    best = min(matches, key=lambda match: match.different_bits)
+    return correlate(one.patient, best.number, other.patient, best.other, best.mirror)
 
 
 def _copies_of_two(
-    one: PatientSummary, other: PatientSummary, found: list[Match], parts: Mapping[str, str]
-) -> Iterator[Finding]:
-    pairs = tuple((other.patient, number) for number in dict.fromkeys(match[1] for match in found))
-    matched = len({match[0] for match in found})
-    share = matched / max(1, min(len(one.compared), len(other.compared)))
-    mirror = Counter(match[3] for match in found).most_common(1)[0][0]
-    evidence = {"slices": matched, "share": round(min(share, 1.0), 3), "alike": found[0][2]}
+    one: PatientSummary, other: PatientSummary, matches: list[Match], correlation: float, parts: Mapping[str, str]
+) -> Finding:
+    pairs = tuple((other.patient, match.other) for match in matches)
+    share = min(1.0, len({match.number for match in matches}) / max(1, min(len(one.compared), len(other.compared))))
+    mirror = Counter(match.mirror for match in matches).most_common(1)[0][0]
+    evidence: dict[str, Evidence] = {
+        "slices": len(matches),
+        "share": round(share, 3),
+        "correlation": round(correlation, 3),
+        "hash_bits": min(match.different_bits for match in matches),
+    }
     evidence |= {"mirror": mirror} if mirror else {}
+    slices = f"{len(matches)} slice{'s' if len(matches) > 1 else ''}"
+    are = "are the same picture" + (f", mirrored {mirror}" if mirror else "")
     where = _parts_of(one.patient, other.patient, parts)
-    slices = f"{matched} slice{'s' if matched > 1 else ''}"
-    message = f"{slices} of {one.patient} and {other.patient} are the same picture{f', mirrored {mirror}' if mirror else ''}"
-    number = found[0][0]
-    if where:
-        message = f"{message}, in {where}"
-        yield Finding("split_leak", message, one.patient, number, evidence=evidence, others=pairs)
-    elif share >= MOST_SLICES:
-        severity = "warning" if case_of(one.patient) == case_of(other.patient) else None
-        yield Finding(
-            "patient_repeated", message, one.patient, number, evidence=evidence, others=pairs, raised_to=severity
-        )
-    else:
-        yield Finding("slice_shared", message, one.patient, number, evidence=evidence, others=pairs)
+    message = f"{slices} of {one.patient} and {other.patient} {are}{f', in {where}' if where else ''}"
+    code = "split_leak" if where else "patient_repeated" if share >= MOST_SLICES else "slice_shared"
+    # Two dates of one person may well share pictures; what matters is that they stay in one part.
+    same_person = code == "patient_repeated" and case_of(one.patient) == case_of(other.patient)
+    severity: Severity | None = "warning" if same_person else None
+    number = matches[0].number
+    return Finding(code, message, one.patient, number, evidence=evidence, others=pairs, severity_here=severity)
 
 
 def _parts_of(one: str, other: str, parts: Mapping[str, str]) -> str:

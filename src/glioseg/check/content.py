@@ -103,7 +103,9 @@ def black_slices(scan: CheckedScan, measures: SliceMeasures) -> Iterator[Finding
 
 def _black_sequences(scan: CheckedScan, measures: SliceMeasures) -> Iterator[Finding]:
     seen = measures.brightness.max(axis=1) > SEEN_INTENSITY
-    for place, channel in np.argwhere(well_filled(measures)[:, None] & seen[:, None] & (measures.brightness < BLACK_INTENSITY)):
+    for place, channel in np.argwhere(
+        well_filled(measures)[:, None] & seen[:, None] & (measures.brightness < BLACK_INTENSITY)
+    ):
         role = scan.channels[channel]
         evidence = {"sequence": role, "mean_intensity": round(float(measures.brightness[place, channel]), 2)}
         message = f"{role} is black where another sequence shows the head"
@@ -139,13 +141,13 @@ def degraded_slices(scan: CheckedScan, measures: SliceMeasures) -> Iterator[Find
         yield _against(scan, "slice_brightness", place, channel, "brightness", numbers)
 
 
-def _against(
-    scan: CheckedScan, code: str, place: int, channel: int, what: str, numbers: dict[str, float]
-) -> Finding:
+def _against(scan: CheckedScan, code: str, place: int, channel: int, what: str, numbers: dict[str, float]) -> Finding:
     role = scan.channels[channel]
     shown = {name: round(float(value), 2) for name, value in numbers.items()}
     times = ", ".join(f"{value:g}" for value in shown.values())
-    message = f"{what} of {role} are {times} times those of the slices next to it".replace("brightness of", "mean of", 1)
+    message = f"{what} of {role} are {times} times those of the slices next to it".replace(
+        "brightness of", "mean of", 1
+    )
     return Finding(code, message, scan.patient, scan.numbers[place], evidence={"sequence": role, **shown})
 
 
@@ -189,7 +191,11 @@ def misplaced_slices(scan: CheckedScan, measures: SliceMeasures) -> Iterator[Fin
         after = scan.numbers[kept[move.better]] if move.better >= 0 else 0
         message = f"it fits better {f'after slice {after}' if after else 'before the first slice'}"
         yield Finding(
-            "slice_out_of_order", message, scan.patient, number, evidence={"gain_steps": round(move.gain, 2), "after": after}
+            "slice_out_of_order",
+            message,
+            scan.patient,
+            number,
+            evidence={"gain_steps": round(move.gain, 2), "after": after},
         )
 
 

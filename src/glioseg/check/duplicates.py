@@ -123,9 +123,7 @@ def chosen_bits(slices: int) -> int:
 Meetings = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]
 
 
-def _meetings(
-    variants: NDArray[np.uint64], owners: NDArray[np.intp], slices: int, seed: int
-) -> Iterator[Meetings]:
+def _meetings(variants: NDArray[np.uint64], owners: NDArray[np.intp], slices: int, seed: int) -> Iterator[Meetings]:
     """In each table: first and second slice, the mirror between them, the bits that differ."""
     generator = np.random.default_rng(seed)
     for _ in range(TABLES):

@@ -21,7 +21,7 @@ class Finding:
         file: The file, relative to the data folder.
         evidence: Measured numbers by name.
         others: Patients and slices that it concerns as well, such as the other copies of a slice.
-        raised_to: A severity other than the usual one of its kind.
+        severity_here: A severity other than the usual one of its kind.
     """
 
     code: str
@@ -31,7 +31,7 @@ class Finding:
     file: str | None = None
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
     others: tuple[tuple[str, int | None], ...] = ()
-    raised_to: Severity | None = None
+    severity_here: Severity | None = None
 
     @property
     def kind(self) -> Kind:
@@ -41,7 +41,7 @@ class Finding:
     @property
     def severity(self) -> Severity:
         """How bad it is."""
-        return self.raised_to or self.kind.severity
+        return self.severity_here or self.kind.severity
 
     def as_json(self) -> dict[str, Any]:
         """The finding as plain values."""

@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from glioseg.check.finding import Finding
 from glioseg.check.scan import CheckedScan, Reading
-from glioseg.dataset.lgg import TIF_SUFFIXES, case_of, parse_slice_name, read_clinical
+from glioseg.dataset.lgg import (
+    CLINICAL_TABLE,
+    TIF_SUFFIXES,
+    case_of,
+    find_patient_folders,
+    parse_slice_name,
+    read_clinical,
+)
 from glioseg.errors import GliosegError
 from glioseg.formats.tif import read_tif
 from glioseg.volume import CHANNELS
@@ -29,10 +36,12 @@ class TifLayout:
     Attributes:
         root: The folder that holds ``data.csv``.
         patients: The patients' folders, in the order of their names.
+        whole: Whether these are all patients of the folder.
     """
 
     root: Path
     patients: tuple[str, ...]
+    whole: bool = True
 
     def read(self, patient: str) -> Reading:
         """Read one patient; what cannot be read is a finding."""
@@ -51,7 +60,19 @@ class TifLayout:
 
     def check_set(self) -> list[Finding]:
         """What concerns no single patient: stray files, and ``data.csv`` against the folders."""
+        if not self.whole:
+            return []
         return [*_stray_files(self.root, set(self.patients)), *_check_clinical(self.root, self.patients)]
+
+
+def find_tif_layout(root: Path) -> TifLayout | None:
+    """The patients of a folder in the dataset's layout, or None where there is none; nothing is read."""
+    try:
+        folders = find_patient_folders(root)
+    except GliosegError:
+        return None
+    whole = folders[0].resolve() != root.resolve()
+    return TifLayout(folders[0].parent, tuple(folder.name for folder in folders), whole)
 
 
 @dataclass(frozen=True)
@@ -184,14 +205,16 @@ class _Judge:
             message = f"no intensity exceeds {brightest.max()} of 255 in any slice"
             self._found("picture_range", None, message, brightest=int(brightest.max()))
 
-    def _found(self, code: str, path: Path | None, message: str, number: int | None = None, **numbers: str | int) -> None:
+    def _found(
+        self, code: str, path: Path | None, message: str, number: int | None = None, **numbers: str | int
+    ) -> None:
         place = path.relative_to(self.root).as_posix() if path else None
         self.findings.append(Finding(code, message, self.patient, number, place, numbers))
 
 
 def _stray_files(root: Path, patients: set[str]) -> Iterator[Finding]:
     for path in sorted(root.iterdir()):
-        if path.name in patients or path.name == "data.csv" or path.name.startswith("."):
+        if path.name in patients or path.name == CLINICAL_TABLE or path.name.startswith("."):
             continue
         what = "holds no picture" if path.is_dir() else "belongs to no patient"
         yield Finding("file_extra", f"{path.name} {what}", file=path.name)
@@ -201,15 +224,17 @@ def _check_clinical(root: Path, patients: tuple[str, ...]) -> Iterator[Finding]:
     try:
         rows = read_clinical(root)
     except GliosegError as error:
-        yield Finding("clinical_unreadable", str(error).rstrip("."), file="data.csv")
+        yield Finding("clinical_unreadable", str(error).rstrip("."), file=CLINICAL_TABLE)
         return
     if not rows:
         return
     cases = {case_of(patient): patient for patient in patients}
     for case in sorted(rows.keys() - cases.keys()):
-        yield Finding("clinical_without_patient", f"{case} has a row in data.csv and no folder", case, file="data.csv")
+        yield Finding(
+            "clinical_without_patient", f"{case} has a row in data.csv and no folder", case, file=CLINICAL_TABLE
+        )
     for case in sorted(cases.keys() - rows.keys()):
-        yield Finding("patient_without_clinical", f"{case} has no row in data.csv", cases[case], file="data.csv")
+        yield Finding("patient_without_clinical", f"{case} has no row in data.csv", cases[case], file=CLINICAL_TABLE)
 
 
 def _times(size: tuple[int, ...]) -> str:

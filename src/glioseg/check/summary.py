@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from glioseg.check.content import copied_roles, well_filled
 from glioseg.check.duplicates import hash_slices
+from glioseg.check.head import shrink
 from glioseg.check.labels import REPEATED_PIXELS
 from glioseg.check.measures import SliceMeasures
 from glioseg.check.orientation import SIZE as PORTRAIT_SIZE
 from glioseg.check.orientation import Portrait, portrait
-from glioseg.check.head import shrink
 from glioseg.check.scan import CheckedScan
 from glioseg.dataset.lgg import site_of
 
@@ -88,7 +88,9 @@ def summarise(scan: CheckedScan, measures: SliceMeasures, *, whole: bool = True)
         tumour_slices=len(masked),
         mask_digests=tuple(mask_digests(scan)),
         portrait=portrait(measures),
-        tumour_map=shrink(masked, PORTRAIT_SIZE).mean(axis=0) if len(masked) else np.zeros((PORTRAIT_SIZE,) * 2, np.float32),
+        tumour_map=shrink(masked, PORTRAIT_SIZE).mean(axis=0)
+        if len(masked)
+        else np.zeros((PORTRAIT_SIZE,) * 2, np.float32),
         axes=scan.axes,
         whole=whole,
     )
