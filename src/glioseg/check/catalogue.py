@@ -196,8 +196,15 @@ KINDS: dict[str, Kind] = {
         "content",
         "error",
         "Black sequence in a slice",
-        "one sequence is black where another shows the head",
+        "one sequence is black where another shows the head, between slices where it is not",
         "Export the patient again",
+    ),
+    "sequence_short": Kind(
+        "content",
+        "warning",
+        "Sequence that covers less of the head",
+        "one sequence is black at an end of the scan where another shows the head",
+        "Know it; a network sees these slices without the sequence",
     ),
     "slice_saturated": Kind(
         "content",

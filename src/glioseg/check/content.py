@@ -59,8 +59,10 @@ def copied_roles(scan: CheckedScan, shown: NDArray[np.bool_]) -> tuple[dict[str,
     if not shown.any():
         return whole, partly
     for first, second in combinations(_flair_first(scan), 2):
-        equal = (scan.channel(first) == scan.channel(second)).all(axis=(1, 2)) & shown
-        if equal.sum() == shown.sum():
+        # Two sequences that are black on a slice are equal without being copies.
+        seen = shown & (scan.channel(first).max(axis=(1, 2)) > SEEN_INTENSITY)
+        equal = (scan.channel(first) == scan.channel(second)).all(axis=(1, 2)) & seen
+        if equal.any() and equal.sum() == seen.sum():
             whole.setdefault(second, whole.get(first, first))
         elif equal.any() and second not in whole:
             partly[f"{second} = {first}"] = [scan.numbers[place] for place in np.flatnonzero(equal)]
@@ -102,14 +104,22 @@ def black_slices(scan: CheckedScan, measures: SliceMeasures) -> Iterator[Finding
 
 
 def _black_sequences(scan: CheckedScan, measures: SliceMeasures) -> Iterator[Finding]:
-    seen = measures.brightness.max(axis=1) > SEEN_INTENSITY
-    for place, channel in np.argwhere(
-        well_filled(measures)[:, None] & seen[:, None] & (measures.brightness < BLACK_INTENSITY)
-    ):
-        role = scan.channels[channel]
-        evidence = {"sequence": role, "mean_intensity": round(float(measures.brightness[place, channel]), 2)}
-        message = f"{role} is black where another sequence shows the head"
-        yield Finding("sequence_black", message, scan.patient, scan.numbers[place], evidence=evidence)
+    """A sequence may begin later or end sooner than the others; a hole in the middle of it is damage."""
+    shown = well_filled(measures) & (measures.brightness.max(axis=1) > SEEN_INTENSITY)
+    for channel, role in enumerate(scan.channels):
+        dark = np.flatnonzero(shown & (measures.brightness[:, channel] < BLACK_INTENSITY))
+        lit = np.flatnonzero(measures.brightness[:, channel] >= BLACK_INTENSITY)
+        ends = [place for place in dark if lit.size == 0 or place < lit[0] or place > lit[-1]]
+        for place in sorted(set(dark.tolist()) - set(ends)):
+            message = f"{role} is black where another sequence shows the head"
+            level = round(float(measures.brightness[place, channel]), 2)
+            evidence = {"sequence": role, "mean_intensity": level}
+            yield Finding("sequence_black", message, scan.patient, scan.numbers[place], evidence=evidence)
+        if ends:
+            numbers = [scan.numbers[place] for place in ends]
+            message = f"{role} does not cover slices {_listed(numbers)}, where another sequence shows the head"
+            evidence = {"sequence": role, "slices": len(numbers)}
+            yield Finding("sequence_short", message, scan.patient, numbers[0], evidence=evidence)
 
 
 def saturated_slices(scan: CheckedScan, measures: SliceMeasures) -> Iterator[Finding]:
@@ -152,21 +162,28 @@ def _against(scan: CheckedScan, code: str, place: int, channel: int, what: str, 
 
 
 def against_neighbours(values: NDArray[np.float64], usable: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Each slice's values over the median of up to two usable slices on either side.
+    """Each slice's values over those of the slices before and after it, whichever ratio is nearer to 1.
+
+    Towards the ends of a head, brightness and structure fall off; a slice stands out only if it differs from both
+    sides in the same direction. Each side is the median of up to two usable slices.
 
     Args:
         values: Shape (slice, channel), above zero.
         usable: Slices that may be compared, shape (slice,).
 
     Returns:
-        Ratios of that shape; 1 where there are fewer than three slices to compare with.
+        Ratios of that shape; 1 where a side has no usable slice.
     """
     ratios = np.ones_like(values)
-    for place in np.flatnonzero(usable):
-        near = [i for i in range(place - NEIGHBOURS, place + NEIGHBOURS + 1) if 0 <= i < len(values) and i != place]
-        kept = [i for i in near if usable[i]]
-        if len(kept) >= 3:
-            ratios[place] = values[place] / np.maximum(np.median(values[kept], axis=0), 1e-6)
+    places = np.flatnonzero(usable)
+    for rank, place in enumerate(places):
+        sides = [places[max(rank - NEIGHBOURS, 0) : rank], places[rank + 1 : rank + 1 + NEIGHBOURS]]
+        if min(map(len, sides)) == 0:
+            continue
+        before, after = (values[place] / np.maximum(np.median(values[side], axis=0), 1e-6) for side in sides)
+        same_way = (before - 1) * (after - 1) > 0
+        nearer = np.where(np.abs(np.log(before)) < np.abs(np.log(after)), before, after)
+        ratios[place] = np.where(same_way, nearer, 1)
     return ratios
 
 

@@ -59,7 +59,7 @@ class Finding:
 
 
 def in_order(findings: list[Finding]) -> tuple[Finding, ...]:
-    """Errors first, then by kind, patient and slice."""
+    """Errors first, then by kind, rank where there is one, patient and slice."""
     kinds = list(KINDS)
     return tuple(
         sorted(
@@ -67,6 +67,7 @@ def in_order(findings: list[Finding]) -> tuple[Finding, ...]:
             key=lambda finding: (
                 ("error", "warning", "note").index(finding.severity),
                 kinds.index(finding.code),
+                finding.evidence.get("rank", 0),
                 finding.patient or "",
                 -1 if finding.slice_number is None else finding.slice_number,
                 finding.file or "",

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from glioseg.check.finding import Finding
 from glioseg.check.scan import CheckedScan, Reading
+from glioseg.volume import CHANNELS
 
 ROLES = {
     "pre": ("pre", "t1", "t1n", "t1w", "t1pre"),
@@ -64,9 +65,8 @@ class NiftiPairs:
             findings.append(Finding("patient_unreadable", f"{patient} has no readable picture", patient))
         if "mask" not in files:
             findings.append(Finding("mask_missing", f"{patient} has no mask", patient))
-        for role in ("pre", "flair", "post"):
-            if role not in files and "flair" in files:
-                findings.append(Finding("sequence_missing", f"{patient} has no file for {role}", patient))
+        missing = [role for role in CHANNELS if role not in files and "flair" in files]
+        findings += [Finding("sequence_missing", f"{patient} has no file for {role}", patient) for role in missing]
         return Reading(scan, tuple(findings), tuple(sorted(map(self._place, files.values()))))
 
     def check_set(self) -> list[Finding]:
@@ -105,7 +105,7 @@ class NiftiPairs:
             inside = self._outline(patient, mask.voxels, findings)
             if not inside.any():
                 findings.append(Finding("mask_empty", "no slice has a mask", patient))
-        order = [role for role in ("pre", "flair", "post") if role in fitting]
+        order = [role for role in CHANNELS if role in fitting]
         order += [role for role in fitting if role not in order]
         pictures_by_slice = np.stack([_by_slice(_as_bytes(fitting[role].voxels), main) for role in order], axis=-1)
         return CheckedScan(

@@ -6,6 +6,7 @@ right are too alike: whether they are exchanged cannot be known from pictures. O
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +61,7 @@ def portrait(measures: SliceMeasures) -> Portrait | None:
         return None
     small = shrink(shown, SIZE)
     ends = np.linspace(0, len(small), LEVELS + 1)
-    levels = [small[int(low) : max(int(np.ceil(high)), int(low) + 1)].mean(axis=0) for low, high in zip(ends, ends[1:])]
+    levels = [small[int(low) : max(int(np.ceil(high)), int(low) + 1)].mean(axis=0) for low, high in pairwise(ends)]
     stack = np.stack(levels)
     return np.asarray(np.clip(stack * (255 / max(float(stack.max()), 1.0)), 0, 255), np.uint8)
 

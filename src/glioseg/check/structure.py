@@ -191,13 +191,12 @@ class _Judge:
             found = _times(pixels.shape)
             self._found("mask_size", path, f"the mask is {found}, the picture {_times(size)}", number, found=found)
             return None
-        inside = pixels == 255
-        if not np.all(inside | (pixels == 0)):
+        is_binary = np.all((pixels == 255) | (pixels == 0))
+        if not is_binary:
             values = np.unique(pixels)
             shown = " ".join(map(str, values[:6])) + (" ..." if len(values) > 6 else "")
             self._found("mask_not_binary", path, f"the mask has the values {shown}", number, values=shown)
-            inside = pixels > (127 if values[-1] > 127 else 0)
-        return np.asarray(inside)
+        return binarised(pixels)
 
     def _check_range(self, pictures: NDArray[np.uint8]) -> None:
         brightest = pictures.max(axis=(1, 2, 3))
@@ -210,6 +209,11 @@ class _Judge:
     ) -> None:
         place = path.relative_to(self.root).as_posix() if path else None
         self.findings.append(Finding(code, message, self.patient, number, place, numbers))
+
+
+def binarised(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """The mask that was meant: the upper half of grey values, or everything above 0 where no value is large."""
+    return np.asarray(pixels > (127 if pixels.max() > 127 else 0))
 
 
 def _stray_files(root: Path, patients: set[str]) -> Iterator[Finding]:

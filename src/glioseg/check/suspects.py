@@ -157,8 +157,9 @@ class Probabilities:
     """A network's out-of-fold probabilities on disk, opened one patient at a time.
 
     What counts are NPZ files whose arrays are named by patient, shape (slice, row, column): floats from 0 to 1, uint8
-    where 255 is 1, or masks as ``glioseg train`` and ``glioseg study`` leave them in their runs' ``masks.npz``. A mask is
-    a probability of 0 or 1, so that everything outside of it is called confident and the ranking loses its finer steps.
+    where 255 is 1, or masks as ``glioseg train`` and ``glioseg study`` leave them in their runs' ``masks.npz``. A mask
+    is a probability of 0 or 1: every disagreement then counts as confident, and the ranking loses its finer steps.
+    What several files say of a patient is averaged.
 
     Args:
         source: Such a file, or a folder in whose depth they lie.
