@@ -57,7 +57,7 @@ def find_misplaced(distances: NDArray[np.float64]) -> list[Misplaced]:
 
 
 def _gains(distances: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """For each slice the gain of its best move in usual steps, and after which slice it would go: -1 before the first."""
+    """For each slice the gain of its best move in usual steps, and after which slice it would go (-1: to the front)."""
     count = len(distances)
     steps = np.diagonal(distances, 1)
     usual = max(float(np.median(steps)), 1e-6)

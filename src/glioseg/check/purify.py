@@ -19,12 +19,11 @@ from typing import Any
 from glioseg.atomic import write_text_atomically
 from glioseg.check.dataset_check import CheckResult
 from glioseg.check.finding import Finding
-from glioseg.check.structure import binarised
+from glioseg.check.structure import CLEANING_LOG, binarised
 from glioseg.dataset.lgg import CLINICAL_TABLE, case_of
 from glioseg.errors import GliosegError
 from glioseg.formats.tif import read_tif, write_mask_slice
 
-LOG = "cleaning.json"
 LEFT_BEHIND = frozenset({"file_extra", "file_misnamed"})
 MENDED = frozenset({"mask_not_binary"})
 REPEATS = frozenset({"patient_repeated", "split_leak"})
@@ -123,7 +122,7 @@ def write_cleaned(result: CheckResult, dest: Path) -> Cleaning:
         raise GliosegError(f"cannot write {dest}: {error.strerror or error}") from error
     try:
         _copy(result, cleaning, unfinished)
-        write_text_atomically(unfinished / LOG, log)
+        write_text_atomically(unfinished / CLEANING_LOG, log)
         unfinished.chmod(0o755)
         if dest.exists():
             dest.rmdir()

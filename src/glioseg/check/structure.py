@@ -23,6 +23,9 @@ from glioseg.errors import GliosegError
 from glioseg.formats.tif import read_tif
 from glioseg.volume import CHANNELS
 
+CLEANING_LOG = "cleaning.json"
+"""What the program itself leaves in a cleaned copy."""
+
 NARROW_RANGE = 13
 """A twentieth of 0 to 255: pictures scaled to 0 to 1 or to few grey levels stay below it."""
 
@@ -218,7 +221,7 @@ def binarised(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 def _stray_files(root: Path, patients: set[str]) -> Iterator[Finding]:
     for path in sorted(root.iterdir()):
-        if path.name in patients or path.name == CLINICAL_TABLE or path.name.startswith("."):
+        if path.name in patients or path.name in (CLINICAL_TABLE, CLEANING_LOG) or path.name.startswith("."):
             continue
         what = "holds no picture" if path.is_dir() else "belongs to no patient"
         yield Finding("file_extra", f"{path.name} {what}", file=path.name)
