@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from glioseg.check.catalogue import KINDS
 from glioseg.evaluation.definitions import METRICS
 from glioseg.training.config import TrainingConfig
 
@@ -14,7 +15,8 @@ REFERENCE = Path(__file__).with_name("reference.md")
 
 def filled(text: str) -> str:
     """The page with its tables as the code has them."""
-    for name, table in (("settings", settings_table()), ("metrics", metrics_table())):
+    tables = (("settings", settings_table()), ("metrics", metrics_table()), ("findings", findings_table()))
+    for name, table in tables:
         text = re.sub(
             rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)",
             lambda found, table=table: f"{found[1]}{table}{found[2]}",
@@ -40,6 +42,13 @@ def metrics_table() -> str:
     """A row for each metric: title, unit, definition."""
     rows = ["| metric | unit | definition |", "|---|---|---|"]
     rows += [f"| {m.title} | {m.unit} | {m.definition.replace('|', chr(92) + '|')} |" for m in METRICS.values()]
+    return "\n".join(rows) + "\n"
+
+
+def findings_table() -> str:
+    """A row for each kind of finding: code, severity, what it means, what to do."""
+    rows = ["| finding | severity | recognised by | remedy |", "|---|---|---|---|"]
+    rows += [f"| `{code}` | {kind.severity} | {kind.meaning} | {kind.remedy} |" for code, kind in KINDS.items()]
     return "\n".join(rows) + "\n"
 
 

@@ -33,7 +33,7 @@ def lump(rng: np.random.Generator) -> NDArray[np.bool_]:
 
 
 def opinion(truth: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.float32]:
-    """What a decent network says: unsure along the contour, which it draws a little otherwise, and now and then wrong."""
+    """What a decent network says: unsure along the contour, which it draws a little otherwise."""
     signed = np.stack([ndimage.distance_transform_edt(t) - ndimage.distance_transform_edt(~t) for t in truth])
     waver = ndimage.gaussian_filter(rng.normal(size=truth.shape), (0.7, 3, 3))
     logits = 1.1 * np.clip(signed, -8, 8) + 2.0 * waver / waver.std() + rng.normal(0, 0.5, truth.shape)
