@@ -67,6 +67,8 @@ _ROWS, _COLUMNS = _middle_frequencies()
 
 def hash_slices(tiny: NDArray[np.float32]) -> NDArray[np.uint64]:
     """The perceptual hash of each slice: (slice, 64, 64) to (slice, 4)."""
+    if not len(tiny):
+        return np.zeros((0, WORDS), np.uint64)
     coefficients = fft.dctn(local_contrast(tiny), axes=(1, 2))[:, _ROWS, _COLUMNS]
     return _pack(coefficients > 0)
 

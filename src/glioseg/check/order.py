@@ -28,7 +28,7 @@ class Misplaced:
 
 def unlikeness(tiny: NDArray[np.float32]) -> NDArray[np.float64]:
     """One minus the correlation of every two slices, shape (slice, slice)."""
-    flat = tiny.reshape(len(tiny), -1).astype(np.float64)
+    flat = tiny.reshape(len(tiny), tiny.shape[1] * tiny.shape[2]).astype(np.float64)
     flat = flat - flat.mean(axis=1, keepdims=True)
     flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-9)
     return np.asarray(1 - flat @ flat.T)
