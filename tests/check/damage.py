@@ -322,10 +322,14 @@ PATIENTS: dict[str, tuple[Callable[[Path, str], None], str]] = {
 }
 
 
+ALSO_NAMED = {"slices swapped": 4, "picture repeated": 3, "mask repeated": 1}
+"""Damage that concerns a second slice, so many further on: the finding may name either."""
+
+
 def corrupt(root: Path, *, seed: int) -> list[Injected]:
     """Damage a set of practice patients in place and tell what was done.
 
-    A third of the patients suffers in structure, on every other slice. The others suffer in content, at slices so far
+    A third of the patients suffers in structure, on two of three slices. The others suffer in content, at slices so far
     apart that no damage changes how another shows, and in the outline in the middle of their tumour.
     """
     rng = np.random.default_rng(seed)
@@ -337,7 +341,7 @@ def corrupt(root: Path, *, seed: int) -> list[Injected]:
         damage(root, patient)
         done.append(Injected(kind, code, patient))
     third = len(order) // 3
-    structural = [(patient, number) for patient in order[:third] for number in range(2, _slices(root, patient), 2)]
+    structural = [(patient, number) for patient in order[:third] for number in range(2, _slices(root, patient)) if number % 3]
     content, labels = [], []
     for patient in order[third:]:
         middle = _middle_of_tumour(root, patient)
@@ -352,7 +356,7 @@ def corrupt(root: Path, *, seed: int) -> list[Injected]:
             kind = kinds[count % len(kinds)]
             inject, code = group[kind]
             inject(Place(root, patient, number, rng))
-            slices = (number, number + 4) if kind == "slices swapped" else (number,)
+            slices = (number, number + ALSO_NAMED.get(kind, 0))
             done.append(Injected(kind, code, patient, slices))
     return done
 
@@ -367,6 +371,6 @@ def _middle_of_tumour(root: Path, patient: str) -> int | None:
         tifffile.imread(root / patient / f"{patient}_{n}_mask.tif") > 0 for n in range(1, _slices(root, patient) + 1)
     ]
     middle = int(np.argmax([mask.sum() for mask in masks]))
-    if not 2 <= middle < len(masks) - 2 or min(mask.sum() for mask in masks[middle - 1 : middle + 2]) < 70:
+    if not 2 <= middle < len(masks) - 2 or min(mask.sum() for mask in masks[middle - 1 : middle + 2]) < 60:
         return None
     return middle + 1

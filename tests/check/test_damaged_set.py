@@ -32,7 +32,8 @@ def finds(finding: Finding, injected: "damage.Injected") -> bool:  # type: ignor
     """Whether a finding names the damage, by code, patient and slice."""
     named = {finding.patient, *(patient for patient, _ in finding.others)}
     same_patient = injected.patient in named or (finding.patient or "?") == damage.case_of(injected.patient)
-    same_slice = not injected.slices or finding.slice_number in injected.slices
+    named_in_file = any(f"_{number}." in (finding.file or "") for number in injected.slices)
+    same_slice = not injected.slices or finding.slice_number in injected.slices or named_in_file
     return finding.code == injected.code and same_patient and same_slice
 
 

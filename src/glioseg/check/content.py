@@ -80,8 +80,9 @@ def copied_sequences(scan: CheckedScan, measures: SliceMeasures) -> Iterator[Fin
         evidence = {"copies": " ".join(copies), "original": original, "slices": int(measures.shows_head.sum())}
         yield Finding("sequence_copied", message, scan.patient, middle, evidence=evidence)
     for pair, numbers in partly.items():
-        message = f"{pair} on {len(numbers)} of {len(scan.numbers)} slices: {_listed(numbers)}"
-        yield Finding("slices_copied", message, scan.patient, numbers[0], evidence={"slices": len(numbers)})
+        message = f"{pair} on {len(numbers)} of {len(scan.numbers)} slices"
+        for number in numbers:
+            yield Finding("slices_copied", message, scan.patient, number, evidence={"slices": len(numbers)})
 
 
 def black_slices(scan: CheckedScan, measures: SliceMeasures) -> Iterator[Finding]:

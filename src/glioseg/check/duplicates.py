@@ -128,10 +128,12 @@ Meetings = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], NDArray[n
 def _meetings(variants: NDArray[np.uint64], owners: NDArray[np.intp], slices: int, seed: int) -> Iterator[Meetings]:
     """In each table: first and second slice, the mirror between them, the bits that differ."""
     generator = np.random.default_rng(seed)
+    # This second key keeps slices of one patient, which resemble each other, from standing side by side. It is the same
+    # in every table, so that many equal slices meet the same few of each other again and again.
+    shuffled = generator.permutation(len(variants))
     for _ in range(TABLES):
         keys = _gather(variants, generator.permutation(BITS)[: chosen_bits(slices)])
-        # The random second key keeps slices of one patient, which resemble each other, from standing side by side.
-        order = np.lexsort((generator.random(len(keys)), keys))
+        order = np.lexsort((shuffled, keys))
         ordered = keys[order]
         for step in range(1, NEIGHBOURS + 1):
             same = np.flatnonzero(ordered[:-step] == ordered[step:])

@@ -55,7 +55,8 @@ def measure_slices(scan: CheckedScan) -> SliceMeasures:
     small = np.stack([shrink(scan.pictures[..., channel], SMALL) for channel in channels], axis=-1)
     main = small[..., scan.channels.index(scan.main_channel)]
     head = head_masks(main)
-    inside, outside = _mean_over(small, head), _mean_over(small, ~_dilated(head))
+    steady = _agreed_by_neighbours(head)
+    inside, outside = _mean_over(small, head), _mean_over(small, ~_dilated(steady))
     head_share = head.mean(axis=(1, 2))
     # One grey level keeps the ratios of black slices finite.
     floor = np.maximum(inside, 1)
@@ -69,7 +70,7 @@ def measure_slices(scan: CheckedScan) -> SliceMeasures:
         saturated=(scan.pictures == SATURATED).mean(axis=(1, 2)) if scan.original_range else np.zeros_like(inside),
         roughness=roughness / floor / np.maximum(head_share, BLACK_BELOW)[:, None],
         ghosts=outside / floor,
-        cut=_cut(head),
+        cut=_cut(steady),
     )
 
 
@@ -77,6 +78,12 @@ def _mean_over(small: NDArray[np.float32], where: NDArray[np.bool_]) -> NDArray[
     counts = np.maximum(where.sum(axis=(1, 2)), 1)
     sums = np.einsum("srcx,src->sx", small, where.astype(np.float32))
     return np.asarray(sums / counts[:, None], np.float64)
+
+
+def _agreed_by_neighbours(head: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where at least two of a slice and the two next to it show the head: ghosts of a single slice are left out."""
+    padded = np.concatenate([head[:1], head, head[-1:]]).astype(np.uint8)
+    return np.asarray(padded[:-2] + padded[1:-1] + padded[2:] >= 2)
 
 
 def _dilated(head: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -16,7 +16,9 @@ from glioseg.check.measures import SliceMeasures
 
 LEVELS, SIZE = 6, 20
 FEWEST_PATIENTS = 8
-BETTER_BY = 0.1
+SHARE_OF_CONTRAST = 0.4
+"""A patient who is turned fits by as much better when turned back as the average fits worse when it is turned."""
+
 
 Portrait = NDArray[np.uint8]
 """A patient's head in very small, shape (level from first to last slice, row, column)."""
@@ -41,17 +43,19 @@ class Orientation:
         reversed_slices: Whether its slices run from the other end.
         fit: The correlation with the average then.
         fit_as_is: The correlation as the patient is.
+        contrast: By how much the average itself fits worse when it is turned so.
     """
 
     turn: str
     reversed_slices: bool
     fit: float
     fit_as_is: float
+    contrast: float
 
     @property
     def differs(self) -> bool:
         """Whether another orientation fits much better than the given one."""
-        return self.fit - self.fit_as_is > BETTER_BY
+        return self.fit - self.fit_as_is > max(SHARE_OF_CONTRAST * self.contrast, 0)
 
 
 def portrait(measures: SliceMeasures) -> Portrait | None:
@@ -96,7 +100,8 @@ def _best_fit(one: NDArray[np.float64], average: NDArray[np.float64]) -> Orienta
         for backwards in (False, True)
     }
     (name, backwards), fit = max(fits.items(), key=lambda entry: entry[1])
-    return Orientation(name, backwards, fit, fits["as it is", False])
+    contrast = 1 - float((_turned(target, TURNS[name], backwards) * target).sum())
+    return Orientation(name, backwards, fit, fits["as it is", False], contrast)
 
 
 def _turned(one: NDArray[np.float64], turn: Turn, backwards: bool) -> NDArray[np.float64]:

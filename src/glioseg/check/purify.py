@@ -108,13 +108,12 @@ def write_cleaned(result: CheckResult, dest: Path) -> Cleaning:
         GliosegError: If the place is not free, lies within the set, or the disk is full.
     """
     root = result.source.root
-    _check_apart(root, dest)
+    check_destination(root, dest)
     cleaning = plan_cleaning(result)
     log = json.dumps(cleaning.as_json(root), indent=2) + "\n"
     if dest.suffix == ".json":
         write_text_atomically(dest, log)
         return cleaning
-    _check_free(dest)
     try:
         dest.parent.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(dir=dest.parent, prefix=f".{dest.name}."))
@@ -210,15 +209,17 @@ def _change(action: str, finding: Finding) -> Change:
     return Change(action, finding.code, finding.message, finding.patient, finding.file)
 
 
-def _check_apart(root: Path, dest: Path) -> None:
+def check_destination(root: Path, dest: Path) -> None:
+    """Refuse a place within the data, or one that holds something.
+
+    Raises:
+        GliosegError: If it is such a place.
+    """
     source, target = root.resolve(), dest.resolve()
     if target == source or source in target.parents or target in source.parents:
         raise GliosegError(
             f"--fix {dest} would write into the data itself",
             remedy="Name a folder beside the data: it is never changed",
         )
-
-
-def _check_free(dest: Path) -> None:
-    if dest.exists() and (not dest.is_dir() or any(dest.iterdir())):
+    if dest.suffix != ".json" and dest.exists() and (not dest.is_dir() or any(dest.iterdir())):
         raise GliosegError(f"--fix {dest} is not an empty folder", remedy="Name a folder that does not exist yet")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from glioseg.atomic import write_text_atomically
 from glioseg.check.dataset_check import CheckResult, Predictions, check_dataset, open_source
-from glioseg.check.purify import Cleaning, write_cleaned
+from glioseg.check.purify import Cleaning, check_destination, write_cleaned
 from glioseg.check.suspects import Probabilities
 from glioseg.errors import GliosegError
 
@@ -54,6 +54,8 @@ def check(
     if model is not None and probabilities is not None:
         raise GliosegError("--model and --probabilities exclude each other", remedy="Give one of them")
     source = open_source(data)
+    if fix is not None:
+        check_destination(source.root, fix)
     predictions: Predictions | None = Probabilities(probabilities) if probabilities is not None else None
     if model is not None:
         # The only part that needs torch, which takes seconds to load.
