@@ -7,7 +7,8 @@ the pixels labelled so (equation 2 there): what the network says of a typical on
 than its label where its probability of that class reaches the class's threshold; these counts are the confident joint
 (equation 1).
 
-Two things are particular to outlines. Near a contour, readers and networks differ without either being wrong, so only
+Three things are particular to outlines. Most background is far from any tumour and so easy that its mean would make a
+threshold that no doubtful pixel reaches, so only pixels near a given or predicted tumour are examples. Near a contour, readers and networks differ without either being wrong, so only
 pixels some way from the given contour count. And what a person reviews is a slice, so pixels are summed by slice: the
 more of a slice's tumour, given or predicted, is confidently of the other class, the higher it stands.
 """
@@ -25,6 +26,7 @@ from glioseg.check.finding import Finding
 from glioseg.errors import GliosegError
 
 CONTOUR_PX = 3
+VICINITY_PX = 12
 FEWEST_PIXELS = 20
 SUSPECT_SCORE = 0.2
 
@@ -37,7 +39,7 @@ class Thresholds:
     """Mean probability of each class over the pixels labelled so.
 
     Attributes:
-        background: Mean of one minus the probability where the mask is empty.
+        background: Mean of one minus the probability outside of the mask.
         tumour: Mean of the probability inside the mask.
     """
 
@@ -67,14 +69,14 @@ class Suspect:
 
 
 def class_thresholds(patients: Iterable[Predicted]) -> Thresholds:
-    """The thresholds of both classes over all patients, one patient in memory at a time."""
+    """The thresholds of both classes over all patients near tumours, one patient in memory at a time."""
     sums = np.zeros(2)
     counts = np.zeros(2)
     for _, _, masks, probabilities in patients:
-        inside = probabilities[masks].astype(np.float64)
-        outside_count = masks.size - inside.size
-        sums += (outside_count - (probabilities.sum(dtype=np.float64) - inside.sum()), inside.sum())
-        counts += (outside_count, inside.size)
+        inside = probabilities[masks]
+        outside = probabilities[_vicinity(masks, probabilities) & ~masks]
+        sums += (outside.size - outside.sum(dtype=np.float64), inside.sum(dtype=np.float64))
+        counts += (outside.size, inside.size)
     background, tumour = sums / np.maximum(counts, 1)
     # Without a labelled pixel of a class, nothing is confidently of it.
     return Thresholds(
@@ -89,11 +91,12 @@ def rank_suspects(patients: Iterable[Predicted], thresholds: Thresholds) -> list
 
 
 def confident_joint(patients: Iterable[Predicted], thresholds: Thresholds) -> NDArray[np.int64]:
-    """Pixels by given class (row) and confident class (column), background before tumour: shape (2, 2)."""
+    """Pixels near a tumour by given class (row) and confident class (column), background before tumour: (2, 2)."""
     joint = np.zeros((2, 2), np.int64)
     for _, _, masks, probabilities in patients:
         tumour, background = _confident(probabilities, thresholds)
-        for given, where in enumerate((~masks, masks)):
+        near = _vicinity(masks, probabilities)
+        for given, where in enumerate((near & ~masks, masks)):
             joint[given] += (int((background & where).sum()), int((tumour & where).sum()))
     return joint
 
@@ -127,6 +130,12 @@ def _suspects_of(patient: Predicted, thresholds: Thresholds) -> Iterator[Suspect
             area = int((mask | tumour[place]).sum())
             score = min(1.0, (missed + surplus) / area)
             yield Suspect(name, number, score, missed, surplus, int(mask.sum()))
+
+
+def _vicinity(masks: NDArray[np.bool_], probabilities: NDArray[Any]) -> NDArray[np.bool_]:
+    """Pixels near a given or a predicted tumour of their slice, shape (slice, row, column)."""
+    width = 2 * VICINITY_PX + 1
+    return np.asarray(ndimage.maximum_filter(masks | (probabilities >= 0.5), (0, width, width)))
 
 
 def _confident(probabilities: NDArray[Any], thresholds: Thresholds) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
