@@ -341,7 +341,9 @@ def corrupt(root: Path, *, seed: int) -> list[Injected]:
         damage(root, patient)
         done.append(Injected(kind, code, patient))
     third = len(order) // 3
-    structural = [(patient, number) for patient in order[:third] for number in range(2, _slices(root, patient)) if number % 3]
+    structural = [
+        (patient, number) for patient in order[:third] for number in range(2, _slices(root, patient)) if number % 3
+    ]
     content, labels = [], []
     for patient in order[third:]:
         middle = _middle_of_tumour(root, patient)

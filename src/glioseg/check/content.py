@@ -118,7 +118,9 @@ def _black_sequences(scan: CheckedScan, measures: SliceMeasures) -> Iterator[Fin
             yield Finding("sequence_black", message, scan.patient, scan.numbers[place], evidence=evidence)
         if ends:
             numbers = [scan.numbers[place] for place in ends]
-            message = f"{role} does not cover slices {_listed(numbers)}, where another sequence shows the head"
+            message = (
+                f"{role} is black on slice{'s' if len(numbers) > 1 else ''} {_listed(numbers)} at the end of the scan"
+            )
             evidence = {"sequence": role, "slices": len(numbers)}
             yield Finding("sequence_short", message, scan.patient, numbers[0], evidence=evidence)
 
@@ -145,20 +147,18 @@ def degraded_slices(scan: CheckedScan, measures: SliceMeasures) -> Iterator[Find
     for place in np.flatnonzero(ruined.any(axis=1)):
         channel = int(np.argmax(ruined[place]))
         numbers = {"roughness_ratio": rough[place, channel], "ghost_ratio": ghosts[place, channel]}
-        yield _against(scan, "slice_degraded", place, channel, "roughness and surroundings", numbers)
+        yield _against(scan, "slice_degraded", place, channel, numbers)
     for place in np.flatnonzero(uneven.any(axis=1) & ~ruined.any(axis=1)):
         channel = int(np.argmax(uneven[place]))
         numbers = {"brightness_ratio": bright[place, channel]}
-        yield _against(scan, "slice_brightness", place, channel, "brightness", numbers)
+        yield _against(scan, "slice_brightness", place, channel, numbers)
 
 
-def _against(scan: CheckedScan, code: str, place: int, channel: int, what: str, numbers: dict[str, float]) -> Finding:
+def _against(scan: CheckedScan, code: str, place: int, channel: int, ratios: dict[str, float]) -> Finding:
     role = scan.channels[channel]
-    shown = {name: round(float(value), 2) for name, value in numbers.items()}
-    times = ", ".join(f"{value:g}" for value in shown.values())
-    message = f"{what} of {role} are {times} times those of the slices next to it".replace(
-        "brightness of", "mean of", 1
-    )
+    shown = {name: round(float(value), 2) for name, value in ratios.items()}
+    words = " and ".join(f"{name.split('_')[0]} {value:g} times" for name, value in shown.items())
+    message = f"{role}: {words} that of the slices next to it"
     return Finding(code, message, scan.patient, scan.numbers[place], evidence={"sequence": role, **shown})
 
 

@@ -9,8 +9,10 @@ than its label where its probability of that class reaches the class's threshold
 
 Three things are particular to outlines. Most background is far from any tumour and so easy that its mean would make a
 threshold that no doubtful pixel reaches, so only pixels near a given or predicted tumour are examples. Near a contour, readers and networks differ without either being wrong, so only
-pixels some way from the given contour count. And what a person reviews is a slice, so pixels are summed by slice: the
-more of a slice's tumour, given or predicted, is confidently of the other class, the higher it stands.
+pixels some way from the given contour count, in the slice and across slices. And what a person reviews is a slice, so
+pixels are summed by slice: the more of a slice's tumour, given or predicted, is confidently of the other class, the
+higher it stands. A network that fails fails on several slices in a row, so a slice weighs as much as mask and network
+agree on the slices next to it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,8 +29,9 @@ from glioseg.errors import GliosegError
 
 CONTOUR_PX = 3
 VICINITY_PX = 12
+NEIGHBOURS = 2
 FEWEST_PIXELS = 20
-SUSPECT_SCORE = 0.2
+SUSPECT_SCORE = 0.25
 
 Predicted = tuple[str, tuple[int, ...], NDArray[np.bool_], NDArray[Any]]
 """A patient, its slices' numbers, the given masks, and the probabilities, both (slice, row, column)."""
@@ -54,7 +57,9 @@ class Suspect:
     Attributes:
         patient: The patient.
         slice_number: The slice.
-        score: Confidently contradicted pixels over the area of the given and the confidently predicted tumour, 0 to 1.
+        score: The product of the next two, by which slices are ranked, 0 to 1.
+        share: Confidently contradicted pixels over the area of the given and the confidently predicted tumour.
+        agreement_around: The Dice of mask and prediction over the slices next to it.
         missed: Pixels labelled background that are confidently tumour, away from the contour.
         surplus: Pixels labelled tumour that are confidently background, away from the contour.
         given: Pixels of the given mask.
@@ -63,6 +68,8 @@ class Suspect:
     patient: str
     slice_number: int
     score: float
+    share: float
+    agreement_around: float
     missed: int
     surplus: int
     given: int
@@ -109,6 +116,7 @@ def suspect_findings(suspects: Iterable[Suspect], *, at_least: float = SUSPECT_S
         evidence = {
             "rank": rank,
             "score": round(suspect.score, 3),
+            "agreement_around": round(suspect.agreement_around, 3),
             "missed_pixels": suspect.missed,
             "surplus_pixels": suspect.surplus,
             "mask_pixels": suspect.given,
@@ -120,16 +128,30 @@ def suspect_findings(suspects: Iterable[Suspect], *, at_least: float = SUSPECT_S
 def _suspects_of(patient: Predicted, thresholds: Thresholds) -> Iterator[Suspect]:
     name, numbers, masks, probabilities = patient
     tumour, background = _confident(probabilities, thresholds)
-    for place, number in enumerate(numbers):
-        if not (tumour[place] & ~masks[place]).any() and not (background[place] & masks[place]).any():
-            continue
+    contradicted = (tumour & ~masks) | (background & masks)
+    contradicted &= ~_at_an_end(masks)
+    for place in np.flatnonzero(contradicted.any(axis=(1, 2))):
         mask = masks[place]
-        missed = _away(tumour[place] & ~mask, ~mask)
-        surplus = _away(background[place] & mask, mask)
+        missed = _away(contradicted[place] & ~mask, ~mask)
+        surplus = _away(contradicted[place] & mask, mask)
         if missed + surplus >= FEWEST_PIXELS:
-            area = int((mask | tumour[place]).sum())
-            score = min(1.0, (missed + surplus) / area)
-            yield Suspect(name, number, score, missed, surplus, int(mask.sum()))
+            share = min(1.0, (missed + surplus) / int((mask | tumour[place]).sum()))
+            around = _agreement_around(place, masks, probabilities)
+            yield Suspect(name, numbers[place], share * around, share, around, missed, surplus, int(mask.sum()))
+
+
+def _at_an_end(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Pixels with mask in one of the two neighbouring slices only: where a tumour ends, thick slices leave it open."""
+    padded = np.concatenate([masks[:1], masks, masks[-1:]])
+    return np.asarray(padded[:-2] ^ padded[2:])
+
+
+def _agreement_around(place: int, masks: NDArray[np.bool_], probabilities: NDArray[Any]) -> float:
+    """The Dice of mask and prediction over the slices next to one; 1 where both are empty."""
+    near = [i for i in range(place - NEIGHBOURS, place + NEIGHBOURS + 1) if 0 <= i < len(masks) and i != place]
+    given, predicted = masks[near], probabilities[near] >= 0.5
+    total = int(given.sum() + predicted.sum())
+    return 2 * int((given & predicted).sum()) / total if total else 1.0
 
 
 def _vicinity(masks: NDArray[np.bool_], probabilities: NDArray[Any]) -> NDArray[np.bool_]:
