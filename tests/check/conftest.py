@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from glioseg.check.dataset_check import CheckResult, check_dataset, open_source
+from glioseg.dataset.lgg import case_of
 from glioseg.dataset.phantom import write_phantoms
 
 PATIENTS, SIZE = 30, 64
@@ -30,8 +31,10 @@ def clean_result(clean_set: Path) -> CheckResult:
 def few(clean_set: Path, tmp_path: Path) -> Path:
     """Three of these patients in a folder that a test may change."""
     root = tmp_path / "few"
-    for folder in sorted(path for path in clean_set.iterdir() if path.is_dir())[:3]:
+    folders = sorted(path for path in clean_set.iterdir() if path.is_dir())[:3]
+    for folder in folders:
         shutil.copytree(folder, root / folder.name)
-    lines = (clean_set / "data.csv").read_text().splitlines()
-    (root / "data.csv").write_text("\n".join(lines[:4]) + "\n")
+    header, *rows = (clean_set / "data.csv").read_text().splitlines()
+    own = [row for row in rows if row.split(",")[0] in {case_of(folder.name) for folder in folders}]
+    (root / "data.csv").write_text("\n".join([header, *own]) + "\n")
     return root

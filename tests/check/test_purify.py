@@ -90,12 +90,15 @@ def test_a_full_folder_is_refused(few: Path, tmp_path: Path) -> None:
 
 
 def test_a_copy_that_breaks_off_leaves_nothing(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = check_dataset(open_source(few))
+    copyfile = shutil.copyfile
+
     def full(source: Path, dest: Path) -> None:
         if source.name.endswith("_5.tif"):
             raise OSError(28, "No space left on device")
-        shutil.copy(source, dest)
+        copyfile(source, dest)
 
     monkeypatch.setattr(purify.shutil, "copyfile", full)
     with pytest.raises(GliosegError, match="No space left on device"):
-        write_cleaned(check_dataset(open_source(few)), tmp_path / "cleaned")
+        write_cleaned(result, tmp_path / "cleaned")
     assert [path.name for path in tmp_path.iterdir()] == ["few"]

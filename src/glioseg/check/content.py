@@ -99,7 +99,7 @@ def black_slices(scan: CheckedScan, measures: SliceMeasures) -> Iterator[Finding
         yield Finding("slice_black", message, scan.patient, scan.numbers[place], evidence={"head_share": share})
     ends = [scan.numbers[place] for place in dark if place not in inner]
     if ends:
-        message = f"{len(ends)} slices at the ends are black: {_listed(ends)}"
+        message = f"black at the ends: slice{'s' if len(ends) > 1 else ''} {_listed(ends)}"
         yield Finding("slice_black_at_end", message, scan.patient, ends[0], evidence={"slices": len(ends)})
     yield from _black_sequences(scan, measures)
 

@@ -12,6 +12,7 @@ from glioseg.check.scan import CheckedScan
 
 SMALL, TINY = 128, 64
 SATURATED = 255
+TISSUE_AT_BORDER = 0.35
 BLACK_BELOW = 0.01
 """A slice whose head fills less of the frame than this shows nothing."""
 
@@ -70,7 +71,7 @@ def measure_slices(scan: CheckedScan) -> SliceMeasures:
         saturated=(scan.pictures == SATURATED).mean(axis=(1, 2)) if scan.original_range else np.zeros_like(inside),
         roughness=roughness / floor / np.maximum(head_share, BLACK_BELOW)[:, None],
         ghosts=outside / floor,
-        cut=_cut(steady),
+        cut=_cut(steady, main),
     )
 
 
@@ -100,6 +101,15 @@ def _roughness(pictures: NDArray[np.uint8]) -> NDArray[Any]:
     return np.asarray(np.abs(laplacian).mean(axis=(1, 2)))
 
 
-def _cut(head: NDArray[np.bool_]) -> NDArray[np.float64]:
-    borders = np.stack([head[:, 0], head[:, -1], head[:, :, 0], head[:, :, -1]], axis=1)
-    return np.asarray(longest_runs(borders) / head.shape[1])
+def _cut(head: NDArray[np.bool_], main: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Where the head meets the border it is nearly as bright as within; a bright background is not."""
+    runs = longest_runs(_borders(head)) / head.shape[1]
+    edge, on_edge = _borders(main), _borders(head)
+    level = (edge * on_edge).sum(axis=2) / np.maximum(on_edge.sum(axis=2), 1)
+    bright = [np.percentile(one[inside], 90) if inside.any() else 0 for one, inside in zip(main, head, strict=True)]
+    return np.asarray(runs * (level >= TISSUE_AT_BORDER * np.array(bright)[:, None]))
+
+
+def _borders(stack: NDArray[Any]) -> NDArray[Any]:
+    """The top, bottom, left and right lines of each slice: (slice, row, column) to (slice, 4, place)."""
+    return np.stack([stack[:, 0], stack[:, -1], stack[:, :, 0], stack[:, :, -1]], axis=1)

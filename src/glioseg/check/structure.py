@@ -116,7 +116,7 @@ def _numbering(listing: _Listing) -> Iterator[Finding]:
     numbers = sorted(listing.pictures.keys() | listing.masks.keys())
     if not numbers:
         return
-    for number in sorted(set(range(min(1, numbers[0]), numbers[-1])) | set(numbers)):
+    for number in range(numbers[0], numbers[-1] + 1):
         picture, mask = number in listing.pictures, number in listing.masks
         if picture and mask:
             continue

@@ -8,11 +8,11 @@ than its label where its probability of that class reaches the class's threshold
 (equation 1).
 
 Three things are particular to outlines. Most background is far from any tumour and so easy that its mean would make a
-threshold that no doubtful pixel reaches, so only pixels near a given or predicted tumour are examples. Near a contour, readers and networks differ without either being wrong, so only
-pixels some way from the given contour count, in the slice and across slices. And what a person reviews is a slice, so
-pixels are summed by slice: the more of a slice's tumour, given or predicted, is confidently of the other class, the
-higher it stands. A network that fails fails on several slices in a row, so a slice weighs as much as mask and network
-agree on the slices next to it.
+threshold that no doubtful pixel reaches, so only pixels near a given or predicted tumour are examples. Near a contour,
+readers and networks differ without either being wrong, so only pixels some way from the given contour count, in the
+slice and across slices. And what a person reviews is a slice, so pixels are summed by slice: the more of a slice's
+tumour, given or predicted, is confidently of the other class, the higher it stands. A network that fails fails on
+several slices in a row, so a slice weighs as much as mask and network agree on the slices next to it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -28,8 +28,7 @@ WITH_NEIGHBOURS = frozenset(
 )
 WITH_SEQUENCES = frozenset({"sequence_copied", "slices_copied", "sequence_black", "sequence_short"})
 
-Spot = tuple[str, int, str]
-"""A patient, a slice's number, a sequence."""
+NOTHING_TO_SEE = frozenset({"slice_black_at_end"})
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ def panels_of(findings: Iterable[Finding], source: Source) -> dict[int, list[Pan
     """
     wanted: defaultdict[str, list[tuple[int, int, Finding, int, bool]]] = defaultdict(list)
     for place, finding in enumerate(findings):
-        if finding.patient is None or finding.slice_number is None or finding.patient not in source.patients:
+        if finding.patient not in source.patients or finding.slice_number is None or finding.code in NOTHING_TO_SEE:
             continue
         wanted[finding.patient].append((place, 0, finding, finding.slice_number, False))
         for other, number in finding.others[:1]:
