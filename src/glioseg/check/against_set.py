@@ -202,7 +202,11 @@ def _outlier(
 ) -> Finding:
     name = ("median", "95th percentile")[worst]
     message = f"the {name} of {role} in the head is {level[worst]:.0f}, of the patients' usual {centre[worst]:.0f}"
-    evidence = {"sequence": role, "level": round(float(level[worst]), 1), "robust_z": round(float(score[worst]), 1)}
+    evidence: dict[str, Evidence] = {
+        "sequence": role,
+        "level": round(float(level[worst]), 1),
+        "robust_z": round(float(score[worst]), 1),
+    }
     middle = summary.numbers[summary.slices // 2]
     return Finding("intensity_outlier", message, summary.patient, middle, evidence=evidence)
 
@@ -221,7 +225,10 @@ def orientations(summaries: Sequence[PatientSummary]) -> Iterator[Finding]:
             ways = [orientation.turn] if orientation.turn != "as it is" else []
             ways += ["with its slices reversed"] if orientation.reversed_slices else []
             message = f"the head fits the set's average better {' and '.join(ways)}"
-            evidence = {"fit": round(orientation.fit, 3), "fit_as_is": round(orientation.fit_as_is, 3)}
+            evidence: dict[str, Evidence] = {
+                "fit": round(orientation.fit, 3),
+                "fit_as_is": round(orientation.fit_as_is, 3),
+            }
             middle = summary.numbers[summary.slices // 2]
             yield Finding("orientation_differs", message, summary.patient, middle, evidence=evidence)
     axes = Counter(summary.axes for summary in summaries if summary.axes)
@@ -229,5 +236,5 @@ def orientations(summaries: Sequence[PatientSummary]) -> Iterator[Finding]:
     for summary in summaries:
         if summary.axes and summary.axes != usual:
             message = f"its axes run towards {summary.axes}, those of most patients towards {usual}"
-            evidence = {"axes": summary.axes, "usual": str(usual)}
-            yield Finding("orientation_differs", message, summary.patient, evidence=evidence)
+            directions = {"axes": summary.axes, "usual": str(usual)}
+            yield Finding("orientation_differs", message, summary.patient, evidence=directions)

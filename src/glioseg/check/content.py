@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from glioseg.check.finding import Finding
+from glioseg.check.finding import Evidence, Finding
 from glioseg.check.measures import SliceMeasures
 from glioseg.check.order import find_misplaced, unlikeness
 from glioseg.check.scan import CheckedScan
@@ -22,7 +22,8 @@ BLUR, NOISE = 0.5, 2.2
 
 GHOSTS, GHOST_FLOOR = 2.5, 0.05
 BRIGHTNESS = 1.6
-CUT_SHARE_OF_BORDER = 0.3
+HEAD_JUMP = 1.25
+CUT_SHARE_OF_BORDER, CUT_SLICES = 0.3, 2
 NEIGHBOURS = 2
 
 
@@ -77,7 +78,11 @@ def copied_sequences(scan: CheckedScan, measures: SliceMeasures) -> Iterator[Fin
         verb = "is a copy" if len(copies) == 1 else "are copies"
         message = f"{' and '.join(copies)} {verb} of {original}"
         middle = scan.numbers[len(scan.numbers) // 2]
-        evidence = {"copies": " ".join(copies), "original": original, "slices": int(measures.shows_head.sum())}
+        evidence: dict[str, Evidence] = {
+            "copies": " ".join(copies),
+            "original": original,
+            "slices": int(measures.shows_head.sum()),
+        }
         yield Finding("sequence_copied", message, scan.patient, middle, evidence=evidence)
     for pair, numbers in partly.items():
         message = f"{pair} on {len(numbers)} of {len(scan.numbers)} slices"
@@ -114,15 +119,15 @@ def _black_sequences(scan: CheckedScan, measures: SliceMeasures) -> Iterator[Fin
         for place in sorted(set(dark.tolist()) - set(ends)):
             message = f"{role} is black where another sequence shows the head"
             level = round(float(measures.brightness[place, channel]), 2)
-            evidence = {"sequence": role, "mean_intensity": level}
+            evidence: dict[str, Evidence] = {"sequence": role, "mean_intensity": level}
             yield Finding("sequence_black", message, scan.patient, scan.numbers[place], evidence=evidence)
         if ends:
             numbers = [scan.numbers[place] for place in ends]
             message = (
                 f"{role} is black on slice{'s' if len(numbers) > 1 else ''} {_listed(numbers)} at the end of the scan"
             )
-            evidence = {"sequence": role, "slices": len(numbers)}
-            yield Finding("sequence_short", message, scan.patient, numbers[0], evidence=evidence)
+            extent: dict[str, Evidence] = {"sequence": role, "slices": len(numbers)}
+            yield Finding("sequence_short", message, scan.patient, numbers[0], evidence=extent)
 
 
 def saturated_slices(scan: CheckedScan, measures: SliceMeasures) -> Iterator[Finding]:
@@ -132,7 +137,7 @@ def saturated_slices(scan: CheckedScan, measures: SliceMeasures) -> Iterator[Fin
         role = scan.channels[int(share[place].argmax())]
         value = round(float(share[place].max()), 3)
         message = f"{value:.0%} of the head lies at 255 in {role}"
-        evidence = {"sequence": role, "saturated_share": value}
+        evidence: dict[str, Evidence] = {"sequence": role, "saturated_share": value}
         yield Finding("slice_saturated", message, scan.patient, scan.numbers[place], evidence=evidence)
 
 
@@ -143,12 +148,15 @@ def degraded_slices(scan: CheckedScan, measures: SliceMeasures) -> Iterator[Find
     ghosts = against_neighbours(measures.ghosts + GHOST_FLOOR, filled)
     bright = against_neighbours(measures.brightness, filled)
     ruined = (rough < BLUR) | (rough > NOISE) | (ghosts > GHOSTS)
-    uneven = (bright > BRIGHTNESS) | (bright < 1 / BRIGHTNESS)
-    for place in np.flatnonzero(ruined.any(axis=1)):
+    # Where the head seems to jump in size, its outline caught a bright background, and its mean says nothing.
+    size = against_neighbours(measures.head_share[:, None], filled)
+    steady = (size < HEAD_JUMP) & (size > 1 / HEAD_JUMP)
+    uneven = ((bright > BRIGHTNESS) | (bright < 1 / BRIGHTNESS)) & steady
+    for place in np.flatnonzero(ruined.any(axis=1)).tolist():
         channel = int(np.argmax(ruined[place]))
         numbers = {"roughness_ratio": rough[place, channel], "ghost_ratio": ghosts[place, channel]}
         yield _against(scan, "slice_degraded", place, channel, numbers)
-    for place in np.flatnonzero(uneven.any(axis=1) & ~ruined.any(axis=1)):
+    for place in np.flatnonzero(uneven.any(axis=1) & ~ruined.any(axis=1)).tolist():
         channel = int(np.argmax(uneven[place]))
         numbers = {"brightness_ratio": bright[place, channel]}
         yield _against(scan, "slice_brightness", place, channel, numbers)
@@ -192,7 +200,7 @@ def repeated_slices(scan: CheckedScan, measures: SliceMeasures, digests: list[by
     """Slices that equal another slice of the same patient."""
     places: defaultdict[bytes, list[int]] = defaultdict(list)
     for place in np.flatnonzero(measures.shows_head):
-        places[digests[place]].append(int(place))
+        places[digests[place]].append(place)
     for same in places.values():
         for place in same[1:]:
             first = scan.numbers[same[0]]
@@ -222,10 +230,10 @@ def cut_heads(scan: CheckedScan, measures: SliceMeasures) -> Iterator[Finding]:
     for border, name in enumerate(("top", "bottom", "left", "right")):
         place = int(measures.cut[:, border].argmax())
         share = float(measures.cut[place, border])
-        if share >= CUT_SHARE_OF_BORDER:
-            slices = int((measures.cut[:, border] >= CUT_SHARE_OF_BORDER).sum())
-            message = f"the head runs along {share:.0%} of the {name} border, on {slices} slices as long as this"
-            evidence = {"border": name, "share_of_border": round(share, 3), "slices": slices}
+        slices = int((measures.cut[:, border] >= CUT_SHARE_OF_BORDER).sum())
+        if slices >= CUT_SLICES:
+            message = f"the head runs along up to {share:.0%} of the {name} border, on {slices} slices"
+            evidence: dict[str, Evidence] = {"border": name, "share_of_border": round(share, 3), "slices": slices}
             yield Finding("head_cut", message, scan.patient, scan.numbers[place], evidence=evidence)
 
 

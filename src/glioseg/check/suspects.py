@@ -130,7 +130,7 @@ def _suspects_of(patient: Predicted, thresholds: Thresholds) -> Iterator[Suspect
     tumour, background = _confident(probabilities, thresholds)
     contradicted = (tumour & ~masks) | (background & masks)
     contradicted &= ~_at_an_end(masks)
-    for place in np.flatnonzero(contradicted.any(axis=(1, 2))):
+    for place in np.flatnonzero(contradicted.any(axis=(1, 2))).tolist():
         mask = masks[place]
         missed = _away(contradicted[place] & ~mask, ~mask)
         surplus = _away(contradicted[place] & mask, mask)
@@ -227,7 +227,7 @@ class Probabilities:
             if total is not None and total.shape != values.shape:
                 raise GliosegError(f"{path} predicts {patient} on another grid", found=str(values.shape))
             total = values if total is None else total + values
-        return None if total is None else total / len(paths)
+        return None if total is None else np.asarray(total / len(paths), np.float32)
 
 
 def save_probabilities(path: Path, probabilities: Mapping[str, NDArray[Any]]) -> None:
@@ -247,4 +247,4 @@ def _names_in(path: Path) -> list[str]:
 
 def _as_shares(values: NDArray[Any]) -> NDArray[np.float32]:
     scale = 255 if values.dtype == np.uint8 else 1
-    return np.asarray(values, np.float32) / scale
+    return np.asarray(values / scale, np.float32)
