@@ -199,7 +199,7 @@ def against_neighbours(values: NDArray[np.float64], usable: NDArray[np.bool_]) -
 def repeated_slices(scan: CheckedScan, measures: SliceMeasures, digests: list[bytes]) -> Iterator[Finding]:
     """Slices that equal another slice of the same patient."""
     places: defaultdict[bytes, list[int]] = defaultdict(list)
-    for place in np.flatnonzero(measures.shows_head):
+    for place in np.flatnonzero(measures.shows_head).tolist():
         places[digests[place]].append(place)
     for same in places.values():
         for place in same[1:]:
