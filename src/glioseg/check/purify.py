@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from glioseg.atomic import write_text_atomically
+from glioseg.check.against_set import MOST_SLICES
 from glioseg.check.dataset_check import CheckResult
 from glioseg.check.finding import Finding
 from glioseg.check.structure import CLEANING_LOG, binarised
@@ -145,7 +146,7 @@ def _left_out(findings: Iterable[Finding]) -> dict[str, tuple[str, str]]:
             # The first of the two stays, unless something else is wrong with it.
             repeated = [patient for patient, number in finding.others if number is not None]
             whole = finding.evidence.get("share", 0)
-            if repeated and isinstance(whole, float) and whole >= 0.6 and finding.patient not in out:
+            if repeated and isinstance(whole, float) and whole >= MOST_SLICES and finding.patient not in out:
                 out.setdefault(repeated[0], (finding.code, finding.message))
         elif finding.patient and finding.code not in LEFT_BEHIND | MENDED and finding.kind.group in UNTRUSTED:
             out.setdefault(finding.patient, (finding.code, finding.message))
