@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.check import check_rows
 from benchmarks.opening import opening_rows
 from benchmarks.start_up import start_up_rows
 from benchmarks.throughput import throughput_rows
@@ -16,7 +17,7 @@ def main() -> None:
     device = torch.device("cpu")
     print(f"{describe_device(device)}, precision {choose_precision('auto', device)}\n")
     print("| what | measured | target |\n|---|---:|---:|")
-    rows = [*start_up_rows(), *(opening_rows(data) if data else []), *throughput_rows()]
+    rows = [*start_up_rows(), *(opening_rows(data) if data else []), *check_rows(data), *throughput_rows()]
     for what, measured, target in rows:
         print(f"| {what} | {measured} | {target} |", flush=True)
     if data is None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from glioseg.check.catalogue import KINDS
 from glioseg.evaluation.definitions import METRICS
 from glioseg.measurement.growth import Growth
 from glioseg.measurement.region import Region, value_names
@@ -21,6 +22,7 @@ def filled(text: str) -> str:
         "metrics": metrics_table(),
         "measurements": fields_table(Region, value_names()),
         "growth": fields_table(Growth, [name for name in attributes(Growth) if name not in ("error", "unknown")]),
+        "findings": findings_table(),
     }
     for name, table in tables.items():
         text = re.sub(
@@ -57,6 +59,13 @@ def fields_table(model: type, names: list[str]) -> str:
     return (
         "\n".join(["| name | meaning |", "|---|---|", *(f"| `{name}` | {meanings[name]} |" for name in names)]) + "\n"
     )
+
+
+def findings_table() -> str:
+    """A row for each kind of finding: code, severity, what it means, what to do."""
+    rows = ["| finding | severity | recognised by | remedy |", "|---|---|---|---|"]
+    rows += [f"| `{code}` | {kind.severity} | {kind.meaning} | {kind.remedy} |" for code, kind in KINDS.items()]
+    return "\n".join(rows) + "\n"
 
 
 def attributes(model: type) -> dict[str, str]:

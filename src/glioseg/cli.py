@@ -2,6 +2,7 @@
 
 import json
 import sys
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,6 +12,7 @@ from glioseg import __version__
 from glioseg.errors import GliosegError
 
 if TYPE_CHECKING:
+    from glioseg.commands.data_check import CheckOutcome
     from glioseg.commands.study import StudyOutcome
     from glioseg.evaluation.scores import Scores
     from glioseg.measurement.growth import Growth
@@ -441,6 +443,60 @@ def split(
     print(json.dumps({**counts, "sha256": chosen.sha256}) if json_output else f"{chosen.name}: {line}, in {out}")
 
 
+@data_app.command
+def check(
+    data: Path,
+    *,
+    html: Path | None = None,
+    fix: Path | None = None,
+    fingerprint: Path | None = None,
+    split: Path | None = None,
+    model: Path | None = None,
+    probabilities: Path | None = None,
+    json_output: Json = False,
+) -> int:
+    """Analyse a set: structure, pictures, duplicates, leaks, labels. The set itself is never changed.
+
+    Exit code 0 without errors, 1 if an error was found, 2 if the set could not be checked.
+
+    Parameters
+    ----------
+    data
+        A folder in the dataset's layout, or of NIfTI scans with masks.
+    html
+        Write a page with every finding, pictures, and the set at a glance.
+    fix
+        Write a cleaned copy into this new folder with a log of every change, or the log alone if it ends in .json.
+    fingerprint
+        Write sizes, intensities, volumes, sites and missing sequences as JSON.
+    split
+        A split file: whatever stands in two of its parts is an error.
+    model
+        A run's folder: its network looks for suspicious labels of the patients that it was not trained on.
+    probabilities
+        The same from predictions on disk: a study's folder, or NPZ files of out-of-fold probabilities.
+    """
+    from glioseg.commands.data_check import check
+
+    outcome = check(
+        data,
+        html=html,
+        fix=fix,
+        fingerprint=fingerprint,
+        split=split,
+        model=model,
+        probabilities=probabilities,
+        say=_say,
+    )
+    if json_output:
+        print(json.dumps(outcome.result.as_json(), indent=2))
+    else:
+        _print_check(outcome)
+        if html is not None:
+            _print_place("page", html, json_output)
+    return 1 if outcome.result.count("error") else 0
+
+
 @app.command
 def info(*, json_output: Json = False) -> None:
     """List the networks with what they cost, and the formats."""
@@ -554,6 +610,25 @@ def _print_study(outcome: "StudyOutcome") -> None:
                 f"{cost.network.gmacs:8.1f}{cost.cpu_ms_per_slice:10.0f}"
             )
     print(f"\n{outcome.verdict}\n\nreport: {outcome.folder.report.resolve()}")
+
+
+def _print_check(outcome: "CheckOutcome") -> None:
+    result = outcome.result
+    # Kinds in their order of severity, each with its first places; the page and --json hold all.
+    for (severity, code), found in groupby(result.findings, key=lambda finding: (finding.severity, finding.code)):
+        listed = list(found)
+        print(f"{severity:8}{listed[0].kind.title} ({code}): {len(listed)}")
+        for finding in listed[:5]:
+            place = finding.patient or "the set"
+            place += f", slice {finding.slice_number}" if finding.slice_number is not None else ""
+            print(f"{'':8}  {place}: {finding.message}")
+        if len(listed) > 5:
+            print(f"{'':8}  and {len(listed) - 5} more")
+    counts = ", ".join(f"{result.count(severity)} {severity}s" for severity in ("error", "warning", "note"))
+    print(f"\n{len(result.source.patients)} patients: {counts}")
+    if outcome.cleaning is not None:
+        cleaning = outcome.cleaning
+        print(f"cleaned: {len(cleaning.changes)} changes, {len(cleaning.kept)} patients kept")
 
 
 def _print_place(what: str, path: Path, json_output: bool) -> None:

@@ -17,7 +17,7 @@ from glioseg.formats.tif import read_image_slice, read_mask_slice
 from glioseg.volume import Mask, Volume
 
 CLINICAL_TABLE = "data.csv"
-_SUFFIXES = (".tif", ".tiff")
+TIF_SUFFIXES = (".tif", ".tiff")
 _SLICE_NAME = re.compile(r"(?P<stem>(?P<patient>.+)_(?P<number>\d+))(?P<mask>_mask)?\.tiff?", re.IGNORECASE)
 _PATIENT_NAME = re.compile(r"(?P<case>[^_]+_(?P<site>[^_]+)_[^_]+)(_.*)?")
 
@@ -49,6 +49,21 @@ def site_of(patient: str) -> str:
     """The hospital's code in a folder name, ``DU`` for ``TCGA_DU_7014_19860618``, or ``unknown``."""
     match = _PATIENT_NAME.fullmatch(patient)
     return match["site"] if match else "unknown"
+
+
+@dataclass(frozen=True)
+class SliceName:
+    """What a tif file's name tells: whose slice it is, which, and whether it is the mask."""
+
+    patient: str
+    number: int
+    is_mask: bool
+
+
+def parse_slice_name(name: str) -> SliceName | None:
+    """Take ``<patient>_<n>.tif`` or ``<patient>_<n>_mask.tif`` apart; None where the name is of another form."""
+    match = _SLICE_NAME.fullmatch(name)
+    return SliceName(match["patient"], int(match["number"]), bool(match["mask"])) if match else None
 
 
 def find_patients(root: Path, *, masks: bool = True) -> list[PatientFiles]:
@@ -90,16 +105,15 @@ def find_slices(folder: Path, *, masks: bool = True) -> PatientFiles:
     images: dict[int, Path] = {}
     mask_files: dict[int, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in _SUFFIXES:
+        if path.suffix.lower() not in TIF_SUFFIXES:
             continue
-        match = _SLICE_NAME.fullmatch(path.name)
-        if match is None or match["patient"] != folder.name:
+        name = parse_slice_name(path.name)
+        if name is None or name.patient != folder.name:
             raise GliosegError(f"{path} is misnamed", expected=f"{folder.name}_<n>.tif or {folder.name}_<n>_mask.tif")
-        kind = mask_files if match["mask"] else images
-        number = int(match["number"])
-        if number in kind:
-            raise GliosegError(f"{path} and {kind[number].name} claim the same slice {number}")
-        kind[number] = path
+        kind = mask_files if name.is_mask else images
+        if name.number in kind:
+            raise GliosegError(f"{path} and {kind[name.number].name} claim the same slice {name.number}")
+        kind[name.number] = path
     _check_numbers(folder, images)
     if not masks:
         return PatientFiles(folder.name, _in_order(images), ())
@@ -162,7 +176,7 @@ def _patient_folders(root: Path) -> list[Path]:
 
 
 def _tif_names(folder: Path) -> list[str]:
-    return [path.name for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES]
+    return [path.name for path in folder.iterdir() if path.suffix.lower() in TIF_SUFFIXES]
 
 
 def _check_numbers(folder: Path, images: dict[int, Path]) -> None:

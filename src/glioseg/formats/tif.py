@@ -3,6 +3,7 @@
 import logging
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -25,7 +26,7 @@ def read_image_slice(path: Path) -> NDArray[np.uint8]:
     Raises:
         GliosegError: If the file is unreadable or holds something else.
     """
-    pixels = _read(path)
+    pixels = read_tif(path)
     if pixels.ndim != 3 or pixels.shape[-1] != len(CHANNELS) or pixels.dtype != np.uint8:
         raise GliosegError(
             f"{path} is not a picture of the dataset",
@@ -44,7 +45,7 @@ def read_mask_slice(path: Path) -> NDArray[np.bool_]:
     Raises:
         GliosegError: If the file is unreadable or holds values other than 0 and 255.
     """
-    pixels = _read(path)
+    pixels = read_tif(path)
     if pixels.ndim != 2 or pixels.dtype != np.uint8:
         raise GliosegError(
             f"{path} is not a mask of the dataset",
@@ -71,12 +72,17 @@ def write_mask_slice(path: Path, inside: NDArray[np.bool_]) -> None:
     write_bytes_atomically(path, buffer.getvalue())
 
 
-def _read(path: Path) -> NDArray[np.uint8]:
+def read_tif(path: Path) -> NDArray[Any]:
+    """Read the pixels of a tif as they are, whatever their type and shape.
+
+    Raises:
+        GliosegError: If the file is missing or unreadable.
+    """
     try:
         with tifffile.TiffFile(path) as file:
             if len(file.pages) == 0:
                 raise ValueError("no picture in it")
-            pixels: NDArray[np.uint8] = file.asarray()
+            pixels: NDArray[Any] = file.asarray()
     except FileNotFoundError:
         raise GliosegError(f"{path} does not exist") from None
     # tifffile reports a damaged file by whichever error its parser meets first: struct's, zlib's, numpy's, its own.
