@@ -241,7 +241,8 @@ def predict(
     backend
         What computes the network; auto takes the fastest that is installed and for which the bundle holds a model.
     """
-    from glioseg.commands.predict import OutputOptions, predict, predict_study
+    from glioseg.commands.predict import predict, predict_study
+    from glioseg.patients.source import OutputOptions
 
     settings: dict[str, Any] = {
         "sequences": {"flair": flair or "", "pre": pre or "", "post": post or ""},

@@ -192,7 +192,8 @@ def _predict_patient(
 
 
 def _result(predictor: Predictor, source: PatientSource, read: ReadPatient) -> tuple[Result, tuple[str, ...]]:
-    volume, remarks = read.volume, ()
+    volume = read.volume
+    remarks: tuple[str, ...] = ()
     if source.is_dataset:
         probabilities = predictor.probabilities(volume)
         inside = cut_mask(probabilities, predictor.contract.postprocessing)
