@@ -207,7 +207,8 @@ def test_predict_skips_a_damaged_patient_with_exit_code_1(
     assert about_the_bad_one[0].startswith(f"[2/3] {bad}: skipped, ")
     assert str(culprit) in about_the_bad_one[0]
     assert len(ended.err.splitlines()) == 3
-    assert sorted(path.name for path in out.iterdir()) == sorted([*good, "measurements.csv", "run.json"])
+    sheets = [f"{patient}_sheet.png" for patient in good]
+    assert sorted(path.name for path in out.iterdir()) == sorted([*good, *sheets, "measurements.csv", "run.json"])
     assert all(len(list((out / patient).iterdir())) == 6 for patient in good)
 
 

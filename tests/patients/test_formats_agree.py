@@ -128,7 +128,7 @@ def oblique(affine: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("way", [reversed_slices, sagittal, oblique])
 def test_dicom_series_with_shuffled_names(
     head: Volume,
-    expected: np.ndarray,
+    expected_of_the_flair: np.ndarray,
     untrained_bundle: Path,
     tmp_path: Path,
     way: Callable[[np.ndarray], np.ndarray],
@@ -144,17 +144,17 @@ def test_dicom_series_with_shuffled_names(
     (path,) = (tmp_path / "out").glob("*_seg.dcm")
     mask = read_segmentation(path, series)
     assert series.affine is not None
-    alone = flair_alone(head, untrained_bundle, tmp_path / "nifti")
-    np.testing.assert_array_equal(seen(mask.voxels, series.affine), alone)
+    np.testing.assert_array_equal(seen(mask.voxels, series.affine), expected_of_the_flair)
     assert run.results[0].missing_sequences == ("pre", "post")
 
 
-def flair_alone(head: Volume, bundle: Path, folder: Path) -> np.ndarray:
+@pytest.fixture(scope="module")
+def expected_of_the_flair(head: Volume, untrained_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
     """The mask of the FLAIR alone, from a plain NIfTI file."""
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("flair")
     picture = head.channel("flair").astype(np.int16).T
     nibabel.save(nibabel.Nifti1Image(picture, PLAIN[:, [2, 1, 0, 3]]), folder / "P1_flair.nii.gz")
-    predict([folder / "P1_flair.nii.gz"], bundle, folder / "out", previews=False)
+    predict([folder / "P1_flair.nii.gz"], untrained_bundle, folder / "out", previews=False)
     return np.asarray(read_nifti(folder / "out" / "P1_mask.nii.gz").voxels > 0)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from glioseg.errors import GliosegError
 from glioseg.inference.intensities import to_dataset_range
 from glioseg.inference.placement import Placement, find_placement
 from glioseg.inference.postprocessing import cut_mask
@@ -42,13 +43,31 @@ def predict_foreign(predictor: Predictor, volume: Volume) -> ForeignPrediction:
         volume: On its source's grid.
 
     Raises:
-        GliosegError: If the scan shows no head or lacks a channel that the model needs.
+        GliosegError: If the scan is a single slice, shows no head, or lacks a channel that the model needs.
     """
+    _check_is_scan(volume)
     ranged = to_dataset_range(volume)
     placement = find_placement(ranged)
     slices, rows, columns = volume.voxels.shape[:3]
     probabilities = placement.restore(predictor.probabilities(placement.place(ranged)), (slices, rows, columns))
-    # Components are judged in the axial view's grid and in the source's alike; the source's is what the user sees.
     inside = cut_mask(probabilities, predictor.contract.postprocessing)
     mask = Mask(volume.patient, inside, slice_names=volume.slice_names, affine=volume.affine)
     return ForeignPrediction(probabilities, mask, placement)
+
+
+def _check_is_scan(volume: Volume) -> None:
+    shape, flair = volume.voxels.shape[:3], volume.channel("flair")
+    if min(shape) < 2:
+        raise GliosegError(
+            f"patient {volume.patient}: the FLAIR is a single slice",
+            expected="a scan of two slices or more",
+            found=" x ".join(map(str, shape)),
+            remedy="Give the whole series",
+        )
+    if flair.min() == flair.max():
+        raise GliosegError(
+            f"patient {volume.patient}: the FLAIR is the same everywhere",
+            expected="a scan of a head",
+            found=f"{flair.size:,} voxels of {float(flair.flat[0]):g}",
+            remedy="Write the scan again from its source",
+        )

@@ -112,7 +112,7 @@ def _check(folder: Path, name: BackendName, device: Device) -> None:
         others = [other for other in get_args(BackendName) if _has_file(folder, other)]
         raise GliosegError(
             f"{folder} holds no model for the backend {name}",
-            expected=" or ".join(_FILES[name]),
+            expected=" or ".join(str(folder / file) for file in _FILES[name]),
             found=f"a model for {' and '.join(others)}" if others else "no model at all",
             remedy=f"glioseg export {folder} --to {form} --out NEW, then use NEW",
         )
