@@ -15,7 +15,7 @@ from glioseg.study.plan import Candidate
 from glioseg.training.config import TrainingConfig, load_config
 
 PATIENTS = 20
-STEPS = 100
+STEPS = 90
 NETWORKS = (Candidate("unet", 8), Candidate("resunet-a", 8), Candidate("resunet-pp", 8))
 SETTINGS = (
     "sampling.crop_size=128",
