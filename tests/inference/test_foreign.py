@@ -1,0 +1,117 @@
+"""However a scan lies in its file, what is found stays where it is in the patient."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from glioseg.dataset.phantom import make_phantom
+from glioseg.errors import GliosegError
+from glioseg.inference.contract import Contract
+from glioseg.inference.foreign import predict_foreign
+from glioseg.inference.postprocessing import Postprocessing
+from glioseg.inference.predictor import Predictor
+from glioseg.volume import Volume
+
+AXIAL = np.array([[0, 0, -1, 120], [0, -1, 0, 110], [5, 0, 0, -30], [0, 0, 0, 1]], float)
+NEARBY_MM = 1.5
+
+
+class BrightFlair:
+    """A backend that says tumour where the normalised FLAIR is bright."""
+
+    name, device, precision = "torch", "test", "32"
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        return 4 * (images[:, 1:2] - 1.5)
+
+
+@pytest.fixture(scope="module")
+def predictor(contract: Contract) -> Predictor:
+    settings = {"flip": False, "postprocessing": Postprocessing(components="largest")}
+    return Predictor(BrightFlair(), contract.model_copy(update=settings))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def head() -> Volume:
+    volume, _ = make_phantom(5, size=256, slices=10)
+    return Volume("P", volume.voxels.astype(np.float32), affine=AXIAL)
+
+
+def centroid_mm(predictor: Predictor, scan: Volume) -> np.ndarray:
+    mask = predict_foreign(predictor, scan).mask
+    assert mask.voxels.shape == scan.voxels.shape[:3]
+    assert mask.affine is scan.affine
+    assert mask.affine is not None
+    return (mask.affine @ [*np.argwhere(mask.voxels).mean(axis=0), 1])[:3]
+
+
+def padded(scan: Volume) -> Volume:
+    assert scan.affine is not None
+    before = np.array([2, 30, 10])
+    voxels = np.pad(scan.voxels, ((2, 1), (30, 40), (10, 50), (0, 0)))
+    affine = scan.affine.copy()
+    affine[:3, 3] -= affine[:3, :3] @ before
+    return replace(scan, voxels=voxels, affine=affine)
+
+
+def cropped(scan: Volume) -> Volume:
+    assert scan.affine is not None
+    rows, columns = (np.flatnonzero((scan.channel("flair") > 10).any(axis=axes)) for axes in ((0, 2), (0, 1)))
+    top, left = max(rows[0] - 3, 0), max(columns[0] - 3, 0)
+    affine = scan.affine.copy()
+    affine[:3, 3] += affine[:3, :3] @ [0, top, left]
+    return replace(scan, voxels=scan.voxels[:, top : rows[-1] + 3, left : columns[-1] + 3], affine=affine)
+
+
+def rotated(scan: Volume) -> Volume:
+    """The same head on a grid that lies 12 degrees turned within the slices."""
+    assert scan.affine is not None
+    angle, middle = np.radians(12), 127.5
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    start = middle - turn @ [middle, middle]
+    channels = [
+        np.stack([ndimage.affine_transform(picture, turn, start, order=1) for picture in scan.voxels[..., channel]])
+        for channel in range(3)
+    ]
+    indices = np.eye(4)
+    indices[1:3, 1:3], indices[1:3, 3] = turn, start
+    return replace(scan, voxels=np.stack(channels, axis=-1), affine=scan.affine @ indices)
+
+
+def coarse(scan: Volume) -> Volume:
+    assert scan.affine is not None
+    voxels = ndimage.zoom(scan.voxels, (1, 0.6, 0.6, 1), order=1, grid_mode=True, mode="grid-constant")
+    indices = np.diag([1, 1 / 0.6, 1 / 0.6, 1])
+    indices[1:3, 3] = (1 / 0.6 - 1) / 2
+    return replace(scan, voxels=voxels, affine=scan.affine @ indices)
+
+
+@pytest.mark.parametrize("change", [padded, cropped, rotated, coarse])
+def test_the_centroid_stays_where_it_is_in_millimetres(
+    predictor: Predictor, head: Volume, change: Callable[[Volume], Volume]
+) -> None:
+    expected = centroid_mm(predictor, head)
+    np.testing.assert_allclose(centroid_mm(predictor, change(head)), expected, atol=NEARBY_MM)
+
+
+@pytest.mark.parametrize("factor", [0.01, 7.0, 900.0])
+def test_units_do_not_matter(predictor: Predictor, head: Volume, factor: float) -> None:
+    expected = centroid_mm(predictor, head)
+    scaled = replace(head, voxels=head.voxels * np.float32(factor))
+    np.testing.assert_allclose(centroid_mm(predictor, scaled), expected, atol=NEARBY_MM)
+
+
+def test_the_result_says_what_was_done(predictor: Predictor, head: Volume) -> None:
+    assert predict_foreign(predictor, head).remarks == (
+        "The scan was taken as one with skull and scalp and left as it is.",
+    )
+    assert "brought to the size" in predict_foreign(predictor, coarse(head)).remarks[0]
+
+
+@pytest.mark.parametrize(("shape", "message"), [((1, 64, 64, 3), "single slice"), ((4, 64, 64, 3), "same everywhere")])
+def test_what_is_no_scan_is_refused(predictor: Predictor, shape: tuple[int, ...], message: str) -> None:
+    with pytest.raises(GliosegError, match=message):
+        predict_foreign(predictor, Volume("P", np.full(shape, 80, np.float32)))
