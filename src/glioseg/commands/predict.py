@@ -16,7 +16,6 @@ from glioseg.atomic import write_text_atomically
 from glioseg.errors import GliosegError
 from glioseg.inference.backends import BackendName
 from glioseg.inference.foreign import predict_foreign
-from glioseg.inference.postprocessing import cut_mask
 from glioseg.inference.predictor import Predictor
 from glioseg.machine import Precision, library_versions, peak_memory_mb
 from glioseg.measurement.measure import Measurement, measure_mask
@@ -196,8 +195,7 @@ def _result(predictor: Predictor, source: PatientSource, read: ReadPatient) -> t
     remarks: tuple[str, ...] = ()
     if source.is_dataset:
         probabilities = predictor.probabilities(volume)
-        inside = cut_mask(probabilities, predictor.contract.postprocessing)
-        mask = Mask(volume.patient, inside, slice_names=volume.slice_names, affine=volume.affine)
+        mask = predictor.cut(volume, probabilities)
     else:
         foreign = predict_foreign(predictor, volume)
         probabilities, mask, remarks = foreign.probabilities, foreign.mask, foreign.remarks

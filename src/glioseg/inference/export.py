@@ -31,8 +31,8 @@ from glioseg.inference.contract import (
     Parity,
 )
 from glioseg.inference.postprocessing import cut_mask
-from glioseg.inference.predictor import Predictor
-from glioseg.inference.preprocessing import clip_and_normalise, intensity_statistics
+from glioseg.inference.predictor import Predictor, network_images
+from glioseg.inference.preprocessing import intensity_statistics
 from glioseg.volume import Mask, Volume
 
 SIZE_PX = 256
@@ -159,8 +159,7 @@ def _calibration_images(patients: Sequence[Patient], contract: Contract, size_px
     for patient in patients:
         statistics = intensity_statistics(patient.volume, contract.preprocessing)
         for index in np.linspace(0, len(patient.volume.voxels) - 1, 8).astype(int):
-            image = np.moveaxis(patient.volume.voxels[index : index + 1], -1, 1).astype(np.float32)
-            yield padded_to(clip_and_normalise(image, statistics), (size_px, size_px))
+            yield padded_to(network_images(patient.volume, np.array([index]), statistics), (size_px, size_px))
 
 
 def _compare(original: Predictor, exported: Predictor, patients: Sequence[Patient], size_px: int) -> Parity:

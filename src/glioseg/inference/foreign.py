@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from glioseg.errors import GliosegError
 from glioseg.inference.intensities import to_dataset_range
 from glioseg.inference.placement import Placement, find_placement
-from glioseg.inference.postprocessing import cut_mask
 from glioseg.inference.predictor import Predictor
 from glioseg.volume import Mask, Volume
 
@@ -50,9 +49,7 @@ def predict_foreign(predictor: Predictor, volume: Volume) -> ForeignPrediction:
     placement = find_placement(ranged)
     slices, rows, columns = volume.voxels.shape[:3]
     probabilities = placement.restore(predictor.probabilities(placement.place(ranged)), (slices, rows, columns))
-    inside = cut_mask(probabilities, predictor.contract.postprocessing)
-    mask = Mask(volume.patient, inside, slice_names=volume.slice_names, affine=volume.affine)
-    return ForeignPrediction(probabilities, mask, placement)
+    return ForeignPrediction(probabilities, predictor.cut(volume, probabilities), placement)
 
 
 def _check_is_scan(volume: Volume) -> None:

@@ -59,7 +59,11 @@ class Predictor:
 
     def mask(self, volume: Volume) -> Mask:
         """The tumour's mask on the scan's own grid; raises as :meth:`probabilities`."""
-        inside = cut_mask(self.probabilities(volume), self.contract.postprocessing)
+        return self.cut(volume, self.probabilities(volume))
+
+    def cut(self, volume: Volume, probabilities: NDArray[np.float32]) -> Mask:
+        """The mask that the contract's rule cuts out of probabilities on the scan's own grid."""
+        inside = cut_mask(probabilities, self.contract.postprocessing)
         return Mask(volume.patient, inside, slice_names=volume.slice_names, affine=volume.affine)
 
 
@@ -84,10 +88,24 @@ def predict_probabilities(
     shown = np.flatnonzero((volume.channel("flair") > preprocessing.head_above).any(axis=(1, 2)))
     for start in range(0, len(shown), BATCH_SIZE):
         slices = shown[start : start + BATCH_SIZE]
-        images = np.ascontiguousarray(np.moveaxis(volume.voxels[slices], -1, 1), np.float32)
-        images = clip_and_normalise(images, statistics)
+        images = network_images(volume, slices, statistics)
         probabilities[slices] = _mirrored_mean(backend, images) if flip else _probabilities(backend, images)
     return probabilities
+
+
+def network_images(volume: Volume, slices: NDArray[np.intp], statistics: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Slices of a scan as the network sees them.
+
+    Args:
+        volume: The scan.
+        slices: Which slices, from 0.
+        statistics: From :func:`glioseg.inference.preprocessing.intensity_statistics`.
+
+    Returns:
+        Normalised, shape (slice, channel, row, column).
+    """
+    images = np.ascontiguousarray(np.moveaxis(volume.voxels[slices], -1, 1), np.float32)
+    return clip_and_normalise(images, statistics)
 
 
 def _probabilities(backend: Backend, images: NDArray[np.float32]) -> NDArray[np.float32]:
