@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from glioseg.atomic import write_bytes_atomically
 from glioseg.errors import GliosegError
 from glioseg.formats.claimed_size import GZIP_EXPANSION, check_claimed_size
+from glioseg.formats.damage import damage_told
 from glioseg.formats.nifti_header import Header, check_form, open_nifti, place, read_header
 from glioseg.scan import Scan
 from glioseg.space.affine import Grid, direction_cosines, same_grid
@@ -132,19 +133,9 @@ def _in_words(grid: Grid) -> str:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[IO[bytes]]:
-    try:
-        with open_nifti(path) as stream:
-            yield stream
-    except GliosegError:
-        raise
-    except FileNotFoundError:
-        raise GliosegError(f"{path} does not exist") from None
-    # nibabel, gzip and numpy each have errors of their own for a damaged file.
-    except Exception as error:
-        raise GliosegError(
-            f"{path} cannot be read as NIfTI: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
-            remedy="If it is damaged or cut short, fetch it again or convert it again from DICOM",
-        ) from error
+    remedy = "If it is damaged or cut short, fetch it again or convert it again from DICOM"
+    with damage_told(path, "NIfTI", remedy), open_nifti(path) as stream:
+        yield stream
 
 
 def _check_size(path: Path, header: Header, stream: IO[bytes]) -> None:

@@ -14,6 +14,7 @@ from nrrd.reader import _TYPEMAP_NRRD2NUMPY
 from numpy.typing import NDArray
 
 from glioseg.errors import GliosegError
+from glioseg.formats.damage import damage_told
 from glioseg.formats.nrrd_data import read_voxels
 from glioseg.scan import Scan
 
@@ -45,22 +46,12 @@ def read_nrrd(path: Path, *, patient: str | None = None, role: str | None = None
         GliosegError: If the file is unreadable, cut short, a segmentation, holds something else than one picture,
             claims a size that cannot be, or holds voxels that are no finite number.
     """
-    try:
+    with damage_told(path, "NRRD", "If it is damaged or cut short, fetch it again"):
         with path.open("rb") as stream:
             header = _read_header(path, stream)
             axes = _spatial_axes(path, header)
             voxels = read_voxels(path, stream, header, _bytes_per_voxel(path, header))
         affine, remarks = _place(path, header, axes)
-    except GliosegError:
-        raise
-    except FileNotFoundError:
-        raise GliosegError(f"{path} does not exist") from None
-    # pynrrd, gzip and numpy each have errors of their own for a damaged file.
-    except Exception as error:
-        raise GliosegError(
-            f"{path} cannot be read as NRRD: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
-            remedy="If it is damaged or cut short, fetch it again",
-        ) from error
     name = path.stem if path.suffix.lower() in _SUFFIXES else path.name
     return Scan(patient or name, _by_slice(voxels, axes), affine, role, str(path), remarks)
 

@@ -1,0 +1,33 @@
+"""What the libraries of a format raise on a damaged file, as one message to the user."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from glioseg.errors import GliosegError
+
+
+@contextmanager
+def damage_told(path: Path, form: str, remedy: str) -> Iterator[None]:
+    """Turn whatever reading a file raises into the user's error; our own pass as they are.
+
+    Args:
+        path: The file.
+        form: Its format's name.
+        remedy: What the user may do.
+
+    Raises:
+        GliosegError: If the file does not exist or reading it fails.
+    """
+    try:
+        yield
+    except GliosegError:
+        raise
+    except FileNotFoundError:
+        raise GliosegError(f"{path} does not exist") from None
+    # nibabel, pynrrd, gzip and numpy each have errors of their own for a damaged file.
+    except Exception as error:
+        raise GliosegError(
+            f"{path} cannot be read as {form}: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
+            remedy=remedy,
+        ) from error
