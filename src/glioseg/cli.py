@@ -188,8 +188,8 @@ def study(
 @app.command
 def predict(
     *inputs: Path,
-    model: Path,
     out: Path,
+    model: str = "best",
     flair: str | None = None,
     pre: str | None = None,
     post: str | None = None,
@@ -197,6 +197,7 @@ def predict(
     nifti: Annotated[bool, Flag] = False,
     overlay: bool = True,
     previews: bool = True,
+    split: Path | None = None,
     dicomweb: str | None = None,
     study: str | None = None,
     device: Device = "auto",
@@ -213,7 +214,7 @@ def predict(
     inputs
         Folders or files: the dataset's layout, NIfTI, NRRD, DICOM (a zip too), told apart by their content.
     model
-        A bundle's folder.
+        A model that comes with glioseg (glioseg info lists them), or the folder of a bundle.
     out
         Where the masks go: <patient>/<slice>_mask.tif, <patient>_mask.nii.gz or <patient>_seg.dcm by the input's
         format, measurements.csv, run.json.
@@ -231,6 +232,8 @@ def predict(
         For DICOM, write copies of the slices with the outline.
     previews
         Draw a contact sheet <patient>_sheet.png.
+    split
+        Only the test patients of this split file, to score a model on patients that it has not seen.
     dicomweb
         Fetch the examination --study from this archive, and store the results there. Credentials are taken from the
         environment or a netrc file.
@@ -251,12 +254,14 @@ def predict(
         "backend": backend,
         "options": OutputOptions(probabilities, nifti, overlay),
         "previews": previews,
+        "model": model,
+        "split": split,
         "say": _say,
     }
     if dicomweb is None and study is None:
-        run = predict(inputs, model, out, **settings)
+        run = predict(inputs, out, **settings)
     else:
-        run = predict_study(*_archive(inputs, dicomweb, study), model, out, **settings)
+        run = predict_study(*_archive(inputs, dicomweb, study), out, **settings)
     if json_output:
         print(json.dumps(run.manifest, indent=2))
     else:
@@ -305,6 +310,34 @@ def export(
     print(f"probabilities differ by {mean:.2g} on average and {most:.2g} at most")
     if parity.dice_loss is not None:
         print(f"mean Dice lost: {parity.dice_loss:.4f}")
+
+
+@app.command
+def bundle(
+    *runs: Path,
+    data: Path,
+    out: Path,
+    json_output: Json = False,
+) -> None:
+    """Make a model for others of finished runs: one alone, or several as an ensemble; calibrated, scored, with a card.
+
+    Temperature, threshold and component rule are chosen on the runs' validation patients, the scores are those of
+    their test patients. Weights are kept in half precision.
+
+    Parameters
+    ----------
+    runs
+        Folders of runs that 'glioseg train' or 'glioseg study' has finished, all of one split.
+    data
+        The folder that they were trained on.
+    out
+        A new folder.
+    """
+    from glioseg.commands.bundle import bundle
+
+    outcome = bundle(runs, data, out, say=_say)
+    _print_scores(outcome.scores, outcome.part, json_output)
+    _print_place("model", outcome.folder, json_output)
 
 
 @app.command
@@ -500,12 +533,16 @@ def check(
 
 @app.command
 def info(*, json_output: Json = False) -> None:
-    """List the networks with what they cost, and the formats."""
+    """List the networks with what they cost, the models that come with glioseg, and the formats."""
+    from glioseg.inference.shipped import SHIPPED
     from glioseg.networks.table import NETWORKS
 
+    formats = {"read": ["tif", "nifti", "nrrd", "dicom"], "written": ["tif", "nifti", "dicom-seg", "dicom-sr"]}
     if json_output:
         networks = {name: vars(entry) for name, entry in NETWORKS.items()}
-        print(json.dumps({"version": __version__, "networks": networks, "formats": ["tif"]}, indent=2))
+        models = {name: {"path": str(model.path), "purpose": model.purpose} for name, model in SHIPPED.items()}
+        listed = {"version": __version__, "networks": networks, "models": models, "formats": formats}
+        print(json.dumps(listed, indent=2))
         return
     print(f"{'':12}{'':12}{'width':>6}{'parameters':>13}{'GMAC':>8}{'activations':>14}{'multiple':>10}  paper")
     for name, entry in NETWORKS.items():
@@ -513,7 +550,10 @@ def info(*, json_output: Json = False) -> None:
             f"{name:12}{entry.title:12}{entry.published_width:6}{entry.parameters:13,}{entry.gmacs:8.2f}"
             f"{entry.activations_mb:11.0f} MB{entry.size_multiple:10}  {entry.paper}"
         )
-    print("\nGMAC and activations are for one slice of 256 x 256 pixels at the published width.")
+    print("\nGMAC and activations are for one slice of 256 x 256 pixels at the published width.\n\nmodels")
+    for name, model in SHIPPED.items():
+        print(f"{name:12}{model.purpose}")
+    print("\n" + "\n".join(f"{way:12}{', '.join(names)}" for way, names in formats.items()))
 
 
 @app.command

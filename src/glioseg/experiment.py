@@ -29,7 +29,7 @@ from glioseg.training.checkpoint import RunState
 from glioseg.training.config import TrainingConfig
 from glioseg.training.engine import train_network
 from glioseg.training.run_folder import RunFolder
-from glioseg.training.selection import choose_postprocessing
+from glioseg.training.selection import choose_decision
 from glioseg.training.stand_in_validation import stand_in_dice
 from glioseg.training.validation import validation_probabilities
 from glioseg.volume import Mask, Volume
@@ -81,7 +81,7 @@ def train_and_score(
     resume: bool = False,
     command: Sequence[str] = (),
 ) -> TrainingOutcome:
-    """Train a network, choose threshold and component rule, score it, and write bundle and report.
+    """Train a network, choose temperature, threshold and component rule, score it, and write bundle and report.
 
     The scores are written last: a folder that has them is complete.
 
@@ -155,15 +155,16 @@ def prediction_ms_per_slice(bundle: Path, volume: Volume, *, repeats: int = 3) -
 
 def _ship(network: nn.Module, config: TrainingConfig, store: ArrayStore, split: Split, folder: RunFolder) -> Contract:
     device = choose_device(config.machine.device)
-    predicted = dict(validation_probabilities(network, store, split.validation, config, device))
-    truths = {patient: store.mask(patient).voxels for patient in split.validation}
+    predicted = validation_probabilities(network, store, split.validation, config, device)
+    temperature, postprocessing = choose_decision(predicted, store, config.preprocessing.head_above)
     entry = find_network(config.network.name)
     contract = Contract(
         network=config.network.name,
         width=config.network.width or entry.published_width,
         preprocessing=config.preprocessing,
         flip=config.validation.flip,
-        postprocessing=choose_postprocessing(predicted, truths),
+        temperature=temperature,
+        postprocessing=postprocessing,
         split_sha256=split.sha256,
         data_fingerprint=store.fingerprint,
         training_patients=len(split.train),

@@ -21,8 +21,8 @@ def test_an_examination_is_predicted_and_its_results_stored(orthanc, untrained_b
     run = predict_study(
         orthanc.url,
         "2.25.77",
-        untrained_bundle,
         tmp_path / "out",
+        model=untrained_bundle,
         options=OutputOptions(overlay=False, nifti=True),
         previews=False,
     )

@@ -44,7 +44,7 @@ def test_every_slice_gets_a_mask_in_the_datasets_layout(
     """Each mask is the predictor's own, on the slice it was predicted for."""
     out = tmp_path / "new" / "out"
     before = contents(few_slices)
-    run = predict([few_slices], untrained_bundle, out, device="cpu")
+    run = predict([few_slices], out, model=untrained_bundle, device="cpu")
     patients = find_patients(few_slices)
     assert run.failures == {}
     sheets = [f"{files.patient}_sheet.png" for files in patients]
@@ -63,7 +63,7 @@ def test_every_slice_gets_a_mask_in_the_datasets_layout(
 
 
 def test_the_measurements_have_a_row_for_each_patient(few_slices: Path, untrained_bundle: Path, tmp_path: Path) -> None:
-    run = predict([few_slices], untrained_bundle, tmp_path / "out")
+    run = predict([few_slices], tmp_path / "out", model=untrained_bundle)
     measured = rows(tmp_path / "out")
     assert measured[0].keys() >= COLUMNS
     for row, result, files in zip(measured, run.results, find_patients(few_slices), strict=True):
@@ -80,7 +80,7 @@ def test_the_measurements_have_a_row_for_each_patient(few_slices: Path, untraine
 def test_a_volume_without_spacing_is_unknown_and_never_zero(
     few_slices: Path, untrained_bundle: Path, tmp_path: Path
 ) -> None:
-    run = predict([few_slices], untrained_bundle, tmp_path / "out")
+    run = predict([few_slices], tmp_path / "out", model=untrained_bundle)
     assert all(result.measurement.whole.voxels > 0 for result in run.results)
     for row in rows(tmp_path / "out"):
         assert row["volume_ml"] == ""
@@ -94,7 +94,7 @@ def test_where_no_tumour_is_found_its_volume_is_zero_whatever_the_spacing(
     few_slices: Path, untrained_bundle: Path, tmp_path: Path
 ) -> None:
     model = copy_with_threshold(untrained_bundle, tmp_path / "bundle", 0.9)
-    run = predict([few_slices], model, tmp_path / "out")
+    run = predict([few_slices], tmp_path / "out", model=model)
     assert all(result.measurement.whole.voxels == 0 for result in run.results)
     assert {row["volume_ml"] for row in rows(tmp_path / "out")} == {"0.0"}
 
@@ -102,13 +102,13 @@ def test_where_no_tumour_is_found_its_volume_is_zero_whatever_the_spacing(
 def test_missing_sequences_are_told(phantom_data: Path, untrained_bundle: Path, tmp_path: Path) -> None:
     (lacking,) = (files for files in find_patients(phantom_data) if read_patient(files)[0].missing_sequences())
     said: list[str] = []
-    predict([phantom_data / lacking.patient], untrained_bundle, tmp_path / "out", say=said.append)
+    predict([phantom_data / lacking.patient], tmp_path / "out", model=untrained_bundle, say=said.append)
     assert rows(tmp_path / "out")[0]["missing_sequences"] == "pre post"
     assert "without pre and post" in said[0]
 
 
 def test_the_record_of_the_run_is_complete(few_slices: Path, untrained_bundle: Path, tmp_path: Path) -> None:
-    run = predict([few_slices], untrained_bundle, tmp_path / "out", device="cpu", precision="32")
+    run = predict([few_slices], tmp_path / "out", model=untrained_bundle, device="cpu", precision="32")
     record = json.loads((tmp_path / "out" / "run.json").read_text())
     assert record == json.loads(json.dumps(run.manifest))
     assert {"python", "glioseg", "torch", "numpy", "tifffile"} <= record["versions"].keys()
@@ -126,10 +126,10 @@ def test_the_record_of_the_run_is_complete(few_slices: Path, untrained_bundle: P
 
 
 def test_masks_beside_the_pictures_are_not_looked_at(few_slices: Path, untrained_bundle: Path, tmp_path: Path) -> None:
-    predict([few_slices], untrained_bundle, tmp_path / "with")
+    predict([few_slices], tmp_path / "with", model=untrained_bundle)
     for number, path in enumerate(sorted(few_slices.glob("*/*_mask.tif"))):
         path.unlink() if number % 2 else path.write_bytes(b"no tif")
-    run = predict([few_slices], untrained_bundle, tmp_path / "without")
+    run = predict([few_slices], tmp_path / "without", model=untrained_bundle)
     assert run.failures == {}
     masks = [{k: v for k, v in contents(tmp_path / out).items() if k.endswith(".tif")} for out in ("with", "without")]
     assert masks[0] == masks[1]
@@ -139,7 +139,7 @@ def test_patients_may_come_from_several_places(few_slices: Path, untrained_bundl
     first, second, third = find_patients(few_slices)
     other = tmp_path / "other"
     shutil.move(few_slices / third.patient, other / third.patient)
-    run = predict([few_slices / second.patient, other], untrained_bundle, tmp_path / "out")
+    run = predict([few_slices / second.patient, other], tmp_path / "out", model=untrained_bundle)
     assert [result.patient for result in run.results] == [second.patient, third.patient]
     assert not (tmp_path / "out" / first.patient).exists()
 
@@ -152,7 +152,7 @@ def test_one_bad_patient_is_reported_and_the_others_finish(
     cut = find_patients(few_slices)[bad].images[-1]
     cut.write_bytes(cut.read_bytes()[:-1])
     said: list[str] = []
-    run = predict([few_slices], untrained_bundle, tmp_path / "out", say=said.append)
+    run = predict([few_slices], tmp_path / "out", model=untrained_bundle, say=said.append)
     good = [patient for patient in patients if patient != patients[bad]]
     assert [result.patient for result in run.results] == good == [row["patient"] for row in rows(tmp_path / "out")]
     assert list(run.failures) == [patients[bad]]
@@ -170,7 +170,7 @@ def test_where_all_patients_are_bad_the_record_says_so(
 ) -> None:
     for files in find_patients(few_slices):
         files.images[2].unlink()
-    run = predict([few_slices], untrained_bundle, tmp_path / "out")
+    run = predict([few_slices], tmp_path / "out", model=untrained_bundle)
     assert run.results == ()
     assert len(run.failures) == 3
     assert rows(tmp_path / "out") == []
@@ -193,15 +193,15 @@ def test_masks_are_never_written_among_pictures(few_slices: Path, untrained_bund
         (few_slices / patient, elsewhere),
     ):
         with pytest.raises(GliosegError, match="whose masks would be overwritten") as caught:
-            predict([inputs], untrained_bundle, out)
+            predict([inputs], out, model=untrained_bundle)
         assert str(out) in str(caught.value)
     assert contents(tmp_path) == before
 
 
 def test_predicting_again_replaces_the_masks(few_slices: Path, untrained_bundle: Path, tmp_path: Path) -> None:
     empty = copy_with_threshold(untrained_bundle, tmp_path / "bundle", 0.9)
-    predict([few_slices], untrained_bundle, tmp_path / "out")
-    predict([few_slices], empty, tmp_path / "out")
+    predict([few_slices], tmp_path / "out", model=untrained_bundle)
+    predict([few_slices], tmp_path / "out", model=empty)
     masks = [tifffile.imread(path) for path in (tmp_path / "out").glob("*/*_mask.tif")]
     assert len(masks) == 18
     assert not np.any(masks)
@@ -210,7 +210,7 @@ def test_predicting_again_replaces_the_masks(few_slices: Path, untrained_bundle:
 def test_a_patient_given_twice_is_refused(few_slices: Path, untrained_bundle: Path, tmp_path: Path) -> None:
     patient = find_patients(few_slices)[1].patient
     with pytest.raises(GliosegError, match=f"patient {patient} is given twice"):
-        predict([few_slices, few_slices / patient], untrained_bundle, tmp_path / "out")
+        predict([few_slices, few_slices / patient], tmp_path / "out", model=untrained_bundle)
     assert not (tmp_path / "out").exists()
 
 
@@ -219,11 +219,11 @@ def test_no_patients_are_an_error(untrained_bundle: Path, tmp_path: Path, given:
     (tmp_path / "empty").mkdir()
     messages = {"none": "nothing to predict", "missing": "missing does not exist", "empty": "empty holds no patient"}
     with pytest.raises(GliosegError, match=messages[given]):
-        predict([] if given == "none" else [tmp_path / given], untrained_bundle, tmp_path / "out")
+        predict([] if given == "none" else [tmp_path / given], tmp_path / "out", model=untrained_bundle)
     assert not (tmp_path / "out").exists()
 
 
 def test_a_bundle_that_is_not_there_is_named(few_slices: Path, tmp_path: Path) -> None:
     with pytest.raises(GliosegError, match="nowhere is no model bundle"):
-        predict([few_slices], tmp_path / "nowhere", tmp_path / "out")
+        predict([few_slices], tmp_path / "out", model=tmp_path / "nowhere")
     assert not (tmp_path / "out").exists()

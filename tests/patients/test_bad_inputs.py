@@ -77,7 +77,7 @@ def run(untrained_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Pre
     write_series(root / "no_pixels", head(), PatientID="no_pixels", PixelData=None)
     with zipfile.ZipFile(root / "climbing.zip", "w") as archive:
         archive.writestr("../../evil.dcm", b"DICM")
-    return predict([scans, *(root / name for name in BAD_SERIES)], untrained_bundle, root / "out")
+    return predict([scans, *(root / name for name in BAD_SERIES)], root / "out", model=untrained_bundle)
 
 
 def test_the_good_scan_is_done(run: PredictionRun) -> None:

@@ -40,7 +40,7 @@ def expected(head: Volume, untrained_bundle: Path, tmp_path_factory: pytest.Temp
     (root / "in" / "P1").mkdir(parents=True)
     for name, picture in zip(head.slice_names, head.voxels, strict=True):
         tifffile.imwrite(root / "in" / "P1" / f"{name}.tif", picture)
-    predict([root / "in"], untrained_bundle, root / "out", previews=False)
+    predict([root / "in"], root / "out", model=untrained_bundle, previews=False)
     masks = [read_mask_slice(root / "out" / "P1" / f"{name}_mask.tif") for name in head.slice_names]
     mask = np.stack(masks)
     assert 0.01 < mask.mean() < 0.99
@@ -85,7 +85,7 @@ def test_nifti_of_any_orientation(
         path = tmp_path / "in" / "P1" / f"P1_{NAMES[role]}.nii.gz"
         path.parent.mkdir(parents=True, exist_ok=True)
         nibabel.save(nibabel.Nifti1Image(picture, by_file), path)
-    run = predict([tmp_path / "in"], untrained_bundle, tmp_path / "out", previews=False)
+    run = predict([tmp_path / "in"], tmp_path / "out", model=untrained_bundle, previews=False)
     assert run.failures == {}
     mask = read_nifti(tmp_path / "out" / "P1_mask.nii.gz")
     assert mask.affine is not None
@@ -106,7 +106,7 @@ def test_nrrd(head: Volume, expected: np.ndarray, untrained_bundle: Path, tmp_pa
             "space origin": by_file[:3, 3],
         }
         nrrd.write(str(tmp_path / "in" / f"P1_{role}.nrrd"), voxels[..., CHANNELS.index(role)].T, header)
-    predict([tmp_path / "in"], untrained_bundle, tmp_path / "out", previews=False)
+    predict([tmp_path / "in"], tmp_path / "out", model=untrained_bundle, previews=False)
     (path,) = (tmp_path / "out").glob("*_mask.nii.gz")
     np.testing.assert_array_equal(seen(read_nifti(path).voxels > 0, affine), expected)
 
@@ -137,7 +137,11 @@ def test_dicom_series_with_shuffled_names(
     voxels, affine = on_grid(head, affine)
     write_series(tmp_path / "in", voxels[..., 1].astype(np.uint16), affine, names="shuffled")
     run = predict(
-        [tmp_path / "in"], untrained_bundle, tmp_path / "out", options=OutputOptions(overlay=False), previews=False
+        [tmp_path / "in"],
+        tmp_path / "out",
+        model=untrained_bundle,
+        options=OutputOptions(overlay=False),
+        previews=False,
     )
     assert run.failures == {}
     (series,) = find_series(tmp_path / "in")
@@ -154,7 +158,7 @@ def expected_of_the_flair(head: Volume, untrained_bundle: Path, tmp_path_factory
     folder = tmp_path_factory.mktemp("flair")
     picture = head.channel("flair").astype(np.int16).T
     nibabel.save(nibabel.Nifti1Image(picture, PLAIN[:, [2, 1, 0, 3]]), folder / "P1_flair.nii.gz")
-    predict([folder / "P1_flair.nii.gz"], untrained_bundle, folder / "out", previews=False)
+    predict([folder / "P1_flair.nii.gz"], folder / "out", model=untrained_bundle, previews=False)
     return np.asarray(read_nifti(folder / "out" / "P1_mask.nii.gz").voxels > 0)
 
 
@@ -167,7 +171,7 @@ def test_one_bad_case_is_skipped_and_the_rest_done(head: Volume, untrained_bundl
     cut = (bad / "flair.nii.gz").read_bytes()
     (bad / "flair.nii.gz").write_bytes(cut[: len(cut) // 2])
     said: list[str] = []
-    run = predict([tmp_path / "in"], untrained_bundle, tmp_path / "out", say=said.append)
+    run = predict([tmp_path / "in"], tmp_path / "out", model=untrained_bundle, say=said.append)
     assert [result.patient for result in run.results] == ["good"]
     assert list(run.failures) == ["bad"]
     assert any("bad: skipped" in line for line in said)
@@ -185,5 +189,5 @@ def test_results_never_fall_among_the_scans(head: Volume, untrained_bundle: Path
     write_mask_slice(tmp_path / "P1_mask.nii.gz", np.ones((2, 2), np.bool_))
     drawn = (tmp_path / "P1_mask.nii.gz").read_bytes()
     with pytest.raises(GliosegError, match="holds the scans of P1"):
-        predict([tmp_path / "P1_flair.nii.gz"], untrained_bundle, tmp_path)
+        predict([tmp_path / "P1_flair.nii.gz"], tmp_path, model=untrained_bundle)
     assert (tmp_path / "P1_mask.nii.gz").read_bytes() == drawn

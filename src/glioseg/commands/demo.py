@@ -84,7 +84,7 @@ def demo(
     )
     training = _best_run(compared)
     unseen = [data / entry.patient for entry in training.scores.patients]
-    predict(unseen, training.folder.bundle, masks)
+    predict(unseen, masks, model=training.folder.bundle)
     scores, _ = evaluate(masks, data, out / "scores.json")
     return DemoOutcome(data, compared, training, scores)
 

@@ -13,7 +13,7 @@ from glioseg.check.scan import CheckedScan
 from glioseg.dataset.lgg import case_of
 from glioseg.dataset.splits import load_split
 from glioseg.errors import GliosegError
-from glioseg.inference.predictor import Predictor
+from glioseg.inference.load import load_segmenter
 from glioseg.training.run_folder import RunFolder
 from glioseg.volume import CHANNELS, Volume
 
@@ -41,9 +41,9 @@ class ModelPredictions:
                 expected="a run's folder with its split.json, or --split beside a bundle",
                 remedy="Give the run's folder: a network agrees with the labels that it has learnt, right or wrong",
             )
-        self._predictor = Predictor.from_bundle(bundle)
+        self._model = load_segmenter(bundle)
         trained_with = load_split(known)
-        if trained_with.sha256 != self._predictor.contract.split_sha256:
+        if trained_with.sha256 != self._model.split_sha256:
             raise GliosegError(f"{bundle} was not trained with the split {known}", remedy="Give its own split")
         self._seen = {case_of(patient) for patient in (*trained_with.train, *trained_with.validation)}
         self._source, self._say = source, say
@@ -59,7 +59,7 @@ class ModelPredictions:
             if scan is None:
                 return None
             self._say(f"predicting {patient}")
-            np.save(kept, self._predictor.probabilities(_as_volume(scan)).astype(np.float16))
+            np.save(kept, self._model.probabilities(_as_volume(scan)).astype(np.float16))
         values: NDArray[Any] = np.load(kept, allow_pickle=False)
         return values.astype(np.float32)
 

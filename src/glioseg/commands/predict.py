@@ -13,13 +13,16 @@ from typing import Any, Literal
 import numpy as np
 
 from glioseg.atomic import write_text_atomically
+from glioseg.dataset.splits import load_split
 from glioseg.errors import GliosegError
 from glioseg.inference.backends import BackendName
+from glioseg.inference.confidence import expected_dice
 from glioseg.inference.foreign import predict_foreign
-from glioseg.inference.predictor import Predictor
+from glioseg.inference.load import load_segmenter
+from glioseg.inference.segmenter import Segmenter
+from glioseg.inference.shipped import DEFAULT, find_model
 from glioseg.machine import Precision, library_versions, peak_memory_mb
 from glioseg.measurement.measure import Measurement, measure_mask
-from glioseg.networks.table import find_network
 from glioseg.patients.find import FoundPatients, find_sources
 from glioseg.patients.source import OutputOptions, PatientSource, ReadPatient, Result
 from glioseg.volume import Mask
@@ -35,6 +38,7 @@ class PatientResult:
         measurement: Of the mask; what cannot be known is None, with the reason.
         missing_sequences: Sequences that are a copy of the FLAIR.
         remarks: What a user should know, a sentence each.
+        expected_dice: The Dice that the model expects of its mask; None for an empty one.
         seconds: From reading to writing.
         files: What was written, relative to the output folder.
     """
@@ -42,6 +46,7 @@ class PatientResult:
     measurement: Measurement
     missing_sequences: tuple[str, ...]
     remarks: tuple[str, ...]
+    expected_dice: float | None
     seconds: float
     files: tuple[str, ...]
 
@@ -54,6 +59,7 @@ class PatientResult:
         """A row of the measurements: what cannot be known is empty, with the reason in the column ``unknown``."""
         return {
             **self.measurement.as_row(),
+            "expected_dice": "" if self.expected_dice is None else round(self.expected_dice, 3),
             "missing_sequences": " ".join(self.missing_sequences),
             "remarks": "; ".join(remark.rstrip(".") for remark in self.remarks),
         }
@@ -62,6 +68,7 @@ class PatientResult:
         """Everything, nested."""
         return {
             **self.measurement.as_json(),
+            "expected_dice": self.expected_dice,
             "missing_sequences": list(self.missing_sequences),
             "remarks": list(self.remarks),
             "seconds": self.seconds,
@@ -86,10 +93,11 @@ class PredictionRun:
 
 def predict(
     inputs: Sequence[Path],
-    model: Path,
     out: Path,
     *,
+    model: str | Path = DEFAULT,
     sequences: Mapping[str, str] | None = None,
+    split: Path | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     precision: Precision = "auto",
     backend: BackendName | Literal["auto"] = "auto",
@@ -102,9 +110,10 @@ def predict(
     Args:
         inputs: Folders in the dataset's layout or of NIfTI, NRRD or DICOM files, single files, zips of DICOM. Masks
             in them are not looked at.
-        model: The bundle's folder.
         out: Where masks, ``measurements.csv`` and ``run.json`` are written.
+        model: A name of :data:`glioseg.inference.shipped.SHIPPED`, or the path of a bundle or an ensemble.
         sequences: By role what the user named, as for :func:`glioseg.patients.find.find_sources`.
+        split: A split file; only its test patients are predicted.
         device: Where to compute.
         precision: Arithmetic of the convolutions.
         backend: What computes the network; the fastest that is installed and for which the bundle holds a model, if
@@ -117,38 +126,40 @@ def predict(
         GliosegError: If the bundle is unusable, an input holds no patient, or the output would fall among pictures.
     """
     started = time.perf_counter()
+    folder = find_model(model)
     found = find_sources(inputs, sequences)
+    if split is not None:
+        found = _tested_by(load_split(split).test, found)
     for source in found.sources:
         source.check_output(out)
-    predictor = Predictor.from_bundle(model, backend=backend, device=device, precision=precision)
+    segmenter = load_segmenter(folder, backend=backend, device=device, precision=precision)
     results, failures = [], dict(found.failures)
     for line in _failures_in_words(found):
         say(line)
     for number, source in enumerate(found.sources, start=len(found.failures) + 1):
         place = f"[{number}/{len(found.failures) + len(found.sources)}]"
         try:
-            result = _predict_patient(predictor, source, out, options or OutputOptions(), previews)
+            result = _predict_patient(segmenter, source, out, options or OutputOptions(), previews)
         except GliosegError as error:
             failures[source.patient] = str(error)
             say(f"{place} {source.patient}: skipped, {error}")
         else:
             results.append(result)
             say(f"{place} {_in_words(result)}")
-    manifest = _manifest(predictor, model, results, failures, time.perf_counter() - started)
+    manifest = _manifest(segmenter, folder, results, failures, time.perf_counter() - started)
     write_text_atomically(out / MEASUREMENTS, _as_csv(results))
     write_text_atomically(out / MANIFEST, json.dumps(manifest, indent=2) + "\n")
     return PredictionRun(tuple(results), failures, manifest)
 
 
 def predict_study(
-    url: str, study_uid: str, model: Path, out: Path, *, say: Callable[[str], None] = lambda line: None, **settings: Any
+    url: str, study_uid: str, out: Path, *, say: Callable[[str], None] = lambda line: None, **settings: Any
 ) -> PredictionRun:
     """Fetch an examination from a DICOMweb archive, predict it, and store segmentation, report and overlay there.
 
     Args:
         url: The archive's DICOMweb root.
         study_uid: The examination.
-        model: The bundle's folder.
         out: As for :func:`predict`; the results stay there too.
         say: Gets a line for each step.
         settings: As for :func:`predict`.
@@ -161,7 +172,7 @@ def predict_study(
     with tempfile.TemporaryDirectory() as folder:
         scans = Path(folder) / "scans"
         fetch_study(url, study_uid, scans, say=say)
-        run = predict([scans], model, out, say=say, **settings)
+        run = predict([scans], out, say=say, **settings)
     written = [out / name for result in run.results for name in result.files if name.endswith(".dcm")]
     if written:
         say(f"{store_files(url, written)} objects stored in {url}")
@@ -169,11 +180,11 @@ def predict_study(
 
 
 def _predict_patient(
-    predictor: Predictor, source: PatientSource, out: Path, options: OutputOptions, previews: bool
+    segmenter: Segmenter, source: PatientSource, out: Path, options: OutputOptions, previews: bool
 ) -> PatientResult:
     began = time.perf_counter()
     read = source.read()
-    result, remarks = _result(predictor, source, read)
+    result, remarks = _result(segmenter, source, read)
     written = source.write(result, out, options)
     if previews:
         # Drawing takes a second of imports, which a run without previews is spared.
@@ -185,24 +196,33 @@ def _predict_patient(
         measurement=result.measurement,
         missing_sequences=read.volume.missing_sequences(),
         remarks=(*read.remarks, *remarks),
+        expected_dice=expected_dice(result.probabilities, result.mask.voxels),
         seconds=round(time.perf_counter() - began, 3),
         files=tuple(written),
     )
 
 
-def _result(predictor: Predictor, source: PatientSource, read: ReadPatient) -> tuple[Result, tuple[str, ...]]:
+def _result(segmenter: Segmenter, source: PatientSource, read: ReadPatient) -> tuple[Result, tuple[str, ...]]:
     volume = read.volume
     remarks: tuple[str, ...] = ()
     if source.is_dataset:
-        probabilities = predictor.probabilities(volume)
-        mask = predictor.cut(volume, probabilities)
+        probabilities = segmenter.probabilities(volume)
+        mask = segmenter.cut(volume, probabilities)
     else:
-        foreign = predict_foreign(predictor, volume)
+        foreign = predict_foreign(segmenter, volume)
         probabilities, mask, remarks = foreign.probabilities, foreign.mask, foreign.remarks
-    contract = predictor.contract
-    title = f"glioseg {find_network(contract.network).title} {contract.width}"
     measurement = measure_mask(mask, volume)
-    return Result(volume, mask, probabilities, measurement, title, contract.weights_sha256), remarks
+    title = f"glioseg {segmenter.title}"
+    return Result(volume, mask, probabilities, measurement, title, segmenter.identity), remarks
+
+
+def _tested_by(patients: Sequence[str], found: FoundPatients) -> FoundPatients:
+    """Only the patients that a split tests."""
+    sources = [source for source in found.sources if source.patient in patients]
+    if not sources:
+        raise GliosegError("none of the split's test patients is there", expected=", ".join(patients[:3]) + ", ...")
+    failures = {name: why for name, why in found.failures.items() if name in patients}
+    return FoundPatients(sources, failures)
 
 
 def _failures_in_words(found: FoundPatients) -> list[str]:
@@ -220,18 +240,17 @@ def _in_words(result: PatientResult) -> str:
 
 
 def _manifest(
-    predictor: Predictor,
-    model: Path,
+    segmenter: Segmenter,
+    folder: Path,
     results: Sequence[PatientResult],
     failures: dict[str, str],
     seconds: float,
 ) -> dict[str, Any]:
+    facts = segmenter.facts()
     return {
         "versions": library_versions(),
-        "model": {"path": str(model), **predictor.contract.model_dump(mode="json")},
-        "backend": predictor.backend.name,
-        "device": predictor.backend.device,
-        "precision": predictor.backend.precision,
+        **facts,
+        "model": {"path": str(folder), **facts["model"]},
         "seconds": round(seconds, 3),
         "peak_memory_mb": round(peak_memory_mb()),
         "patients": [result.as_json() for result in results],
@@ -241,7 +260,7 @@ def _manifest(
 
 def _as_csv(results: Sequence[PatientResult]) -> str:
     buffer = io.StringIO()
-    nobody = PatientResult(measure_mask(Mask("", np.zeros((1, 1, 1), np.bool_))), (), (), 0.0, ())
+    nobody = PatientResult(measure_mask(Mask("", np.zeros((1, 1, 1), np.bool_))), (), (), None, 0.0, ())
     writer = csv.DictWriter(buffer, nobody.as_row().keys(), lineterminator="\n")
     writer.writeheader()
     writer.writerows(result.as_row() for result in results)

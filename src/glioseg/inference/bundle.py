@@ -15,8 +15,15 @@ from glioseg.inference.contract import CARD, CONTRACT, DAMAGED, WEIGHTS, Contrac
 from glioseg.networks import build_network
 
 
-def save_bundle(folder: Path, network: nn.Module, contract: Contract, card: str) -> Contract:
+def save_bundle(folder: Path, network: nn.Module, contract: Contract, card: str, *, half: bool = False) -> Contract:
     """Write a bundle; the contract comes last, so that a folder without one is no bundle.
+
+    Args:
+        folder: Where.
+        network: With its weights.
+        contract: What they need.
+        card: What a person should know.
+        half: Keep the weights of convolutions as float16, in half the space.
 
     Returns:
         The contract with the hash of the weights.
@@ -27,7 +34,7 @@ def save_bundle(folder: Path, network: nn.Module, contract: Contract, card: str)
     (folder / CONTRACT).unlink(missing_ok=True)
     # batch counters matter to training alone, and safetensors wants contiguous tensors.
     tensors = {
-        name: value.detach().cpu().contiguous()
+        name: _half(value.detach().cpu()).contiguous() if half else value.detach().cpu().contiguous()
         for name, value in network.state_dict().items()
         if not name.endswith("num_batches_tracked")
     }
@@ -71,6 +78,11 @@ def load_network(folder: Path, contract: Contract) -> nn.Module:
     _check_fit(path, network, tensors)
     network.load_state_dict({name: value.float() for name, value in tensors.items()}, strict=False)
     return network.eval()
+
+
+def _half(values: Tensor) -> Tensor:
+    """Halve what is large; the deviations of a batch norm are few and may lie outside of what float16 holds."""
+    return values.half() if values.ndim > 1 else values
 
 
 def _check_fit(path: Path, network: nn.Module, tensors: dict[str, Tensor]) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from glioseg.dataset.lgg import case_of
 from glioseg.evaluation.scores import Scores
+from glioseg.evaluation.statistics import Summary
+from glioseg.evaluation.trust import FAILURE_BELOW, Trust
 from glioseg.inference.contract import Contract
 
 _DATA_NOTICE = """\
@@ -12,22 +14,34 @@ collection of The Cancer Imaging Archive. These weights carry that licence: no c
 """
 
 
-def write_card(contract: Contract, patients: Sequence[str], scores: Scores | None = None, part: str = "") -> str:
+def write_card(
+    contract: Contract,
+    patients: Sequence[str],
+    scores: Scores | None = None,
+    part: str = "",
+    *,
+    title: str | None = None,
+    trust: Trust | None = None,
+) -> str:
     """The card as Markdown.
 
     Args:
-        contract: The bundle's contract.
+        contract: The bundle's contract; of an ensemble its first member's, with the ensemble's rule.
         patients: Patients the weights were fitted to.
-        scores: What the bundle reaches, if it has been scored.
+        scores: What the model reaches, if it has been scored.
         part: On which patients.
+        title: The model in words, if the network's name and width do not say enough.
+        trust: How far its own doubts can be relied on, on the same patients.
     """
     sections = [
-        f"# {contract.network}, width {contract.width}",
+        f"# {title or f'{contract.network}, width {contract.width}'}",
         "**Not a medical device.** For research; every mask needs the eye of someone qualified to draw it.",
         "## Use\n\n" + _use(contract),
         "## Data\n\n" + _data(contract, patients),
         "## Scores\n\n" + (_scores(scores, part) if scores else "Not scored."),
     ]
+    if scores and trust:
+        sections += [_subgroups(scores), "## Trust\n\n" + _trust(trust), "## Failures\n\n" + _failures(scores, trust)]
     return "\n\n".join(section.rstrip() for section in sections) + "\n"
 
 
@@ -51,14 +65,64 @@ def _data(contract: Contract, patients: Sequence[str]) -> str:
 
 
 def _scores(scores: Scores, part: str) -> str:
-    rows = []
-    for name, metric in scores.metrics().items():
-        summary = scores.summary()[name]
-        if summary.mean is None:
-            continue
-        interval = "" if summary.ci_low is None else f"{summary.ci_low:.3f} to {summary.ci_high:.3f}"
-        rows.append(
-            f"| {metric.title} | {summary.mean:.3f} | {interval} | {summary.median:.3f} | {summary.minimum:.3f} |"
+    summaries = scores.summary()
+    rows = [row for name, metric in scores.metrics().items() if (row := _row(metric.title, summaries[name]))]
+    return f"On {part}.\n\n{_HEAD}" + "\n".join(rows)
+
+
+_HEAD = "| metric | mean | 95 % interval | median | minimum |\n|---|---:|---|---:|---:|\n"
+
+
+def _row(title: str, summary: Summary) -> str:
+    """A line of the table; empty where nobody has the metric."""
+    if summary.mean is None:
+        return ""
+    interval = "" if summary.ci_low is None else f"{summary.ci_low:.3f} to {summary.ci_high:.3f}"
+    return f"| {title} | {summary.mean:.3f} | {interval} | {summary.median:.3f} | {summary.minimum:.3f} |"
+
+
+def _subgroups(scores: Scores) -> str:
+    """The 3-D Dice of groups of patients, each with its number."""
+    names = {"site": "site", "missing_sequences": "missing sequences:", "true_volume": "tumour volume:"}
+    rows = [
+        row
+        for grouping, groups in scores.subgroups().items()
+        for name, summary in groups.items()
+        if (row := _row(f"{names[grouping]} {name}, {summary.count}", summary))
+    ]
+    return "3-D Dice by group, with the number of patients:\n\n" + _HEAD.replace("metric", "group") + "\n".join(rows)
+
+
+def _trust(trust: Trust) -> str:
+    error, auc = trust.reliability.calibration_error, trust.failure_auc
+    lines = []
+    if error is not None:
+        lines.append(
+            f"Inside the brain the probabilities miss the truth by {error:.4f} on average "
+            "(expected calibration error, 15 bins; `reliability.png`)."
         )
-    head = "| metric | mean | 95 % interval | median | minimum |\n|---|---:|---|---:|---:|\n"
-    return f"On {part}.\n\n{head}" + "\n".join(rows)
+    doubts = f"{trust.failures} of {len(trust.dice)} masks have a Dice below {FAILURE_BELOW}."
+    if auc is not None:
+        doubts += f" The expected Dice, which needs no truth, ranks one below a better mask in {auc:.0%} of the pairs."
+    lines.append(doubts)
+    kept = [point for point in trust.selective_curve() if point.share <= 0.8]
+    if kept:
+        lines.append(
+            f"With the least certain fifth left to a person, the others have a mean Dice of {kept[0].mean_dice:.3f}."
+        )
+    return "\n\n".join([*lines, "Every patient: `trust.csv`."])
+
+
+def _failures(scores: Scores, trust: Trust) -> str:
+    head = "| patient | Dice | expected | true volume | predicted |\n|---|---:|---:|---:|---:|\n"
+    worst = [entry for entry in scores.ranked() if entry.values["dice"] is not None][:5]
+    rows = [
+        f"| {entry.patient} | {entry.values['dice']:.3f} | {_number(trust.expected_dice[entry.patient])} "
+        f"| {entry.values['true_voxels']:,.0f} | {entry.values['predicted_voxels']:,.0f} |"
+        for entry in worst
+    ]
+    return "The five worst patients, volumes in voxels.\n\n" + head + "\n".join(rows)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"

@@ -73,6 +73,8 @@ class Contract(BaseModel):
         channels: The role of each input channel, in order.
         preprocessing: How intensities are normalised.
         flip: Whether prediction averages each slice with its left-right mirror image.
+        temperature: Divides the logit of each probability, so that of the voxels that get 0.8 four in five are tumour;
+            found on patients that the weights were not fitted to (Guo 2017).
         postprocessing: How the mask is cut out of the probabilities.
         weights_sha256: Hash of ``weights.safetensors``.
         split_sha256: Hash of the split of patients it was trained under.
@@ -90,6 +92,7 @@ class Contract(BaseModel):
     channels: tuple[str, ...] = CHANNELS
     preprocessing: Preprocessing
     flip: bool = True
+    temperature: float = Field(1.0, gt=0, allow_inf_nan=False)
     postprocessing: Postprocessing = Postprocessing()
     weights_sha256: str = ""
     split_sha256: str

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from glioseg.errors import GliosegError
 from glioseg.inference.intensities import to_dataset_range
 from glioseg.inference.placement import Placement, find_placement
-from glioseg.inference.predictor import Predictor
+from glioseg.inference.segmenter import Segmenter
 from glioseg.volume import Mask, Volume
 
 
@@ -34,11 +34,11 @@ class ForeignPrediction:
         return (f"The scan was taken as one {kind} and {fitted}.",)
 
 
-def predict_foreign(predictor: Predictor, volume: Volume) -> ForeignPrediction:
+def predict_foreign(model: Segmenter, volume: Volume) -> ForeignPrediction:
     """Predict a scan on whatever grid, in whatever direction and intensities.
 
     Args:
-        predictor: A bundle ready for use.
+        model: Ready for use.
         volume: On its source's grid.
 
     Raises:
@@ -48,8 +48,8 @@ def predict_foreign(predictor: Predictor, volume: Volume) -> ForeignPrediction:
     ranged = to_dataset_range(volume)
     placement = find_placement(ranged)
     slices, rows, columns = volume.voxels.shape[:3]
-    probabilities = placement.restore(predictor.probabilities(placement.place(ranged)), (slices, rows, columns))
-    return ForeignPrediction(probabilities, predictor.cut(volume, probabilities), placement)
+    probabilities = placement.restore(model.probabilities(placement.place(ranged)), (slices, rows, columns))
+    return ForeignPrediction(probabilities, model.cut(volume, probabilities), placement)
 
 
 def _check_is_scan(volume: Volume) -> None:

@@ -1,7 +1,7 @@
-"""From a scan to probabilities and a mask."""
+"""From a scan to probabilities and a mask, with one network."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +9,11 @@ from scipy.special import expit
 
 from glioseg.errors import GliosegError
 from glioseg.inference.backends import Backend, BackendName, BackendPrecision, Device, load_backend
+from glioseg.inference.calibration import calibrated
 from glioseg.inference.contract import Contract, load_contract
-from glioseg.inference.postprocessing import cut_mask
+from glioseg.inference.postprocessing import Postprocessing, cut_mask
 from glioseg.inference.preprocessing import Preprocessing, clip_and_normalise, intensity_statistics
+from glioseg.networks.table import find_network
 from glioseg.volume import Mask, Volume
 
 BATCH_SIZE = 8
@@ -43,6 +45,35 @@ class Predictor:
         contract = load_contract(folder)
         return cls(load_backend(folder, contract, backend, device=device, precision=precision), contract)
 
+    @property
+    def title(self) -> str:
+        """As :attr:`glioseg.inference.segmenter.Segmenter.title`."""
+        return f"{find_network(self.contract.network).title} {self.contract.width}"
+
+    @property
+    def identity(self) -> str:
+        """Hash of the weights."""
+        return self.contract.weights_sha256
+
+    @property
+    def split_sha256(self) -> str:
+        """Hash of the split of patients that it was trained under."""
+        return self.contract.split_sha256
+
+    @property
+    def head_above(self) -> float:
+        """FLAIR above this belongs to the head."""
+        return self.contract.preprocessing.head_above
+
+    def facts(self) -> dict[str, Any]:
+        """As :meth:`glioseg.inference.segmenter.Segmenter.facts`."""
+        return {
+            "model": self.contract.model_dump(mode="json"),
+            "backend": self.backend.name,
+            "device": self.backend.device,
+            "precision": self.backend.precision,
+        }
+
     def probabilities(self, volume: Volume) -> NDArray[np.float32]:
         """The probability of tumour at each voxel, shape (slice, row, column), 0 to 1.
 
@@ -55,7 +86,8 @@ class Predictor:
                 expected=f"channels {', '.join(self.contract.channels)}",
                 found=", ".join(volume.channels),
             )
-        return predict_probabilities(self.backend, volume, self.contract.preprocessing, flip=self.contract.flip)
+        found = predict_probabilities(self.backend, volume, self.contract.preprocessing, flip=self.contract.flip)
+        return calibrated(found, self.contract.temperature)
 
     def mask(self, volume: Volume) -> Mask:
         """The tumour's mask on the scan's own grid; raises as :meth:`probabilities`."""
@@ -63,8 +95,12 @@ class Predictor:
 
     def cut(self, volume: Volume, probabilities: NDArray[np.float32]) -> Mask:
         """The mask that the contract's rule cuts out of probabilities on the scan's own grid."""
-        inside = cut_mask(probabilities, self.contract.postprocessing)
-        return Mask(volume.patient, inside, slice_names=volume.slice_names, affine=volume.affine)
+        return mask_on_grid(volume, probabilities, self.contract.postprocessing)
+
+
+def mask_on_grid(volume: Volume, probabilities: NDArray[np.float32], rule: Postprocessing) -> Mask:
+    """The mask that a rule cuts out of probabilities on the scan's own grid."""
+    return Mask(volume.patient, cut_mask(probabilities, rule), slice_names=volume.slice_names, affine=volume.affine)
 
 
 def predict_probabilities(

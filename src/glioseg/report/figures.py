@@ -33,7 +33,7 @@ SITE_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LABELLED_PATIENTS = 40
 """Up to this many patients, each is named on the axis; beyond, its name shows on hover and in the table."""
 
-_STYLE = {
+STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "glioseg",
     "font.family": "sans-serif",
@@ -71,7 +71,7 @@ def learning_curve(history: Sequence[Mapping[str, Any]]) -> str:
 
 def save_learning_curve(history: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Write :func:`learning_curve` as a PNG on white."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = _draw_learning_curve(history)
         FigureCanvasAgg(figure)
         figure.savefig(path, format="png", dpi=150, facecolor="white", metadata={"Software": None})
@@ -182,7 +182,7 @@ def _site(patient: PatientScores) -> str:
 
 def as_svg(draw: Callable[[], Figure], name: str) -> str:
     """The drawing as an `<svg>` element whose identifiers start with its name, so that several share a page."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure, text = draw(), io.StringIO()
         FigureCanvasSVG(figure)
         metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))

@@ -1,11 +1,15 @@
-"""Threshold and component rule, chosen on the validation patients."""
+"""What is chosen on the validation patients: temperature, threshold and component rule."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
+from glioseg.dataset.heads import BRAIN_BIT, heads_of
+from glioseg.dataset.store import ArrayStore
+from glioseg.evaluation.calibration import LogitCounts
 from glioseg.evaluation.metrics import dice
+from glioseg.inference.calibration import calibrated
 from glioseg.inference.postprocessing import Postprocessing, cut_mask
 
 CANDIDATES = [
@@ -19,6 +23,35 @@ patient lost to a larger false positive, is not."""
 
 WORTHWHILE_GAIN = 0.003
 """What a candidate must gain in mean Dice over the default: less is chance with a dozen patients."""
+
+
+def choose_decision(
+    predicted: Iterable[tuple[str, NDArray[np.float32]]], store: ArrayStore, head_above: float
+) -> tuple[float, Postprocessing]:
+    """How a model's probabilities become a mask.
+
+    Args:
+        predicted: Name and uncalibrated probabilities (slice, row, column) of each validation patient.
+        store: Holds their scans and masks.
+        head_above: FLAIR above this belongs to the head.
+
+    Returns:
+        The temperature, and threshold and component rule for probabilities that it has calibrated; 1 and the default
+        where there is no patient.
+    """
+    found = dict(predicted)
+    truths = {patient: store.mask(patient).voxels for patient in found}
+    counts = LogitCounts.none()
+    for patient, values in found.items():
+        counts += LogitCounts.of(values, truths[patient], brain_of(store, patient, head_above))
+    temperature = counts.temperature()
+    sharp = {patient: calibrated(values, temperature) for patient, values in found.items()}
+    return temperature, choose_postprocessing(sharp, truths)
+
+
+def brain_of(store: ArrayStore, patient: str, head_above: float) -> NDArray[np.bool_]:
+    """Where calibration is judged: the brain, shape (slice, row, column)."""
+    return np.asarray(heads_of(store.volume(patient), head_above) & BRAIN_BIT != 0)
 
 
 def choose_postprocessing(

@@ -1,0 +1,172 @@
+"""Several networks as one model: the mean of their probabilities, and one rule that cuts the mask.
+
+An ensemble on disk is a folder with ``ensemble.json``, ``card.md``, and a bundle in a folder for each member.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from glioseg.atomic import write_text_atomically
+from glioseg.errors import GliosegError
+from glioseg.inference.backends import BackendName, BackendPrecision, Device
+from glioseg.inference.calibration import calibrated
+from glioseg.inference.contract import CARD, DAMAGED
+from glioseg.inference.postprocessing import Postprocessing
+from glioseg.inference.predictor import Predictor, mask_on_grid
+from glioseg.volume import Mask, Volume
+
+ENSEMBLE = "ensemble.json"
+
+
+def _folder_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise ValueError("a member is the name of a folder beside this file")
+    return name
+
+
+class EnsembleContract(BaseModel):
+    """What an ensemble is made of, and how its answer becomes a mask.
+
+    Attributes:
+        bundle_format: Version of the folder's layout.
+        members: For the folder of each member the hash of its weights.
+        temperature: Divides the logit of the members' mean probability.
+        postprocessing: How the mask is cut out of the probabilities.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    bundle_format: Literal[1] = 1
+    members: dict[Annotated[str, AfterValidator(_folder_name)], str] = Field(min_length=2)
+    temperature: float = Field(1.0, gt=0, allow_inf_nan=False)
+    postprocessing: Postprocessing = Postprocessing()
+
+
+class Ensemble:
+    """Several networks ready for use.
+
+    Args:
+        members: By the name of their folder.
+        contract: How their answers become one.
+    """
+
+    def __init__(self, members: dict[str, Predictor], contract: EnsembleContract) -> None:
+        self.members = members
+        self.contract = contract
+
+    @classmethod
+    def from_folder(
+        cls,
+        folder: Path,
+        *,
+        backend: BackendName | Literal["auto"] = "auto",
+        device: Device = "auto",
+        precision: BackendPrecision = "auto",
+    ) -> Self:
+        """Load an ensemble.
+
+        Raises:
+            GliosegError: If a file is missing or damaged, or a member is another than the ensemble was made of.
+        """
+        contract = load_ensemble_contract(folder)
+        members = {}
+        for name, weights_sha256 in contract.members.items():
+            member = Predictor.from_bundle(folder / name, backend=backend, device=device, precision=precision)
+            if member.identity != weights_sha256:
+                raise GliosegError(f"{folder / name} is not the network that {ENSEMBLE} names", remedy=DAMAGED)
+            members[name] = member
+        return cls(members, contract)
+
+    @property
+    def title(self) -> str:
+        """The members in words."""
+        return joined([member.title for member in self.members.values()])
+
+    @property
+    def identity(self) -> str:
+        """Hash of the members' hashes."""
+        return hashlib.sha256("".join(member.identity for member in self.members.values()).encode()).hexdigest()
+
+    @property
+    def split_sha256(self) -> str:
+        """Hash of the split that all members were trained under; of all hashes where they differ."""
+        hashes = dict.fromkeys(member.split_sha256 for member in self.members.values())
+        return next(iter(hashes)) if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+    @property
+    def head_above(self) -> float:
+        """The first member's."""
+        return self._first.head_above
+
+    def probabilities(self, volume: Volume) -> NDArray[np.float32]:
+        """The members' mean; raises as :meth:`glioseg.inference.predictor.Predictor.probabilities`."""
+        return self.combine([member.probabilities(volume) for member in self.members.values()])
+
+    def combine(self, found: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """The ensemble's probabilities from those of its members, all of one shape."""
+        return calibrated(mean_of(found), self.contract.temperature)
+
+    def mask(self, volume: Volume) -> Mask:
+        """The tumour's mask on the scan's own grid; raises as :meth:`probabilities`."""
+        return self.cut(volume, self.probabilities(volume))
+
+    def cut(self, volume: Volume, probabilities: NDArray[np.float32]) -> Mask:
+        """The mask that the ensemble's rule cuts out of probabilities on the scan's own grid."""
+        return mask_on_grid(volume, probabilities, self.contract.postprocessing)
+
+    def facts(self) -> dict[str, Any]:
+        """As :meth:`glioseg.inference.segmenter.Segmenter.facts`."""
+        networks = {name: member.facts()["model"] for name, member in self.members.items()}
+        return {**self._first.facts(), "model": {**self.contract.model_dump(mode="json"), "networks": networks}}
+
+    @property
+    def _first(self) -> Predictor:
+        return next(iter(self.members.values()))
+
+
+def mean_of(found: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """The mean of several networks' probabilities, all of one shape."""
+    total = found[0]
+    for other in found[1:]:
+        total = total + other
+    return total / np.float32(len(found))
+
+
+def save_ensemble(folder: Path, contract: EnsembleContract, card: str) -> None:
+    """Write what makes bundles in folders of this one an ensemble; the contract comes last.
+
+    Raises:
+        GliosegError: If a file cannot be written.
+    """
+    write_text_atomically(folder / CARD, card)
+    write_text_atomically(folder / ENSEMBLE, contract.model_dump_json(indent=2) + "\n")
+
+
+def load_ensemble_contract(folder: Path) -> EnsembleContract:
+    """Read ``ensemble.json``.
+
+    Raises:
+        GliosegError: If it is missing or damaged.
+    """
+    path = folder / ENSEMBLE
+    try:
+        return EnsembleContract.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise GliosegError(f"{path} is damaged at {where}: {first['msg']}", remedy=DAMAGED) from error
+    except (OSError, ValueError) as error:
+        raise GliosegError(f"{path} cannot be read: {error}", remedy=DAMAGED) from error
+
+
+def joined(words: Sequence[str]) -> str:
+    """Words as a list in a sentence."""
+    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)

@@ -1,0 +1,59 @@
+"""The models that come with glioseg, and how a name or a path becomes one; nothing heavy is imported for it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from glioseg.errors import GliosegError
+
+MODELS_FOLDER = Path(__file__).parents[1] / "models"
+DEFAULT = "best"
+
+
+@dataclass(frozen=True)
+class ShippedModel:
+    """A model that comes with glioseg.
+
+    Attributes:
+        name: What ``--model`` takes.
+        path: Its bundle.
+        purpose: When to take it, in words.
+    """
+
+    name: str
+    path: Path
+    purpose: str
+
+
+SHIPPED = {
+    model.name: model
+    for model in (
+        ShippedModel(DEFAULT, MODELS_FOLDER / "best", "three networks together; the default"),
+        ShippedModel("fast", MODELS_FOLDER / "best" / "unet-16", "the U-Net of them alone"),
+        ShippedModel("resunet-a", MODELS_FOLDER / "best" / "resunet-a-8", "the ResUNet-a of them alone"),
+        ShippedModel("resunet-pp", MODELS_FOLDER / "best" / "resunet-pp-8", "the ResUNet++ of them alone"),
+    )
+}
+
+
+def find_model(model: str | Path = DEFAULT) -> Path:
+    """The folder of a model.
+
+    Args:
+        model: A name of :data:`SHIPPED`, or the path of a bundle or an ensemble. Of two by one name the shipped one
+            is taken; write ``./fast`` for the folder.
+
+    Raises:
+        GliosegError: If there is neither such a name nor such a folder.
+    """
+    shipped = SHIPPED.get(str(model))
+    if shipped is not None:
+        return shipped.path
+    path = Path(model)
+    if not path.is_dir():
+        raise GliosegError(
+            f"there is no model {model}",
+            expected=f"one of {', '.join(SHIPPED)}, or a bundle's folder",
+            found="no such folder" if not path.exists() else "a file",
+            remedy="Train one with 'glioseg train', or leave --model out",
+        )
+    return path

@@ -1,0 +1,99 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from glioseg.errors import GliosegError
+from glioseg.inference.bundle import save_bundle
+from glioseg.inference.calibration import calibrated
+from glioseg.inference.contract import Contract
+from glioseg.inference.ensemble import ENSEMBLE, Ensemble, EnsembleContract, save_ensemble
+from glioseg.inference.load import load_segmenter
+from glioseg.inference.postprocessing import Postprocessing
+from glioseg.inference.predictor import Predictor
+from glioseg.networks import build_network
+from glioseg.volume import Volume
+
+
+@pytest.fixture
+def folder(tmp_path: Path, network: nn.Module, contract: Contract) -> Path:
+    """Two networks, one of which has a temperature of its own, and a rule for both together."""
+    torch.manual_seed(5)
+    other = build_network("resunet-pp", 8)
+    first = save_bundle(tmp_path / "unet-8", network, contract, "")
+    second_contract = contract.model_copy(update={"network": "resunet-pp", "temperature": 2.0})
+    second = save_bundle(tmp_path / "resunet-pp-8", other, second_contract, "")
+    members = {"unet-8": first.weights_sha256, "resunet-pp-8": second.weights_sha256}
+    together = EnsembleContract(members=members, temperature=1.5, postprocessing=Postprocessing(threshold=0.55))
+    save_ensemble(tmp_path, together, "# both\n")
+    return tmp_path
+
+
+def load(folder: Path) -> Ensemble:
+    return Ensemble.from_folder(folder, backend="torch", device="cpu", precision="32")
+
+
+def test_it_is_the_calibrated_mean_of_its_members(folder: Path, scan: Volume) -> None:
+    alone = [
+        Predictor.from_bundle(folder / name, backend="torch", device="cpu", precision="32").probabilities(scan)
+        for name in ("unet-8", "resunet-pp-8")
+    ]
+    found = load(folder).probabilities(scan)
+    np.testing.assert_allclose(found, calibrated((alone[0] + alone[1]) / 2, 1.5), rtol=0, atol=1e-6)
+    assert np.abs(alone[0] - alone[1]).max() > 1e-3
+
+
+def test_the_mask_follows_its_own_rule(folder: Path, scan: Volume) -> None:
+    model = load(folder)
+    mask = model.mask(scan)
+    np.testing.assert_array_equal(mask.voxels, model.probabilities(scan) >= np.float32(0.55))
+    assert (mask.patient, mask.slice_names) == (scan.patient, scan.slice_names)
+
+
+def test_it_says_what_it_is(folder: Path) -> None:
+    model = load(folder)
+    assert model.title == "U-Net 8 and ResUNet++ 8"
+    assert len(model.identity) == 64
+    assert model.split_sha256 == "1234567890abcdef"
+    facts = model.facts()
+    assert facts["backend"] == "torch"
+    assert facts["model"]["temperature"] == 1.5
+    assert facts["model"]["networks"]["resunet-pp-8"]["temperature"] == 2.0
+    json.dumps(facts)
+
+
+def test_a_folder_is_loaded_as_what_it_is(folder: Path) -> None:
+    assert isinstance(load_segmenter(folder, backend="torch"), Ensemble)
+    assert isinstance(load_segmenter(folder / "unet-8", backend="torch"), Predictor)
+
+
+def test_another_network_in_a_members_place_is_noticed(folder: Path, contract: Contract) -> None:
+    torch.manual_seed(6)
+    save_bundle(folder / "unet-8", build_network("unet", 8), contract, "")
+    with pytest.raises(GliosegError, match=r"unet-8 is not the network that ensemble\.json names"):
+        load(folder)
+
+
+def test_a_missing_member_is_named(folder: Path) -> None:
+    (folder / "unet-8" / "contract.json").unlink()
+    with pytest.raises(GliosegError, match="unet-8 is no model bundle"):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "cannot be read"),
+        ('{"members": {"unet-8": "ab"}}', "damaged at members"),
+        ('{"members": {"../unet-8": "ab", "b": "c"}}', "damaged at members"),
+        ('{"members": {"a": "ab", "b": "c"}, "temperature": 0}', "damaged at temperature"),
+        ('{"members": {"a": "ab", "b": "c"}, "surprise": 0}', "damaged at surprise"),
+    ],
+)
+def test_a_damaged_contract_is_one_message(folder: Path, content: str, message: str) -> None:
+    (folder / ENSEMBLE).write_text(content)
+    with pytest.raises(GliosegError, match=message):
+        load(folder)
