@@ -20,6 +20,7 @@ from glioseg.dataset.lgg import find_patients
 from glioseg.dataset.splits import load_split
 from glioseg.evaluation.scores import Scores
 from glioseg.formats.tif import read_mask_slice, write_mask_slice
+from glioseg.inference.shipped import SHIPPED
 from glioseg.networks.table import NETWORKS
 
 
@@ -379,8 +380,9 @@ def test_train_refuses_a_split_of_nobody_or_of_others(
         (["info", "--jsn"], "--json"),
         (["predict", "data", "--modle", "m", "--out", "o"], "--model"),
         (["predict", "data", "--model", "m"], "--out"),
-        (["predict", "--model", "m", "--out", "o"], "nothing to predict"),
-        (["predict", "data", "--model", "m", "--out", "o", "--device", "tpu"], '"cpu"'),
+        (["predict", "--out", "o"], "nothing to predict"),
+        (["predict", "data", "--model", "m", "--out", "o"], "no model m"),
+        (["predict", "data", "--out", "o", "--device", "tpu"], '"cpu"'),
         (["evaluate", "a", "b", "c", "--out", "o"], "'c'"),
         (["evaluate", "a", "b", "--out", "o", "--spacing-mm", "1", "2"], "--spacing-mm"),
         (["data", "phantom", "new", "--patients", "0"], "1 to 9999"),
@@ -497,7 +499,8 @@ def test_info_lists_every_network(glioseg: Glioseg) -> None:
     listed = json.loads(glioseg("info", "--json").out)
     assert listed["version"] == __version__
     assert list(listed["networks"]) == list(NETWORKS)
-    assert "tif" in listed["formats"]
+    assert "tif" in listed["formats"]["read"]
+    assert list(listed["models"]) == list(SHIPPED)
     plain = glioseg("info")
     assert plain.code == 0
     assert all(entry.title in plain.out for entry in NETWORKS.values())

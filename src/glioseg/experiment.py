@@ -28,6 +28,7 @@ from glioseg.report.run_report import Case, RunReport, write_run_report
 from glioseg.training.checkpoint import RunState
 from glioseg.training.config import TrainingConfig
 from glioseg.training.engine import train_network
+from glioseg.training.familiar_ranges import familiar_ranges
 from glioseg.training.run_folder import RunFolder
 from glioseg.training.selection import choose_decision
 from glioseg.training.stand_in_validation import stand_in_dice
@@ -105,7 +106,7 @@ def train_and_score(
     )
     patients, part = _scored_part(split)
     masks = {patient: predictor.mask(store.volume(patient)) for patient in patients}
-    scores = Scores(tuple(_scored(masks[patient], store) for patient in patients))
+    scores = Scores(tuple(scored(masks[patient], store) for patient in patients))
     if config.validation.stand_in:
         stand_ins = stand_in_dice(predictor, store, split.validation)
         write_text_atomically(folder.stand_in, json.dumps(stand_ins, indent=2) + "\n")
@@ -165,6 +166,7 @@ def _ship(network: nn.Module, config: TrainingConfig, store: ArrayStore, split: 
         flip=config.validation.flip,
         temperature=temperature,
         postprocessing=postprocessing,
+        familiar=familiar_ranges(store, split.train, config),
         split_sha256=split.sha256,
         data_fingerprint=store.fingerprint,
         training_patients=len(split.train),
@@ -173,7 +175,8 @@ def _ship(network: nn.Module, config: TrainingConfig, store: ArrayStore, split: 
     return save_bundle(folder.bundle, network, contract, write_card(contract, split.train))
 
 
-def _scored(mask: Mask, store: ArrayStore) -> PatientScores:
+def scored(mask: Mask, store: ArrayStore) -> PatientScores:
+    """Every metric of a patient's mask, against the true one in the store."""
     entry = store.entry(mask.patient)
     truth = store.mask(mask.patient)
     return score_patient(mask, truth, site=entry.site, missing_sequences=entry.missing_sequences)

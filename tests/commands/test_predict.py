@@ -10,7 +10,9 @@ import tifffile
 
 from glioseg.commands.predict import predict
 from glioseg.dataset.lgg import find_patients, read_patient
+from glioseg.dataset.splits import Split, save_split
 from glioseg.errors import GliosegError
+from glioseg.inference.confidence import expected_dice
 from glioseg.inference.contract import WEIGHTS, load_contract
 from glioseg.inference.predictor import Predictor
 
@@ -105,6 +107,50 @@ def test_missing_sequences_are_told(phantom_data: Path, untrained_bundle: Path, 
     predict([phantom_data / lacking.patient], tmp_path / "out", model=untrained_bundle, say=said.append)
     assert rows(tmp_path / "out")[0]["missing_sequences"] == "pre post"
     assert "without pre and post" in said[0]
+
+
+def test_the_dice_that_the_model_expects_is_told(few_slices: Path, untrained_bundle: Path, tmp_path: Path) -> None:
+    run = predict([few_slices], tmp_path / "out", model=untrained_bundle, device="cpu")
+    predictor = Predictor.from_bundle(untrained_bundle, device="cpu")
+    for result, row, files in zip(run.results, rows(tmp_path / "out"), find_patients(few_slices), strict=True):
+        volume, _ = read_patient(files)
+        probabilities = predictor.probabilities(volume)
+        expected = expected_dice(probabilities, predictor.cut(volume, probabilities).voxels)
+        assert result.expected_dice == expected
+        assert float(row["expected_dice"]) == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_scan_unlike_those_of_training_is_remarked_on(
+    few_slices: Path, untrained_bundle: Path, tmp_path: Path
+) -> None:
+    model = shutil.copytree(untrained_bundle, tmp_path / "model")
+    contract = json.loads((model / "contract.json").read_text())
+    contract["familiar"] = {"flair_bright": [90.0, 91.0], "head_share": [0.0, 1.0]}
+    (model / "contract.json").write_text(json.dumps(contract))
+    run = predict([few_slices], tmp_path / "out", model=model)
+    for result, row in zip(run.results, rows(tmp_path / "out"), strict=True):
+        (remark,) = result.remarks
+        assert "how bright the FLAIR's bright parts are" in remark
+        assert "90.00 to 91.00" in remark
+        assert row["remarks"] == remark.rstrip(".")
+
+
+def test_of_a_split_only_the_test_patients_are_predicted(
+    few_slices: Path, untrained_bundle: Path, tmp_path: Path
+) -> None:
+    first, second, third = (files.patient for files in find_patients(few_slices))
+    save_split(Split("mine", (first,), (second,), (third,)), tmp_path / "split.json")
+    run = predict([few_slices], tmp_path / "out", model=untrained_bundle, split=tmp_path / "split.json")
+    assert [result.patient for result in run.results] == [third]
+    save_split(Split("mine", (first,), (), ("PHANTOM_DU_9999_19990101",)), tmp_path / "split.json")
+    with pytest.raises(GliosegError, match="none of the split's test patients is there"):
+        predict([few_slices], tmp_path / "out", model=untrained_bundle, split=tmp_path / "split.json")
+
+
+def test_an_unknown_model_is_answered_with_those_there_are(few_slices: Path, tmp_path: Path) -> None:
+    with pytest.raises(GliosegError, match="there is no model quick: expected one of best, fast"):
+        predict([few_slices], tmp_path / "out", model="quick")
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_record_of_the_run_is_complete(few_slices: Path, untrained_bundle: Path, tmp_path: Path) -> None:
@@ -224,6 +270,6 @@ def test_no_patients_are_an_error(untrained_bundle: Path, tmp_path: Path, given:
 
 
 def test_a_bundle_that_is_not_there_is_named(few_slices: Path, tmp_path: Path) -> None:
-    with pytest.raises(GliosegError, match="nowhere is no model bundle"):
+    with pytest.raises(GliosegError, match=r"there is no model .*nowhere"):
         predict([few_slices], tmp_path / "out", model=tmp_path / "nowhere")
     assert not (tmp_path / "out").exists()

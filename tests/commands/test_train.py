@@ -55,7 +55,7 @@ def watch(witness: Witness, patch: pytest.MonkeyPatch) -> None:
     volume, mask, choose, save = (
         ArrayStore.volume,
         ArrayStore.mask,
-        experiment.choose_postprocessing,
+        experiment.choose_decision,
         experiment.save_bundle,
     )
 
@@ -73,9 +73,10 @@ def watch(witness: Witness, patch: pytest.MonkeyPatch) -> None:
         witness.events.append(("mask", patient))
         return mask(store, patient)
 
-    def watched_choice(probabilities: Any, truths: Any) -> Any:
-        witness.chosen_on |= {*probabilities, *truths}
-        return choose(probabilities, truths)
+    def watched_choice(predicted: Any, *others: Any) -> Any:
+        found = list(predicted)
+        witness.chosen_on |= {patient for patient, _ in found}
+        return choose(found, *others)
 
     def watched_save(*parts: Any) -> Any:
         witness.events.append(("bundle", ""))
@@ -84,7 +85,7 @@ def watch(witness: Witness, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ArrayStore, "volume", watched_volume)
     patch.setattr(ArrayStore, "mask", watched_mask)
     patch.setattr(engine, "SliceSampler", Watched)
-    patch.setattr(experiment, "choose_postprocessing", watched_choice)
+    patch.setattr(experiment, "choose_decision", watched_choice)
     patch.setattr(experiment, "save_bundle", watched_save)
 
 

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
+from glioseg.evaluation.calibration import LogitCounts
 from glioseg.evaluation.scores import Scores, score_patient
+from glioseg.evaluation.trust import Trust
 from glioseg.inference.card import write_card
 from glioseg.inference.contract import Contract
 from glioseg.inference.postprocessing import Postprocessing
@@ -70,3 +72,16 @@ def test_a_metric_that_nobody_has_is_left_out(contract: Contract) -> None:
 
 def test_without_scores_it_says_so(contract: Contract) -> None:
     assert "Not scored." in write_card(contract, [])
+
+
+def test_with_evidence_of_trust_it_tells_groups_doubts_and_failures(contract: Contract, scores: Scores) -> None:
+    dice = {entry.patient: entry.values["dice"] for entry in scores.patients}
+    trust = Trust({"A": 0.95, "B": 0.4}, dice, LogitCounts(np.ones((2, 2801), np.int64)).reliability())
+    card = write_card(contract, [], scores, "2 test patients", title="U-Net 8", trust=trust)
+    assert card.startswith("# U-Net 8\n")
+    assert "| site unknown, 2 | 0.833 |" in card
+    assert "1 of 2 masks have a Dice below 0.7." in card
+    assert "in 100% of the pairs" in card
+    assert "expected calibration error" in card
+    worst = [line for line in card.splitlines() if line.startswith("| B |")]
+    assert worst == ["| B | 0.667 | 0.400 | 72 | 36 |"]

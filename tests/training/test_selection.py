@@ -1,9 +1,12 @@
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from glioseg.dataset.store import ArrayStore
 from glioseg.inference.postprocessing import Postprocessing
-from glioseg.training.selection import CANDIDATES, choose_postprocessing
+from glioseg.training.selection import CANDIDATES, brain_of, choose_decision, choose_postprocessing
 
 SHAPE = (14, 30, 30)
 Place = tuple[slice, slice, slice]
@@ -100,3 +103,25 @@ def test_a_patient_without_tumour_and_prediction_does_not_count() -> None:
 def test_the_default_is_among_the_candidates() -> None:
     assert Postprocessing() in CANDIDATES
     assert len(set(CANDIDATES)) == len(CANDIDATES) == 10
+
+
+def test_the_temperature_is_fitted_inside_the_brain_and_the_rule_on_what_it_calibrates(store: ArrayStore) -> None:
+    """Probabilities that are far too sure get a temperature above 1, whatever they say of the air."""
+    patients = [entry.patient for entry in store.patients[:2]]
+    chance = np.random.default_rng(0)
+
+    def predicted(air: float) -> Iterator[tuple[str, NDArray[np.float32]]]:
+        for patient in patients:
+            inside = brain_of(store, patient, 10.0)
+            sure = np.where(store.mask(patient).voxels ^ (chance.random(inside.shape) < 0.1), 0.99, 0.01)
+            yield patient, np.where(inside, sure, air).astype(np.float32)
+
+    temperature, rule = choose_decision(predicted(air=0.0), store, 10.0)
+    assert temperature > 1.5
+    chance = np.random.default_rng(0)
+    assert choose_decision(predicted(air=0.3), store, 10.0)[0] == temperature
+    assert rule in CANDIDATES
+
+
+def test_without_patients_nothing_is_chosen(store: ArrayStore) -> None:
+    assert choose_decision([], store, 10.0) == (1.0, Postprocessing())

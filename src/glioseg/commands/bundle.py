@@ -12,8 +12,9 @@ from glioseg.dataset.splits import Split, check_patients_present, load_split, sa
 from glioseg.dataset.store import ArrayStore, open_store
 from glioseg.errors import GliosegError
 from glioseg.evaluation.calibration import LogitCounts
-from glioseg.evaluation.scores import PatientScores, Scores, score_patient
+from glioseg.evaluation.scores import PatientScores, Scores
 from glioseg.evaluation.trust import Trust
+from glioseg.experiment import scored
 from glioseg.inference.backends.torch_backend import TorchBackend
 from glioseg.inference.bundle import load_bundle, save_bundle
 from glioseg.inference.calibration import calibrated
@@ -21,9 +22,12 @@ from glioseg.inference.card import write_card
 from glioseg.inference.confidence import expected_dice
 from glioseg.inference.contract import CARD, Contract, load_contract
 from glioseg.inference.ensemble import Ensemble, EnsembleContract, mean_of, save_ensemble
+from glioseg.inference.familiarity import Range
 from glioseg.inference.predictor import Predictor
 from glioseg.inference.segmenter import Segmenter
 from glioseg.report.trust_figures import save_reliability
+from glioseg.training.config import load_config
+from glioseg.training.familiar_ranges import familiar_ranges
 from glioseg.training.run_folder import RunFolder
 from glioseg.training.selection import brain_of, choose_decision
 
@@ -38,13 +42,18 @@ class _Record:
     expected: dict[str, float | None] = field(default_factory=dict)
     counts: LogitCounts = field(default_factory=LogitCounts.none)
 
-    def add(self, model: Segmenter, probabilities: NDArray[np.float32], store: ArrayStore, patient: str) -> None:
-        volume, truth, entry = store.volume(patient), store.mask(patient), store.entry(patient)
-        mask = model.cut(volume, probabilities)
-        scored = score_patient(mask, truth, site=entry.site, missing_sequences=entry.missing_sequences)
-        self.scores.append(scored)
+    def add(
+        self,
+        model: Segmenter,
+        probabilities: NDArray[np.float32],
+        store: ArrayStore,
+        patient: str,
+        brain: NDArray[np.bool_],
+    ) -> None:
+        mask = model.cut(store.volume(patient), probabilities)
+        self.scores.append(scored(mask, store))
         self.expected[patient] = expected_dice(probabilities, mask.voxels)
-        self.counts += LogitCounts.of(probabilities, truth.voxels, brain_of(store, patient, model.head_above))
+        self.counts += LogitCounts.of(probabilities, store.mask(patient).voxels, brain)
 
     @property
     def trust(self) -> Trust:
@@ -96,7 +105,9 @@ def bundle(
     _check_data(store, split, contracts.values())
     places = {name: out / name if len(folders) > 1 else out for name in contracts}
     for folder, (name, contract) in zip(folders, contracts.items(), strict=True):
-        save_bundle(places[name], load_bundle(folder.bundle)[0], contract, "", half=True)
+        familiar = contract.familiar or _familiar(folder, split, store)
+        network = load_bundle(folder.bundle)[0]
+        save_bundle(places[name], network, contract.model_copy(update={"familiar": familiar}), "", half=True)
 
     say(f"choosing temperature, threshold and component rule on {len(split.validation)} validation patients")
     together = _settle(places, split, store)
@@ -107,6 +118,11 @@ def bundle(
         save_ensemble(out, together, "")
         ensemble = Ensemble(members, together)
     return _score(out, places, members, ensemble, split, store)
+
+
+def _familiar(folder: RunFolder, split: Split, store: ArrayStore) -> dict[str, Range]:
+    """For runs of a time when bundles had no ranges."""
+    return familiar_ranges(store, split.train, load_config(folder.config))
 
 
 def _common_split(folders: Sequence[RunFolder]) -> Split:
@@ -185,11 +201,12 @@ def _score(
     whole = _Record()
     for patient in split.test:
         volume = store.volume(patient)
+        brain = brain_of(store, patient, next(iter(members.values())).head_above)
         found = {name: member.probabilities(volume) for name, member in members.items()}
         for name, member in members.items():
-            records[name].add(member, found[name], store, patient)
+            records[name].add(member, found[name], store, patient, brain)
         if ensemble is not None:
-            whole.add(ensemble, ensemble.combine(list(found.values())), store, patient)
+            whole.add(ensemble, ensemble.combine(list(found.values())), store, patient, brain)
     for name, member in members.items():
         outcome = _write(places[name], member.title, member.contract, records[name], split)
     if ensemble is not None:

@@ -204,10 +204,10 @@ def _predict_patient(
 
 def _result(segmenter: Segmenter, source: PatientSource, read: ReadPatient) -> tuple[Result, tuple[str, ...]]:
     volume = read.volume
-    remarks: tuple[str, ...] = ()
     if source.is_dataset:
         probabilities = segmenter.probabilities(volume)
         mask = segmenter.cut(volume, probabilities)
+        remarks = segmenter.unfamiliar(volume)
     else:
         foreign = predict_foreign(segmenter, volume)
         probabilities, mask, remarks = foreign.probabilities, foreign.mask, foreign.remarks

@@ -14,6 +14,17 @@ collection of The Cancer Imaging Archive. These weights carry that licence: no c
 """
 
 
+_AGAIN = """\
+The same scores again, with DATA the folder that it was trained from and MODEL this folder or its name:
+
+```
+glioseg predict DATA --model MODEL --split split.json --out masks
+glioseg evaluate masks DATA --out scores.csv
+```
+
+`split.json` and `scores.csv` with every metric of every patient lie beside this card."""
+
+
 def write_card(
     contract: Contract,
     patients: Sequence[str],
@@ -41,7 +52,12 @@ def write_card(
         "## Scores\n\n" + (_scores(scores, part) if scores else "Not scored."),
     ]
     if scores and trust:
-        sections += [_subgroups(scores), "## Trust\n\n" + _trust(trust), "## Failures\n\n" + _failures(scores, trust)]
+        sections += [
+            _subgroups(scores),
+            _AGAIN,
+            "## Trust\n\n" + _trust(trust),
+            "## Failures\n\n" + _failures(scores, trust),
+        ]
     return "\n\n".join(section.rstrip() for section in sections) + "\n"
 
 

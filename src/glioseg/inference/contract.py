@@ -76,6 +76,8 @@ class Contract(BaseModel):
         temperature: Divides the logit of each probability, so that of the voxels that get 0.8 four in five are tumour;
             found on patients that the weights were not fitted to (Guo 2017).
         postprocessing: How the mask is cut out of the probabilities.
+        familiar: The range of each trait of the training scans, as :mod:`glioseg.inference.familiarity` measures them;
+            empty where nobody measured.
         weights_sha256: Hash of ``weights.safetensors``.
         split_sha256: Hash of the split of patients it was trained under.
         data_fingerprint: Hash of the pixels it was trained on.
@@ -94,6 +96,7 @@ class Contract(BaseModel):
     flip: bool = True
     temperature: float = Field(1.0, gt=0, allow_inf_nan=False)
     postprocessing: Postprocessing = Postprocessing()
+    familiar: dict[str, tuple[float, float]] = {}
     weights_sha256: str = ""
     split_sha256: str
     data_fingerprint: str

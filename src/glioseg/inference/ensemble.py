@@ -122,6 +122,10 @@ class Ensemble:
         """The mask that the ensemble's rule cuts out of probabilities on the scan's own grid."""
         return mask_on_grid(volume, probabilities, self.contract.postprocessing)
 
+    def unfamiliar(self, volume: Volume) -> tuple[str, ...]:
+        """By the ranges of the first member, which was trained on the same scans."""
+        return self._first.unfamiliar(volume)
+
     def facts(self) -> dict[str, Any]:
         """As :meth:`glioseg.inference.segmenter.Segmenter.facts`."""
         networks = {name: member.facts()["model"] for name, member in self.members.items()}

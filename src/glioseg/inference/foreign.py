@@ -20,18 +20,20 @@ class ForeignPrediction:
         probabilities: On the scan's own grid, shape (slice, row, column).
         mask: Likewise.
         placement: How the scan was brought to the network.
+        unfamiliar: What of it is unlike the scans of training, a sentence each.
     """
 
     probabilities: NDArray[np.float32]
     mask: Mask
     placement: Placement
+    unfamiliar: tuple[str, ...]
 
     @property
     def remarks(self) -> tuple[str, ...]:
         """What a reader of the result should know, a sentence each."""
         kind = "without skull and scalp" if self.placement.extent.is_stripped else "with skull and scalp"
         fitted = "brought to the size of the training pictures" if self.placement.is_resampled else "left as it is"
-        return (f"The scan was taken as one {kind} and {fitted}.",)
+        return (f"The scan was taken as one {kind} and {fitted}.", *self.unfamiliar)
 
 
 def predict_foreign(model: Segmenter, volume: Volume) -> ForeignPrediction:
@@ -48,8 +50,9 @@ def predict_foreign(model: Segmenter, volume: Volume) -> ForeignPrediction:
     ranged = to_dataset_range(volume)
     placement = find_placement(ranged)
     slices, rows, columns = volume.voxels.shape[:3]
-    probabilities = placement.restore(model.probabilities(placement.place(ranged)), (slices, rows, columns))
-    return ForeignPrediction(probabilities, model.cut(volume, probabilities), placement)
+    placed = placement.place(ranged)
+    probabilities = placement.restore(model.probabilities(placed), (slices, rows, columns))
+    return ForeignPrediction(probabilities, model.cut(volume, probabilities), placement, model.unfamiliar(placed))
 
 
 def _check_is_scan(volume: Volume) -> None:

@@ -11,6 +11,7 @@ from glioseg.errors import GliosegError
 from glioseg.inference.backends import Backend, BackendName, BackendPrecision, Device, load_backend
 from glioseg.inference.calibration import calibrated
 from glioseg.inference.contract import Contract, load_contract
+from glioseg.inference.familiarity import traits, unfamiliar
 from glioseg.inference.postprocessing import Postprocessing, cut_mask
 from glioseg.inference.preprocessing import Preprocessing, clip_and_normalise, intensity_statistics
 from glioseg.networks.table import find_network
@@ -64,6 +65,10 @@ class Predictor:
     def head_above(self) -> float:
         """FLAIR above this belongs to the head."""
         return self.contract.preprocessing.head_above
+
+    def unfamiliar(self, volume: Volume) -> tuple[str, ...]:
+        """As :meth:`glioseg.inference.segmenter.Segmenter.unfamiliar`."""
+        return unfamiliar(traits(volume, self.contract.preprocessing), self.contract.familiar)
 
     def facts(self) -> dict[str, Any]:
         """As :meth:`glioseg.inference.segmenter.Segmenter.facts`."""

@@ -37,5 +37,8 @@ class Segmenter(Protocol):
     def cut(self, volume: Volume, probabilities: NDArray[np.float32]) -> Mask:
         """The mask that the model's rule cuts out of probabilities on the scan's own grid."""
 
+    def unfamiliar(self, volume: Volume) -> tuple[str, ...]:
+        """What of a scan is unlike those of training, a sentence each; the scan as the network sees it."""
+
     def facts(self) -> dict[str, Any]:
         """What a record of a run holds: under ``model`` the contract, and what computed it."""

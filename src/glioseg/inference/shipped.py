@@ -27,10 +27,10 @@ class ShippedModel:
 SHIPPED = {
     model.name: model
     for model in (
-        ShippedModel(DEFAULT, MODELS_FOLDER / "best", "three networks together; the default"),
-        ShippedModel("fast", MODELS_FOLDER / "best" / "unet-16", "the U-Net of them alone"),
-        ShippedModel("resunet-a", MODELS_FOLDER / "best" / "resunet-a-8", "the ResUNet-a of them alone"),
-        ShippedModel("resunet-pp", MODELS_FOLDER / "best" / "resunet-pp-8", "the ResUNet++ of them alone"),
+        ShippedModel(
+            DEFAULT, MODELS_FOLDER / "unet-16", "the default: U-Net 16, the best so far that is trained and scored"
+        ),
+        ShippedModel("fast", MODELS_FOLDER / "unet-16", "U-Net 16, the smallest"),
     )
 }
 

@@ -1,0 +1,153 @@
+import csv
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from glioseg.commands.bundle import BundleOutcome, bundle
+from glioseg.commands.evaluate import evaluate
+from glioseg.commands.predict import predict
+from glioseg.commands.train import SplitChoice, train
+from glioseg.dataset.splits import load_split
+from glioseg.errors import GliosegError
+from glioseg.inference.contract import WEIGHTS, load_contract
+from glioseg.inference.ensemble import load_ensemble_contract
+from glioseg.training.config import load_config
+
+SETTINGS = (
+    "sampling.batch_size=4",
+    "sampling.crop_size=32",
+    "machine.device=cpu",
+    "machine.precision=32",
+    "optimisation.learning_rate=1e-2",
+    "optimisation.ema_decay=0.5",
+    "budget.steps=20",
+)
+EVIDENCE = {"scores.csv", "trust.csv", "reliability.png", "split.json", "card.md"}
+
+
+def run(data: Path, out: Path, network: str, fold: int = 0) -> Path:
+    config = load_config(assignments=(f'network.name="{network}"', "network.width=8", *SETTINGS))
+    train(data, out, config=config, split=SplitChoice(folds=3, fold=fold))
+    return out
+
+
+@pytest.fixture(scope="module")
+def runs(phantom_data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    root = tmp_path_factory.mktemp("runs")
+    return [run(phantom_data, root / name, name) for name in ("unet", "resunet-pp")]
+
+
+@pytest.fixture(scope="module")
+def ensemble(runs: list[Path], phantom_data: Path, tmp_path_factory: pytest.TempPathFactory) -> BundleOutcome:
+    return bundle(runs, phantom_data, tmp_path_factory.mktemp("models") / "both")
+
+
+def dice_in(path: Path) -> dict[str, str]:
+    with path.open(newline="") as file:
+        return {row["patient"]: row["dice"] for row in csv.DictReader(file)}
+
+
+def test_several_runs_become_an_ensemble_of_bundles(ensemble: BundleOutcome) -> None:
+    members = {"unet-8", "resunet-pp-8"}
+    assert {path.name for path in ensemble.folder.iterdir()} == {*members, "ensemble.json", *EVIDENCE}
+    assert load_ensemble_contract(ensemble.folder).members.keys() == members
+    for name in members:
+        assert {path.name for path in (ensemble.folder / name).iterdir()} == {WEIGHTS, "contract.json", *EVIDENCE}
+    assert ensemble.title == "U-Net 8 and ResUNet++ 8"
+
+
+def test_weights_are_kept_in_half_precision_and_statistics_are_not(ensemble: BundleOutcome, runs: list[Path]) -> None:
+    small = load_file(ensemble.folder / "unet-8" / WEIGHTS)
+    whole = load_file(runs[0] / "bundle" / WEIGHTS)
+    assert small.keys() == whole.keys()
+    for name, values in small.items():
+        assert values.dtype == (np.float16 if values.ndim > 1 else np.float32)
+        np.testing.assert_allclose(values, whole[name], rtol=1e-3, atol=1e-6)
+
+
+def test_its_scores_are_those_that_a_user_gets(ensemble: BundleOutcome, phantom_data: Path, tmp_path: Path) -> None:
+    """Predict and evaluate, with the split that lies beside the model, give the table that lies beside the model."""
+    for folder in (ensemble.folder, ensemble.folder / "unet-8"):
+        masks = tmp_path / folder.name
+        predicted = predict([phantom_data], masks, model=folder, split=folder / "split.json", previews=False)
+        evaluate(masks, phantom_data, tmp_path / "scores.csv")
+        assert dice_in(tmp_path / "scores.csv") == dice_in(folder / "scores.csv")
+        assert set(dice_in(folder / "scores.csv")) == set(load_split(folder / "split.json").test)
+        with (folder / "trust.csv").open(newline="") as file:
+            trusted = {row["patient"]: row["expected_dice"] for row in csv.DictReader(file)}
+        for result in predicted.results:
+            expected = "" if result.expected_dice is None else f"{result.expected_dice:.4f}"
+            assert trusted[result.patient] == expected
+
+
+def test_temperature_and_rule_are_chosen_on_validation_patients_alone(
+    runs: list[Path], phantom_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from glioseg.commands import bundle as module
+
+    chosen_on: list[set[str]] = []
+    choose = module.choose_decision
+
+    def watched(predicted, store, head_above):
+        found = list(predicted)
+        chosen_on.append({patient for patient, _ in found})
+        return choose(found, store, head_above)
+
+    monkeypatch.setattr(module, "choose_decision", watched)
+    bundle(runs, phantom_data, tmp_path / "model")
+    validation = set(load_split(runs[0] / "split.json").validation)
+    assert chosen_on == [validation] * 3
+
+
+def test_one_run_becomes_a_bundle(runs: list[Path], phantom_data: Path, tmp_path: Path) -> None:
+    outcome = bundle(runs[:1], phantom_data, tmp_path / "model")
+    assert {path.name for path in outcome.folder.iterdir()} == {WEIGHTS, "contract.json", *EVIDENCE}
+    contract = load_contract(outcome.folder)
+    assert contract.temperature != 1
+    card = (outcome.folder / "card.md").read_text()
+    assert card.startswith("# U-Net 8\n")
+    for heading in ("## Use", "## Data", "## Scores", "## Trust", "## Failures"):
+        assert heading in card
+
+
+def test_two_runs_of_one_network_have_names_of_their_own(runs: list[Path], phantom_data: Path, tmp_path: Path) -> None:
+    twin = shutil.copytree(runs[0], tmp_path / "twin")
+    outcome = bundle([runs[0], twin], phantom_data, tmp_path / "model")
+    assert load_ensemble_contract(outcome.folder).members.keys() == {"unet-8", "unet-8-2"}
+
+
+def test_runs_of_different_splits_are_refused(runs: list[Path], phantom_data: Path, tmp_path: Path) -> None:
+    other = run(phantom_data, tmp_path / "other", "unet", fold=1)
+    with pytest.raises(GliosegError, match="another split"):
+        bundle([runs[0], other], phantom_data, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_other_data_is_refused(runs: list[Path], phantom_data: Path, tmp_path: Path) -> None:
+    changed = shutil.copytree(phantom_data, tmp_path / "data")
+    (image, *_) = sorted(path for path in changed.rglob("*_1.tif"))
+    shutil.copy(image.with_name(image.name.replace("_1.tif", "_2.tif")), image)
+    with pytest.raises(GliosegError, match="data is other"):
+        bundle(runs, changed, tmp_path / "model")
+
+
+def test_an_unfinished_run_is_refused(runs: list[Path], phantom_data: Path, tmp_path: Path) -> None:
+    broken = shutil.copytree(runs[0], tmp_path / "broken")
+    (broken / "scores.json").unlink()
+    with pytest.raises(GliosegError, match="broken is no finished run"):
+        bundle([broken], phantom_data, tmp_path / "model")
+
+
+def test_nothing_is_replaced(runs: list[Path], phantom_data: Path, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "mine").touch()
+    with pytest.raises(GliosegError, match="is not empty"):
+        bundle(runs, phantom_data, tmp_path / "model")
+
+
+def test_no_run_is_refused(phantom_data: Path, tmp_path: Path) -> None:
+    with pytest.raises(GliosegError, match="no run is given"):
+        bundle([], phantom_data, tmp_path / "model")

@@ -1,0 +1,81 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from glioseg.dataset.phantom import make_phantom
+from glioseg.inference.familiarity import WORDS, training_ranges, traits, unfamiliar
+from glioseg.inference.preprocessing import Preprocessing
+from glioseg.volume import Volume
+
+SETTINGS = Preprocessing()
+
+
+@pytest.fixture(scope="module")
+def ranges() -> dict[str, tuple[float, float]]:
+    return training_ranges(traits(make_phantom(seed, size=64, slices=8)[0], SETTINGS) for seed in range(24))
+
+
+@pytest.mark.parametrize("seed", [20, 21, 22])
+def test_another_scan_of_the_kind_is_familiar(ranges: dict[str, tuple[float, float]], seed: int) -> None:
+    assert unfamiliar(traits(make_phantom(seed, size=64, slices=8)[0], SETTINGS), ranges) == ()
+
+
+def inverted(voxels: np.ndarray) -> np.ndarray:
+    return np.where(voxels > 0, 255 - voxels, 0).astype(np.uint8)
+
+
+def noise(voxels: np.ndarray) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, voxels.shape, dtype=np.uint8)
+
+
+def saturated(voxels: np.ndarray) -> np.ndarray:
+    return np.clip(voxels.astype(int) * 6, 0, 255).astype(np.uint8)
+
+
+def small(voxels: np.ndarray) -> np.ndarray:
+    out = np.zeros_like(voxels)
+    third = voxels[:, ::3, ::3]
+    out[:, : third.shape[1], : third.shape[2]] = third
+    return out
+
+
+@pytest.mark.parametrize("spoil", [inverted, noise, saturated, small])
+def test_a_scan_of_another_kind_is_not(
+    ranges: dict[str, tuple[float, float]], spoil: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    scan = make_phantom(20, size=64, slices=8)[0]
+    (first, *_) = unfamiliar(traits(replace(scan, voxels=spoil(scan.voxels)), SETTINGS), ranges)
+    assert first.startswith("Unlike the scans of training in ")
+    assert first.endswith("trust it less.")
+
+
+def test_units_of_intensity_do_not_matter() -> None:
+    """Half the brightness of every sequence, with the head's threshold likewise, gives the same numbers."""
+    scan = make_phantom(3, size=64, slices=8)[0]
+    halved = replace(scan, voxels=scan.voxels.astype(np.float32) / 2)
+    found = traits(halved, Preprocessing(head_above=5))
+    for name, value in traits(replace(scan, voxels=scan.voxels.astype(np.float32)), SETTINGS).items():
+        assert found[name] == pytest.approx(value, rel=1e-4), name
+
+
+def test_a_copied_sequence_has_no_likeness() -> None:
+    scan = make_phantom(3, size=64, slices=8)[0]
+    voxels = scan.voxels.copy()
+    voxels[..., 2] = voxels[..., 1]
+    assert traits(scan, SETTINGS).keys() == WORDS.keys()
+    assert traits(replace(scan, voxels=voxels), SETTINGS).keys() == WORDS.keys() - {"post_likeness"}
+
+
+def test_a_black_scan_has_no_traits() -> None:
+    assert traits(Volume("P", np.zeros((2, 16, 16, 3), np.uint8)), SETTINGS) == {}
+
+
+def test_ranges_are_widened_by_a_quarter_on_both_sides() -> None:
+    assert training_ranges([{"a": 1.0, "b": 0.0}, {"a": 3.0}, {"a": 2.0}]) == {"a": (0.5, 3.5), "b": (0.0, 0.0)}
+
+
+def test_without_ranges_nothing_is_said() -> None:
+    assert unfamiliar({"a": 1.0}, {}) == ()
+    assert unfamiliar({}, {"a": (0.0, 1.0)}) == ()
