@@ -234,7 +234,7 @@ def _facts(contract: Contract, split: Split, config: TrainingConfig, cost: RunCo
         ("Network", f"{find_network(contract.network).title}, width {contract.width}"),
         ("Training patients", str(len(split.train))),
         ("Validation patients", str(len(split.validation))),
-        ("Batch", f"{config.sampling.batch_size} crops of {config.sampling.crop_size} pixels"),
+        ("Batch", config.batch_in_words),
         ("Threshold", f"{post.threshold}, components: {post.components}"),
         ("Seed", str(config.seed)),
         ("Split", f"{split.name}, {split.sha256[:16]}"),

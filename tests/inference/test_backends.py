@@ -118,6 +118,23 @@ def test_an_export_that_answers_otherwise_is_not_written(
     assert not (tmp_path / "new").exists()
 
 
+def test_a_network_that_bins_is_exported_for_binned_slices(
+    untrained_bundle: Path, tmp_path: Path, patient: Patient
+) -> None:
+    halved = shutil.copytree(untrained_bundle, tmp_path / "halved")
+    contract = load_contract(halved)
+    preprocessing = contract.preprocessing.model_copy(update={"binning": 2})
+    (halved / CONTRACT).write_text(contract.model_copy(update={"preprocessing": preprocessing}).model_dump_json())
+    facts = export_bundle(halved, tmp_path / "new", "openvino", size_px=SIZE).exported
+    assert facts is not None
+    assert (facts.rows, facts.columns) == (SIZE // 2, SIZE // 2)
+    found = Predictor.from_bundle(tmp_path / "new", precision="32").probabilities(patient.volume)
+    original = Predictor.from_bundle(halved, device="cpu", precision="32").probabilities(patient.volume)
+    np.testing.assert_allclose(found, original, atol=SAME_ANSWER)
+    with pytest.raises(GliosegError, match="at most 64 x 64 pixels, found 80 x 64"):
+        Predictor.from_bundle(tmp_path / "new").probabilities(Volume("P", np.full((1, 80, 64, 3), 90, np.uint8)))
+
+
 def test_eight_bits_are_measured_on_patients(untrained_bundle: Path, tmp_path: Path, patient: Patient) -> None:
     with pytest.raises(GliosegError, match="must be calibrated"):
         export_bundle(untrained_bundle, tmp_path / "new", "openvino", size_px=SIZE, int8=True)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
 
 from glioseg.errors import GliosegError
 from glioseg.inference import predictor as module
@@ -96,6 +97,25 @@ def test_the_network_sees_the_whole_volumes_z_score(build: Build, scan: Volume) 
         limit = intensities[head].max()
         expected = (np.minimum(intensities, limit) - intensities[head].mean()) / intensities[head].std()
         np.testing.assert_allclose(images[:, channel], expected, rtol=1e-3, atol=1e-3)
+
+
+def test_a_network_that_bins_sees_the_mean_and_answers_on_the_scans_grid(build: Build, scan: Volume) -> None:
+    plain, halved = Recorder(), Recorder()
+    build(plain, flip=False).probabilities(scan)
+    build(halved, flip=False, preprocessing=Preprocessing(binning=2)).probabilities(scan)
+    np.testing.assert_allclose(torch.cat(halved.seen), avg_pool2d(torch.cat(plain.seen), 2), atol=1e-5)
+    found = build(preprocessing=Preprocessing(binning=2)).probabilities(scan)
+    assert found.shape == scan.voxels.shape[:3]
+
+
+@pytest.mark.parametrize("rows", [19, 20])
+def test_a_mask_stays_in_its_place_when_pixels_are_binned(build: Build, rows: int) -> None:
+    scan = bright_spots()
+    scan = Volume("P", scan.voxels[:, :rows])
+    expected = build(Bright()).mask(scan).voxels
+    found = build(Bright(), preprocessing=Preprocessing(binning=2)).mask(scan).voxels
+    inside = np.argwhere(expected[2]).mean(axis=0)
+    np.testing.assert_allclose(np.argwhere(found[2]).mean(axis=0), inside, atol=0.6)
 
 
 def test_a_network_in_training_mode_is_put_into_evaluation(build: Build, scan: Volume) -> None:

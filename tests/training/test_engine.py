@@ -295,7 +295,8 @@ def test_the_curve_is_of_the_averaged_weights(
     assert column(trained, "validation_dice")[-1] == found
 
 
-def test_the_first_part_of_a_budget_may_be_coarse(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("binning", [1, 2])
+def test_the_first_part_of_a_budget_may_be_coarse(train: Train, monkeypatch: pytest.MonkeyPatch, binning: int) -> None:
     seen: list[tuple[tuple[int, ...], float]] = []
     real = engine.augment
 
@@ -305,8 +306,9 @@ def test_the_first_part_of_a_budget_may_be_coarse(train: Train, monkeypatch: pyt
         return images, masks
 
     monkeypatch.setattr(engine, "augment", spy)
-    train("budget.steps=5", "sampling.coarse_share=0.5")
-    assert seen == [((16, 16), 0.5)] * 3 + [((32, 32), 1.0)] * 2
+    train("budget.steps=5", "sampling.coarse_share=0.5", f"preprocessing.binning={binning}", "sampling.crop_size=64")
+    coarse, fine = 32 // binning, 64 // binning
+    assert seen == [((coarse, coarse), 0.5 / binning)] * 3 + [((fine, fine), 1 / binning)] * 2
 
 
 @pytest.mark.parametrize("name", ["resunet-a", "resunet-pp"])

@@ -150,7 +150,8 @@ def _compare(plan: StudyPlan, store: ArrayStore, folder: StudyFolder, command: S
     table = StudyTable.of_runs(zip(jobs, scores, strict=True))
     table.write(folder.scores, folder.patients)
     analysis = analyse(table)
-    costs = candidate_costs((job, cost) for job in jobs if (cost := load_cost(folder.run(job))) is not None)
+    known = ((job, cost) for job in jobs if (cost := load_cost(folder.run(job))) is not None)
+    costs = candidate_costs(known, plan.config.preprocessing.binning)
     histories: dict[Candidate, list[History]] = {candidate: [] for candidate in plan.networks}
     for job in jobs:
         histories[job.candidate].append(read_history(folder.run(job).log))
@@ -240,7 +241,7 @@ def _facts(plan: StudyPlan, costs: dict[Candidate, CandidateCost]) -> list[tuple
         ("Spent by a run", spent),
         ("Patients", sizes),
         ("Seeds", ", ".join(map(str, plan.seeds))),
-        ("Batch", f"{config.sampling.batch_size} crops of {config.sampling.crop_size} pixels"),
+        ("Batch", config.batch_in_words),
         ("Slices with tumour", f"{config.sampling.tumour_share:.0%} of a batch are drawn from them"),
         (
             "Optimiser",

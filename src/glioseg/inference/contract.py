@@ -47,7 +47,7 @@ class Exported(BaseModel):
     Attributes:
         format: Of the file.
         precision: Of its numbers.
-        rows: Rows of the slices that it takes.
+        rows: Rows of the images that it takes; binning lets a slice have more.
         columns: Their columns.
         files_sha256: Hash of each file.
         parity: How far its answers lie from the original's.
@@ -71,7 +71,7 @@ class Contract(BaseModel):
         network: A name of the table of networks.
         width: Channels of its first level.
         channels: The role of each input channel, in order.
-        preprocessing: How intensities are normalised.
+        preprocessing: How a slice becomes what the network sees.
         flip: Whether prediction averages each slice with its left-right mirror image.
         temperature: Divides the logit of each probability, so that of the voxels that get 0.8 four in five are tumour;
             found on patients that the weights were not fitted to (Guo 2017).

@@ -75,13 +75,14 @@ def export_bundle(
     """
     _check(out, form, int8, patients)
     network, contract = load_bundle(bundle)
+    side = -(-size_px // contract.preprocessing.binning)
     with tempfile.TemporaryDirectory() as workshop:
-        files = _write_model(network, Path(workshop), form, size_px, patients if int8 else (), contract)
+        files = _write_model(network, Path(workshop), form, side, patients if int8 else (), contract)
         exported = Exported(
             format=form,
             precision="int8" if int8 else "32",
-            rows=size_px,
-            columns=size_px,
+            rows=side,
+            columns=side,
             files_sha256={name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
             parity=Parity(slices=0, source="", largest_difference=0, mean_difference=0, mask_disagreement=0),
         )
@@ -114,16 +115,16 @@ def _check(out: Path, form: Form, int8: bool, patients: Sequence[Patient]) -> No
 
 
 def _write_model(
-    network: nn.Module, folder: Path, form: Form, size_px: int, calibration: Sequence[Patient], contract: Contract
+    network: nn.Module, folder: Path, form: Form, side: int, calibration: Sequence[Patient], contract: Contract
 ) -> dict[str, bytes]:
     """The exported model's files by name."""
     if form == "onnx":
-        return {MODEL_ONNX: _onnx(network, folder / MODEL_ONNX, size_px)}
-    return _openvino(network, folder, size_px, list(_calibration_images(calibration, contract, size_px)))
+        return {MODEL_ONNX: _onnx(network, folder / MODEL_ONNX, side)}
+    return _openvino(network, folder, side, list(_calibration_images(calibration, contract, side)))
 
 
-def _onnx(network: nn.Module, path: Path, size_px: int) -> bytes:
-    example = torch.zeros(2, 3, size_px, size_px)
+def _onnx(network: nn.Module, path: Path, side: int) -> bytes:
+    example = torch.zeros(2, 3, side, side)
     torch.onnx.export(
         network,
         (example,),
@@ -138,14 +139,12 @@ def _onnx(network: nn.Module, path: Path, size_px: int) -> bytes:
     return path.read_bytes()
 
 
-def _openvino(
-    network: nn.Module, folder: Path, size_px: int, calibration: list[NDArray[np.float32]]
-) -> dict[str, bytes]:
+def _openvino(network: nn.Module, folder: Path, side: int, calibration: list[NDArray[np.float32]]) -> dict[str, bytes]:
     keep_quiet()
     import openvino
 
-    model = openvino.convert_model(network, example_input=torch.zeros(2, 3, size_px, size_px))
-    model.reshape([-1, 3, size_px, size_px])
+    model = openvino.convert_model(network, example_input=torch.zeros(2, 3, side, side))
+    model.reshape([-1, 3, side, side])
     if calibration:
         import nncf
 
@@ -154,12 +153,13 @@ def _openvino(
     return {name: (folder / name).read_bytes() for name in (MODEL_OPENVINO, MODEL_OPENVINO_WEIGHTS)}
 
 
-def _calibration_images(patients: Sequence[Patient], contract: Contract, size_px: int) -> Iterator[NDArray[np.float32]]:
+def _calibration_images(patients: Sequence[Patient], contract: Contract, side: int) -> Iterator[NDArray[np.float32]]:
     """Slices as the network sees them: from each patient some, with tumour and without."""
     for patient in patients:
         statistics = intensity_statistics(patient.volume, contract.preprocessing)
         for index in np.linspace(0, len(patient.volume.voxels) - 1, 8).astype(int):
-            yield padded_to(network_images(patient.volume, np.array([index]), statistics), (size_px, size_px))
+            images = network_images(patient.volume, np.array([index]), statistics, contract.preprocessing)
+            yield padded_to(images, (side, side))
 
 
 def _compare(original: Predictor, exported: Predictor, patients: Sequence[Patient], size_px: int) -> Parity:

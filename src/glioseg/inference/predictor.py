@@ -9,6 +9,7 @@ from scipy.special import expit
 
 from glioseg.errors import GliosegError
 from glioseg.inference.backends import Backend, BackendName, BackendPrecision, Device, load_backend
+from glioseg.inference.binning import binned, unbinned
 from glioseg.inference.calibration import calibrated
 from glioseg.inference.contract import Contract, load_contract
 from glioseg.inference.familiarity import traits, unfamiliar
@@ -125,28 +126,33 @@ def predict_probabilities(
         Shape (slice, row, column), 0 to 1.
     """
     statistics = intensity_statistics(volume, preprocessing)
-    probabilities = np.zeros(volume.voxels.shape[:3], np.float32)
+    slices, rows, columns = volume.voxels.shape[:3]
+    probabilities = np.zeros((slices, rows, columns), np.float32)
     shown = np.flatnonzero((volume.channel("flair") > preprocessing.head_above).any(axis=(1, 2)))
     for start in range(0, len(shown), BATCH_SIZE):
-        slices = shown[start : start + BATCH_SIZE]
-        images = network_images(volume, slices, statistics)
-        probabilities[slices] = _mirrored_mean(backend, images) if flip else _probabilities(backend, images)
+        batch = shown[start : start + BATCH_SIZE]
+        images = network_images(volume, batch, statistics, preprocessing)
+        found = _mirrored_mean(backend, images) if flip else _probabilities(backend, images)
+        probabilities[batch] = unbinned(found, preprocessing.binning, rows, columns)
     return probabilities
 
 
-def network_images(volume: Volume, slices: NDArray[np.intp], statistics: NDArray[np.float32]) -> NDArray[np.float32]:
+def network_images(
+    volume: Volume, slices: NDArray[np.intp], statistics: NDArray[np.float32], preprocessing: Preprocessing
+) -> NDArray[np.float32]:
     """Slices of a scan as the network sees them.
 
     Args:
         volume: The scan.
         slices: Which slices, from 0.
         statistics: From :func:`glioseg.inference.preprocessing.intensity_statistics`.
+        preprocessing: As in training.
 
     Returns:
-        Normalised, shape (slice, channel, row, column).
+        Normalised and binned, shape (slice, channel, row, column).
     """
     images = np.ascontiguousarray(np.moveaxis(volume.voxels[slices], -1, 1), np.float32)
-    return clip_and_normalise(images, statistics)
+    return binned(clip_and_normalise(images, statistics), preprocessing.binning)
 
 
 def _probabilities(backend: Backend, images: NDArray[np.float32]) -> NDArray[np.float32]:

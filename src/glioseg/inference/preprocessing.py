@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from glioseg.inference.binning import Binning
 from glioseg.volume import Volume
 
 if TYPE_CHECKING:
@@ -19,12 +20,13 @@ Pictures = TypeVar("Pictures", "NDArray[np.float32]", "Tensor")
 
 
 class Preprocessing(BaseModel):
-    """How intensities are normalised; part of a bundle's contract.
+    """How a slice becomes what a network sees; part of a bundle's contract.
 
     Attributes:
         method: The z-score over the head's voxels, the only one so far.
         head_above: Voxels whose FLAIR lies above this belong to the head (intensity of the 0..255 range).
         clip_percentile: Intensities above this percentile of the head are clipped (percent).
+        binning: Pixels along rows and columns that the network sees as one, their mean: 1 or 2.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -32,6 +34,7 @@ class Preprocessing(BaseModel):
     method: Literal["zscore"] = "zscore"
     head_above: float = Field(10.0, ge=0, allow_inf_nan=False)
     clip_percentile: float = Field(99.5, gt=50, le=100)
+    binning: Binning = 1
 
 
 def intensity_statistics(volume: Volume, settings: Preprocessing) -> NDArray[np.float32]:

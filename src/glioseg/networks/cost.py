@@ -17,7 +17,7 @@ FLOAT32_BYTES = 4
 
 @dataclass(frozen=True)
 class NetworkCost:
-    """The cost of one slice of 256 x 256 pixels with three channels.
+    """The cost of one slice with three channels.
 
     Attributes:
         parameters: Trainable numbers.
@@ -31,19 +31,20 @@ class NetworkCost:
     activations_mb: float
 
 
-def network_cost(name: str, width: int | None = None) -> NetworkCost:
+def network_cost(name: str, width: int | None = None, *, size_px: int = SIZE_PX) -> NetworkCost:
     """Count a network of the table.
 
     Args:
         name: A name of the table of networks.
         width: Channels of the first level; the published width if None.
+        size_px: Rows and columns of the slice.
 
     Raises:
         GliosegError: As :func:`glioseg.networks.table.build_network`.
     """
     with torch.device("meta"):
         network = build_network(name, width).eval()
-        images = torch.empty(1, 3, SIZE_PX, SIZE_PX)
+        images = torch.empty(1, 3, size_px, size_px)
     written = _count_convolution_outputs(network)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         network(images)

@@ -53,8 +53,8 @@ def comparison_table(
         "Scores are means over patients unless the column says otherwise; under the mean Dice its 95 % bootstrap "
         f"interval ({RESAMPLES:,} resamples of the patients), under the median the quartiles. Bold is the best mean of "
         "a column, whether or not the difference is more than chance. GMAC (thousand million multiply-accumulates) "
-        "and activations (float32, what the convolutions write) are for one slice of 256 x 256 pixels; training is "
-        "one run; prediction is one slice on the CPU.",
+        "and activations (float32, what the convolutions write) are for one slice of 256 x 256 pixels, seen at the "
+        "resolution of the study; training is one run; prediction is one slice on the CPU.",
         tuple(_comparison_record(c, analysis, costs.get(c)) for c in analysis.candidates),
         spans=(("", 1), ("Scores", 3 + len(chosen)), ("Cost", len(costs_header))),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from glioseg.experiment import RunCost
-from glioseg.networks.cost import NetworkCost, network_cost
+from glioseg.networks.cost import SIZE_PX, NetworkCost, network_cost
 from glioseg.study.plan import Candidate, Job
 
 
@@ -15,7 +15,7 @@ class CandidateCost:
     """The cost of one network in a study.
 
     Attributes:
-        network: Parameters, arithmetic and memory for one slice of 256 x 256 pixels.
+        network: Parameters, and arithmetic and memory for one slice of 256 x 256 pixels as the network sees it.
         training_minutes: Of one run, mean over its runs.
         training_steps: Likewise.
         cpu_ms_per_slice: Milliseconds to predict a slice on the CPU, median over its runs.
@@ -31,17 +31,22 @@ class CandidateCost:
     cpus: tuple[str, ...]
 
 
-def candidate_costs(runs: Iterable[tuple[Job, RunCost]]) -> dict[Candidate, CandidateCost]:
-    """Gather the costs of runs by network."""
+def candidate_costs(runs: Iterable[tuple[Job, RunCost]], binning: int) -> dict[Candidate, CandidateCost]:
+    """Gather the costs of runs by network.
+
+    Args:
+        runs: Those that are finished.
+        binning: Pixels of a slice along rows and columns that the networks saw as one.
+    """
     found: dict[Candidate, list[RunCost]] = {}
     for job, cost in runs:
         found.setdefault(job.candidate, []).append(cost)
-    return {candidate: _gathered(candidate, costs) for candidate, costs in found.items()}
+    return {candidate: _gathered(candidate, costs, SIZE_PX // binning) for candidate, costs in found.items()}
 
 
-def _gathered(candidate: Candidate, costs: Sequence[RunCost]) -> CandidateCost:
+def _gathered(candidate: Candidate, costs: Sequence[RunCost], size_px: int) -> CandidateCost:
     return CandidateCost(
-        network=network_cost(candidate.name, candidate.width),
+        network=network_cost(candidate.name, candidate.width, size_px=size_px),
         training_minutes=float(np.mean([cost.training_minutes for cost in costs])),
         training_steps=float(np.mean([cost.training_steps for cost in costs])),
         cpu_ms_per_slice=float(np.median([cost.cpu_ms_per_slice for cost in costs])),

@@ -35,11 +35,11 @@ class Sampling(_Settings):
 
     Attributes:
         batch_size: Slices in a batch.
-        crop_size: Rows and columns of the square that is cut out of each slice, in pixels. Where half of it too is a
-            multiple of 32, as for 128 and 192, no network spends time on padding.
+        crop_size: Rows and columns of the square that is cut out of each slice, in the slice's pixels. Where half of it
+            too is a multiple of 32, as for 128 and 192, no network spends time on padding.
         tumour_share: Share of a batch that is drawn from slices with tumour; the rest is drawn from all slices.
-        coarse_share: Share of the budget, at its start, in which slices are seen at half the resolution in crops of
-            half the pixels. A coarse step costs a quarter, so that a short budget sees more patients more often.
+        coarse_share: Share of the budget, at its start, in which slices are seen at half the resolution in crops
+            of half the pixels. A coarse step costs a quarter, so that a short budget sees more patients more often.
     """
 
     batch_size: int = Field(16, ge=1)
@@ -188,6 +188,12 @@ class TrainingConfig(_Settings):
     budget: Budget = Budget(epochs=60)
     validation: Validation = Validation()
     machine: Machine = Machine()
+
+    @property
+    def batch_in_words(self) -> str:
+        """What a step sees, for reports."""
+        seen = "" if self.preprocessing.binning == 1 else ", seen at half the resolution"
+        return f"{self.sampling.batch_size} crops of {self.sampling.crop_size} pixels{seen}"
 
 
 def load_config(file: Path | None = None, assignments: Iterable[str] = ()) -> TrainingConfig:

@@ -146,7 +146,7 @@ class _Run:
 
     def _batch(self) -> tuple[Tensor, Tensor]:
         sampling, step = self.config.sampling, self.state.step
-        zoom = 0.5 if self.share < sampling.coarse_share else 1.0
+        zoom = (0.5 if self.share < sampling.coarse_share else 1.0) / self.config.preprocessing.binning
         images, target = augment(
             _on_device(self.sampler.batch(step), self.device),
             self.config.augmentation,

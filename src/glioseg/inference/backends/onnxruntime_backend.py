@@ -19,6 +19,7 @@ class OnnxRuntimeBackend:
     Args:
         session: With any number of slices and fixed rows and columns.
         size: Those rows and columns.
+        binning: Of the slices, for messages.
         folder: The bundle, for messages.
     """
 
@@ -26,8 +27,10 @@ class OnnxRuntimeBackend:
     precision = "32"
     device = "CPU"
 
-    def __init__(self, session: "onnxruntime.InferenceSession", size: tuple[int, int], folder: Path) -> None:
-        self._session, self._size, self._folder = session, size, folder
+    def __init__(
+        self, session: "onnxruntime.InferenceSession", size: tuple[int, int], binning: int, folder: Path
+    ) -> None:
+        self._session, self._size, self._binning, self._folder = session, size, binning, folder
 
     @classmethod
     def from_bundle(cls, folder: Path, contract: Contract) -> Self:
@@ -43,11 +46,11 @@ class OnnxRuntimeBackend:
         # Its errors share no base class but Exception.
         except Exception as error:
             raise GliosegError(f"{path} cannot be loaded: {str(error).splitlines()[0]}") from error
-        return cls(session, (exported.rows, exported.columns), folder)
+        return cls(session, (exported.rows, exported.columns), contract.preprocessing.binning, folder)
 
     def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """As :meth:`glioseg.inference.backends.Backend.logits`."""
-        return at_fixed_size(self._compute, images, self._size, self._folder)
+        return at_fixed_size(self._compute, images, self._size, self._binning, self._folder)
 
     def _compute(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         (found,) = self._session.run(None, {"images": np.ascontiguousarray(images)})

@@ -24,13 +24,16 @@ class OpenVinoBackend:
         model: Compiled, with any number of slices and fixed rows and columns.
         size: Those rows and columns.
         precision: Its arithmetic, in words.
+        binning: Of the slices, for messages.
         folder: The bundle, for messages.
     """
 
     name: BackendName = "openvino"
 
-    def __init__(self, model: "openvino.CompiledModel", size: tuple[int, int], precision: str, folder: Path) -> None:
-        self._model, self._size, self._folder = model, size, folder
+    def __init__(
+        self, model: "openvino.CompiledModel", size: tuple[int, int], binning: int, precision: str, folder: Path
+    ) -> None:
+        self._model, self._size, self._binning, self._folder = model, size, binning, folder
         self.precision = precision
         self.device = f"CPU, {model.get_property('INFERENCE_NUM_THREADS') or os.cpu_count()} threads"
 
@@ -53,11 +56,11 @@ class OpenVinoBackend:
             raise GliosegError(f"{path} cannot be loaded: {str(error).splitlines()[0]}") from error
         arithmetic = str(model.get_property("INFERENCE_PRECISION_HINT").get_type_name())
         words = "int8" if exported.precision == "int8" else {"bf16": "bf16", "f32": "32"}.get(arithmetic, arithmetic)
-        return cls(model, (exported.rows, exported.columns), words, folder)
+        return cls(model, (exported.rows, exported.columns), contract.preprocessing.binning, words, folder)
 
     def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """As :meth:`glioseg.inference.backends.Backend.logits`."""
-        return at_fixed_size(self._compute, images, self._size, self._folder)
+        return at_fixed_size(self._compute, images, self._size, self._binning, self._folder)
 
     def _compute(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray(self._model(np.ascontiguousarray(images))[0], np.float32)
