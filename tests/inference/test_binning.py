@@ -8,7 +8,7 @@ from torch.nn.functional import avg_pool2d, interpolate, pad
 from glioseg.inference.binning import binned, unbinned
 from glioseg.training.augmentation import augment
 from glioseg.training.config import Augmentation
-from glioseg.training.sampling import Batch
+from glioseg.training.resident import Batch
 
 SIDES = st.integers(1, 12)
 

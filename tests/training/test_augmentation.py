@@ -12,7 +12,7 @@ from glioseg.dataset.heads import BRAIN_BIT
 from glioseg.inference.preprocessing import clip_and_normalise
 from glioseg.training.augmentation import augment
 from glioseg.training.config import Augmentation
-from glioseg.training.sampling import Batch
+from glioseg.training.resident import Batch
 
 SIZE = 64
 NOTHING = Augmentation(

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from glioseg.inference.preprocessing import clip_and_normalise
 from glioseg.training.config import Augmentation
-from glioseg.training.sampling import Batch
+from glioseg.training.resident import Batch
 from glioseg.training.skull import take_off_skulls
 from glioseg.volume import CHANNELS
 

@@ -166,6 +166,7 @@ class Machine(_Settings):
         device: ``auto`` takes the GPU where there is one.
         precision: ``auto`` takes bfloat16 where the device computes it in hardware, and float32 elsewhere.
         deterministic: Ask PyTorch for deterministic algorithms, on a GPU at some cost of speed.
+        compile: Let PyTorch compile network and loss into fewer, larger kernels; the first step then takes a minute.
         tensorboard: Write TensorBoard files too; needs the extra of that name.
     """
 
@@ -173,6 +174,7 @@ class Machine(_Settings):
     # A file or the command line gives 32 as a number.
     precision: Annotated[Literal["auto", "32", "bf16"], BeforeValidator(_number_as_text)] = "auto"
     deterministic: bool = False
+    compile: bool = False
     tensorboard: bool = False
 
 

@@ -23,8 +23,9 @@ from glioseg.training.config import TrainingConfig, save_config
 from glioseg.training.console import TrainingConsole
 from glioseg.training.guard import NonFiniteGuard
 from glioseg.training.objective import MULTITASK, batch_loss, is_multitask
+from glioseg.training.resident import Skulls
 from glioseg.training.run_folder import RunFolder, write_history
-from glioseg.training.sampling import Batch, Skulls, SliceSampler
+from glioseg.training.sampling import SliceSampler
 from glioseg.training.schedule import Progress, learning_rate
 from glioseg.training.tensorboard import require_tensorboard, write_tensorboard
 from glioseg.training.validation import validation_dice
@@ -90,7 +91,13 @@ class _Run:
             self.network.parameters(), weight_decay=config.optimisation.weight_decay, fused=True
         )
         self.sampler = SliceSampler(
-            store, split.train, config.sampling, config.preprocessing, config.seed, skulls=_skulls(config, store)
+            store,
+            split.train,
+            config.sampling,
+            config.preprocessing,
+            config.seed,
+            skulls=_skulls(config, store),
+            device=self.device,
         )
         self.progress = Progress.of(config.budget, self.sampler.steps_per_epoch)
         self.identity = _identity(config, split, store)
@@ -100,6 +107,7 @@ class _Run:
         if is_multitask(self.network):
             self.trained.mark_forward_method(MULTITASK)
         self.network.train()
+        self.loss = torch.compile(batch_loss) if config.machine.compile else batch_loss
         self.guard = NonFiniteGuard(self.sampler.names)
         self.losses: list[float] = []
         self.epoch_started = self.state.seconds
@@ -132,7 +140,7 @@ class _Run:
         images, target = self._batch()
         # On one device Fabric calls a marked method without the precision that it gives to forward.
         with self.fabric.autocast():
-            loss = batch_loss(self.trained, images, target)
+            loss = self.loss(self.trained, images, target)
         self.fabric.backward(loss)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.optimisation.clip_norm)
         self.optimiser.step()
@@ -148,7 +156,7 @@ class _Run:
         sampling, step = self.config.sampling, self.state.step
         zoom = (0.5 if self.share < sampling.coarse_share else 1.0) / self.config.preprocessing.binning
         images, target = augment(
-            _on_device(self.sampler.batch(step), self.device),
+            self.sampler.batch(step),
             self.config.augmentation,
             round(sampling.crop_size * zoom),
             _generator(self.config.seed, step, self.device),
@@ -232,13 +240,6 @@ def _skulls(config: TrainingConfig, store: ArrayStore) -> Skulls | None:
     if config.augmentation.strip == 0:
         return None
     return Skulls(open_heads(store, config.preprocessing.head_above), config.augmentation.strip_px[1])
-
-
-def _on_device(batch: Batch, device: torch.device) -> Batch:
-    if device.type == "cpu":
-        return batch
-    present = {name: part for name, part in vars(batch).items() if part is not None}
-    return Batch(**{name: part.pin_memory().to(device, non_blocking=True) for name, part in present.items()})
 
 
 def _generator(seed: int, step: int, device: torch.device) -> torch.Generator:

@@ -4,58 +4,17 @@ Nothing is remembered between batches, so a resumed run draws what the uninterru
 batch of any step can be named after the fact.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from glioseg.dataset.store import ArrayStore, StoredPatient
+from glioseg.dataset.store import ArrayStore
 from glioseg.errors import GliosegError
-from glioseg.inference.preprocessing import Preprocessing, intensity_statistics
+from glioseg.inference.preprocessing import Preprocessing
 from glioseg.training.config import Sampling
-from glioseg.training.skull import stripped_statistics
-from glioseg.volume import Volume
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Slices as stored, with what normalises them.
-
-    Attributes:
-        images: Shape (slice, channel, row, column), uint8.
-        masks: Shape (slice, 1, row, column), bool.
-        statistics: Shape (slice, channel, 3), float32: mean, deviation, upper limit.
-        heads: Shape (slice, 1, row, column), uint8, from :func:`glioseg.dataset.heads.open_heads`; None where skulls
-            stay on.
-        stripped_statistics: Shape (slice, way, channel, 3), from
-            :func:`glioseg.training.skull.stripped_statistics`; None likewise.
-    """
-
-    images: Tensor
-    masks: Tensor
-    statistics: Tensor
-    heads: Tensor | None = None
-    stripped_statistics: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Skulls:
-    """What it takes to take skulls off.
-
-    Attributes:
-        heads: Depth and brain of every slice of the store, from :func:`glioseg.dataset.heads.open_heads`.
-        deepest_px: The largest depth that may be taken off, in pixels.
-    """
-
-    heads: NDArray[np.uint8]
-    deepest_px: int
-
-    def statistics(self, volume: Volume, entry: StoredPatient, preprocessing: Preprocessing) -> NDArray[np.float32]:
-        """As :func:`glioseg.training.skull.stripped_statistics`, for a patient of the store."""
-        return stripped_statistics(volume, self.heads[entry.start : entry.stop], preprocessing, self.deepest_px)
+from glioseg.training.resident import Batch, ResidentSlices, Skulls
 
 
 class SliceSampler:
@@ -68,6 +27,7 @@ class SliceSampler:
         preprocessing: Gives the intensity statistics.
         seed: The run's seed.
         skulls: Depth and brain of every slice where skulls are taken off at random; None where they stay on.
+        device: Where batches are wanted; the CPU if None.
 
     Raises:
         GliosegError: If there is no training patient, or none has a tumour.
@@ -82,8 +42,8 @@ class SliceSampler:
         seed: int,
         *,
         skulls: Skulls | None = None,
+        device: torch.device | None = None,
     ) -> None:
-        self._store = store
         self._settings = settings
         self._seed = seed
         self._entries = [store.entry(patient) for patient in sorted(patients)]
@@ -94,14 +54,7 @@ class SliceSampler:
         self._tumour_slices = self.slices[with_tumour]
         if self._tumour_slices.size == 0:
             raise GliosegError("no training slice shows a tumour", remedy="Check the masks with 'glioseg data check'")
-        self._statistics = _of_slices(
-            self._entries, lambda entry: intensity_statistics(store.volume(entry.patient), preprocessing)
-        )
-        self._skulls = skulls
-        if skulls is not None:
-            self._stripped_statistics = _of_slices(
-                self._entries, lambda entry: skulls.statistics(store.volume(entry.patient), entry, preprocessing)
-            )
+        self._resident = ResidentSlices.of(store, self._entries, preprocessing, skulls, device or torch.device("cpu"))
 
     @property
     def steps_per_epoch(self) -> int:
@@ -118,15 +71,8 @@ class SliceSampler:
         )
 
     def batch(self, step: int) -> Batch:
-        """The batch of a step."""
-        indices = self.indices(step)
-        images = torch.from_numpy(self._store.images[indices]).permute(0, 3, 1, 2)
-        masks = torch.from_numpy(self._store.masks[indices])[:, None]
-        batch = Batch(images, masks, _stacked(self._statistics, indices))
-        if self._skulls is None:
-            return batch
-        heads = torch.from_numpy(self._skulls.heads[indices])[:, None]
-        return replace(batch, heads=heads, stripped_statistics=_stacked(self._stripped_statistics, indices))
+        """The batch of a step, on the device."""
+        return self._resident.batch(self.indices(step))
 
     def names(self, step: int) -> list[str]:
         """The names of the slices in the batch of a step, for messages."""
@@ -135,17 +81,3 @@ class SliceSampler:
     def _name(self, index: int) -> str:
         entry = next(entry for entry in self._entries if entry.start <= index < entry.stop)
         return entry.slice_names[index - entry.start]
-
-
-def _of_slices(
-    entries: Sequence[StoredPatient], statistics: Callable[[StoredPatient], NDArray[np.float32]]
-) -> dict[int, NDArray[np.float32]]:
-    """For each slice the statistics of its patient."""
-    rows: dict[int, NDArray[np.float32]] = {}
-    for entry in entries:
-        rows.update(dict.fromkeys(range(entry.start, entry.stop), statistics(entry)))
-    return rows
-
-
-def _stacked(statistics: dict[int, NDArray[np.float32]], indices: NDArray[np.int64]) -> Tensor:
-    return torch.from_numpy(np.stack([statistics[int(index)] for index in indices]))

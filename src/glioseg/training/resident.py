@@ -1,0 +1,150 @@
+"""The slices where batches are made of them: on a GPU all of them at once, so that a step moves slice numbers only."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from glioseg.dataset.store import ArrayStore, StoredPatient
+from glioseg.inference.preprocessing import Preprocessing, intensity_statistics
+from glioseg.training.skull import stripped_statistics
+from glioseg.volume import Volume
+
+SHARE_FOR_DATA = 0.5
+"""Of a GPU's free memory, what the slices may take; larger sets stay in the computer's memory."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Slices as stored, with what normalises them.
+
+    Attributes:
+        images: Shape (slice, channel, row, column), uint8.
+        masks: Shape (slice, 1, row, column), bool.
+        statistics: Shape (slice, channel, 3), float32: mean, deviation, upper limit.
+        heads: Shape (slice, 1, row, column), uint8, from :func:`glioseg.dataset.heads.open_heads`; None where skulls
+            stay on.
+        stripped_statistics: Shape (slice, way, channel, 3), from
+            :func:`glioseg.training.skull.stripped_statistics`; None likewise.
+    """
+
+    images: Tensor
+    masks: Tensor
+    statistics: Tensor
+    heads: Tensor | None = None
+    stripped_statistics: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Skulls:
+    """What it takes to take skulls off.
+
+    Attributes:
+        heads: Depth and brain of every slice of the store, from :func:`glioseg.dataset.heads.open_heads`.
+        deepest_px: The largest depth that may be taken off, in pixels.
+    """
+
+    heads: NDArray[np.uint8]
+    deepest_px: int
+
+    def statistics(self, volume: Volume, entry: StoredPatient, preprocessing: Preprocessing) -> NDArray[np.float32]:
+        """As :func:`glioseg.training.skull.stripped_statistics`, for a patient of the store."""
+        return stripped_statistics(volume, self.heads[entry.start : entry.stop], preprocessing, self.deepest_px)
+
+
+@dataclass(frozen=True)
+class ResidentSlices:
+    """A store's arrays and the statistics of its slices, as tensors.
+
+    Attributes:
+        images: Shape (slice, row, column, channel), uint8.
+        masks: Shape (slice, row, column), bool.
+        statistics: Shape (slice, channel, 3), float32; of training patients' slices only.
+        heads: Shape (slice, row, column), uint8, or None.
+        stripped_statistics: Shape (slice, way, channel, 3), float32, or None.
+        device: Where batches are wanted; the arrays lie there too if they fit.
+    """
+
+    images: Tensor
+    masks: Tensor
+    statistics: Tensor
+    heads: Tensor | None
+    stripped_statistics: Tensor | None
+    device: torch.device
+
+    @classmethod
+    def of(
+        cls,
+        store: ArrayStore,
+        entries: list[StoredPatient],
+        preprocessing: Preprocessing,
+        skulls: Skulls | None,
+        device: torch.device,
+    ) -> Self:
+        """Bring a store to where its batches are made.
+
+        Args:
+            store: The arrays; on a CPU they stay mapped from disk.
+            entries: The training patients.
+            preprocessing: Gives the intensity statistics.
+            skulls: Depth and brain of every slice where skulls are taken off at random.
+            device: Where batches are wanted.
+        """
+        count = len(store.images)
+        statistics = _of_slices(
+            count, entries, lambda entry: intensity_statistics(store.volume(entry.patient), preprocessing)
+        )
+        images, masks = torch.from_numpy(store.images), torch.from_numpy(store.masks)
+        heads = stripped = None
+        if skulls is not None:
+            heads = torch.from_numpy(skulls.heads)
+            without = skulls.statistics
+            stripped = _of_slices(
+                count, entries, lambda entry: without(store.volume(entry.patient), entry, preprocessing)
+            )
+        parts = (images, masks, statistics, heads, stripped)
+        if _fits(sum(part.nbytes for part in parts if part is not None), device):
+            parts = tuple(None if part is None else part.to(device) for part in parts)  # type: ignore[assignment]
+        return cls(*parts, device=device)
+
+    def batch(self, indices: NDArray[np.int64]) -> Batch:
+        """Slices of the store by number, on the device."""
+        wanted = torch.from_numpy(indices).to(self.images.device)
+        heads, stripped = self.heads, self.stripped_statistics
+        return Batch(
+            self._moved(self.images[wanted]).permute(0, 3, 1, 2),
+            self._moved(self.masks[wanted])[:, None],
+            self._moved(self.statistics[wanted]),
+            None if heads is None else self._moved(heads[wanted])[:, None],
+            None if stripped is None else self._moved(stripped[wanted]),
+        )
+
+    def _moved(self, part: Tensor) -> Tensor:
+        if part.device == self.device:
+            return part
+        return part.pin_memory().to(self.device, non_blocking=True)
+
+
+def _fits(size_bytes: int, device: torch.device) -> bool:
+    if device.type == "cpu":
+        return True
+    free_bytes, _ = torch.cuda.mem_get_info(device)
+    return size_bytes <= SHARE_FOR_DATA * free_bytes
+
+
+def _of_slices(
+    count: int, entries: list[StoredPatient], statistics: Callable[[StoredPatient], NDArray[np.float32]]
+) -> Tensor:
+    """A row for each slice of the store: its patient's statistics, or zeros where it is none of these patients'."""
+    rows: NDArray[np.float32] | None = None
+    for entry in entries:
+        found = statistics(entry)
+        if rows is None:
+            rows = np.zeros((count, *found.shape), np.float32)
+        rows[entry.start : entry.stop] = found
+    assert rows is not None
+    return torch.from_numpy(rows)
