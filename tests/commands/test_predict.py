@@ -164,7 +164,7 @@ def test_the_record_of_the_run_is_complete(few_slices: Path, untrained_bundle: P
     assert record["model"]["weights_sha256"] == hashlib.sha256(weights).hexdigest()
     assert "threads" in record["device"]
     assert record["precision"] == "32"
-    assert record["seconds"] >= sum(entry["seconds"] for entry in record["patients"]) > 0
+    assert all(0 < entry["seconds"] < record["seconds"] for entry in record["patients"])
     assert record["peak_memory_mb"] > 50
     assert record["failures"] == {}
     written = [name for entry in record["patients"] for name in entry["files"]]

@@ -7,12 +7,15 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from glioseg.atomic import write_text_atomically
+from glioseg.commands.overlap import overlapped
 from glioseg.dataset.splits import load_split
 from glioseg.errors import GliosegError
 from glioseg.inference.backends import BackendName
@@ -39,7 +42,7 @@ class PatientResult:
         missing_sequences: Sequences that are a copy of the FLAIR.
         remarks: What a user should know, a sentence each.
         expected_dice: The Dice that the model expects of its mask; None for an empty one.
-        seconds: From reading to writing.
+        seconds: Of reading, computing and writing; these overlap with other patients'.
         files: What was written, relative to the output folder.
     """
 
@@ -133,19 +136,21 @@ def predict(
     for source in found.sources:
         source.check_output(out)
     segmenter = load_segmenter(folder, backend=backend, device=device, precision=precision)
-    results, failures = [], dict(found.failures)
+    results: list[PatientResult] = []
+    failures, options = dict(found.failures), options or OutputOptions()
     for line in _failures_in_words(found):
         say(line)
-    for number, source in enumerate(found.sources, start=len(found.failures) + 1):
-        place = f"[{number}/{len(found.failures) + len(found.sources)}]"
-        try:
-            result = _predict_patient(segmenter, source, out, options or OutputOptions(), previews)
-        except GliosegError as error:
-            failures[source.patient] = str(error)
-            say(f"{place} {source.patient}: skipped, {error}")
+    stages = overlapped(
+        found.sources, _read, partial(_segment, segmenter), partial(_write, segmenter, out, options, previews)
+    )
+    total = len(found.failures) + len(found.sources)
+    for number, (source, result) in enumerate(stages, start=len(found.failures) + 1):
+        if isinstance(result, GliosegError):
+            failures[source.patient] = str(result)
+            say(f"[{number}/{total}] {source.patient}: skipped, {result}")
         else:
             results.append(result)
-            say(f"{place} {_in_words(result)}")
+            say(f"[{number}/{total}] {_in_words(result)}")
     manifest = _manifest(segmenter, folder, results, failures, time.perf_counter() - started)
     write_text_atomically(out / MEASUREMENTS, _as_csv(results))
     write_text_atomically(out / MANIFEST, json.dumps(manifest, indent=2) + "\n")
@@ -179,31 +184,32 @@ def predict_study(
     return run
 
 
-def _predict_patient(
-    segmenter: Segmenter, source: PatientSource, out: Path, options: OutputOptions, previews: bool
-) -> PatientResult:
+@dataclass(frozen=True)
+class _Read:
+    """A patient as read, and how long that took."""
+
+    patient: ReadPatient
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Segmented:
+    """A patient with mask and probabilities on the scan's own grid, and how long all took so far."""
+
+    patient: ReadPatient
+    mask: Mask
+    probabilities: NDArray[np.float32] = field(repr=False)
+    remarks: tuple[str, ...]
+    seconds: float
+
+
+def _read(source: PatientSource) -> _Read:
     began = time.perf_counter()
-    read = source.read()
-    result, remarks = _result(segmenter, source, read)
-    written = source.write(result, out, options)
-    if previews:
-        # Drawing takes a second of imports, which a run without previews is spared.
-        from glioseg.report.contact_sheet import write_contact_sheet
-
-        written.append(f"{source.patient}_sheet.png")
-        write_contact_sheet(out / written[-1], read.volume, result.mask, result.measurement)
-    return PatientResult(
-        measurement=result.measurement,
-        missing_sequences=read.volume.missing_sequences(),
-        remarks=(*read.remarks, *remarks),
-        expected_dice=expected_dice(result.probabilities, result.mask.voxels),
-        seconds=round(time.perf_counter() - began, 3),
-        files=tuple(written),
-    )
+    return _Read(source.read(), time.perf_counter() - began)
 
 
-def _result(segmenter: Segmenter, source: PatientSource, read: ReadPatient) -> tuple[Result, tuple[str, ...]]:
-    volume = read.volume
+def _segment(segmenter: Segmenter, source: PatientSource, read: _Read) -> _Segmented:
+    began, volume = time.perf_counter(), read.patient.volume
     if source.is_dataset:
         probabilities = segmenter.probabilities(volume)
         mask = segmenter.cut(volume, probabilities)
@@ -211,9 +217,32 @@ def _result(segmenter: Segmenter, source: PatientSource, read: ReadPatient) -> t
     else:
         foreign = predict_foreign(segmenter, volume)
         probabilities, mask, remarks = foreign.probabilities, foreign.mask, foreign.remarks
-    measurement = measure_mask(mask, volume)
+    seconds = read.seconds + time.perf_counter() - began
+    return _Segmented(read.patient, mask, probabilities, (*read.patient.remarks, *remarks), seconds)
+
+
+def _write(
+    segmenter: Segmenter, out: Path, options: OutputOptions, previews: bool, source: PatientSource, found: _Segmented
+) -> PatientResult:
+    began, volume = time.perf_counter(), found.patient.volume
+    measurement = measure_mask(found.mask, volume)
     title = f"glioseg {segmenter.title}"
-    return Result(volume, mask, probabilities, measurement, title, segmenter.identity), remarks
+    result = Result(volume, found.mask, found.probabilities, measurement, title, segmenter.identity)
+    written = source.write(result, out, options)
+    if previews:
+        # Drawing takes a second of imports, which a run without previews is spared.
+        from glioseg.report.contact_sheet import write_contact_sheet
+
+        written.append(f"{source.patient}_sheet.png")
+        write_contact_sheet(out / written[-1], volume, result.mask, measurement)
+    return PatientResult(
+        measurement=measurement,
+        missing_sequences=volume.missing_sequences(),
+        remarks=found.remarks,
+        expected_dice=expected_dice(result.probabilities, result.mask.voxels),
+        seconds=round(found.seconds + time.perf_counter() - began, 3),
+        files=tuple(written),
+    )
 
 
 def _tested_by(patients: Sequence[str], found: FoundPatients) -> FoundPatients:

@@ -1,0 +1,77 @@
+import threading
+
+import pytest
+
+from glioseg.commands.overlap import overlapped
+from glioseg.errors import GliosegError
+
+PATIENCE_S = 30
+
+
+def double(item: int, read: int) -> int:
+    return read * 2
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 7])
+def test_every_item_goes_through_all_stages_in_order(count: int) -> None:
+    items = list(range(count))
+    found = list(overlapped(items, lambda item: item + 1, double, lambda item, computed: (item, computed)))
+    assert found == [(item, (item, 2 * (item + 1))) for item in items]
+
+
+@pytest.mark.parametrize("stage", ["read", "compute", "write"])
+@pytest.mark.parametrize("bad", [0, 2, 4])
+def test_a_bad_item_is_told_in_its_place_and_the_others_finish(stage: str, bad: int) -> None:
+    def step(name: str, item: int) -> int:
+        if name == stage and item == bad:
+            raise GliosegError(f"{item} is bad")
+        return item
+
+    found = overlapped(
+        range(5), lambda item: step("read", item), lambda item, _: step("compute", item), lambda i, _: step("write", i)
+    )
+    assert [(item, str(result)) for item, result in found] == [
+        (item, f"{item} is bad." if item == bad else str(item)) for item in range(5)
+    ]
+
+
+def test_a_fault_of_the_program_is_not_taken_for_a_bad_item() -> None:
+    with pytest.raises(ZeroDivisionError):
+        list(overlapped([1], lambda item: item // 0, double, lambda item, computed: computed))
+
+
+def test_the_next_is_read_and_the_last_is_written_while_one_is_computed() -> None:
+    """Item 1 is computed only once 2 has been read and 0 is being written, which waits for 1's end in turn."""
+    read = [threading.Event() for _ in range(3)]
+    writing, computed = threading.Event(), threading.Event()
+
+    def compute(item: int, _: None) -> None:
+        if item == 1:
+            assert read[2].wait(PATIENCE_S)
+            assert writing.wait(PATIENCE_S)
+            computed.set()
+
+    def write(item: int, _: None) -> None:
+        if item == 0:
+            writing.set()
+            assert computed.wait(PATIENCE_S)
+
+    assert len(list(overlapped(range(3), lambda item: read[item].set(), compute, write))) == 3
+
+
+def test_at_most_three_items_are_held() -> None:
+    held, most, lock = set(), [], threading.Lock()
+
+    def read(item: int) -> int:
+        with lock:
+            held.add(item)
+            most.append(len(held))
+        return item
+
+    def write(item: int, _: int) -> None:
+        with lock:
+            held.discard(item)
+
+    list(overlapped(range(40), read, double, write))
+    assert not held
+    assert max(most) <= 3
