@@ -1,0 +1,82 @@
+"""A patient segmented by MONAI's own pieces: ``python monai_predict.py BUNDLE PATIENT OUT``.
+
+Its reader, transforms, sliding window and writer do the work of ``glioseg predict --no-previews``: read the tif files,
+normalise, predict with the mirror image, threshold, drop small components, write. Float32, as its tutorials have it.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from monai.data import PILReader
+from monai.data.image_writer import PILWriter
+from monai.inferers import SlidingWindowInferer
+from monai.transforms import (
+    AsDiscrete,
+    EnsureChannelFirst,
+    LoadImage,
+    NormalizeIntensity,
+    SaveImage,
+)
+from safetensors.torch import load_file
+from scipy import ndimage
+
+from glioseg.networks import build_network
+
+BATCH_SIZE = 8
+"""Slices in a window batch."""
+
+
+def main() -> None:
+    bundle, patient, out = (Path(word) for word in sys.argv[1:4])
+    contract = json.loads((bundle / "contract.json").read_text())
+    network = build_network(contract["network"], contract["width"])
+    weights = {name: value.float() for name, value in load_file(bundle / "weights.safetensors").items()}
+    network.load_state_dict(weights, strict=False)
+    network.eval()
+    files = sorted(
+        (path for path in patient.glob("*.tif") if not path.stem.endswith("_mask")),
+        key=lambda path: int(path.stem.split("_")[-1]),
+    )
+    load, first = LoadImage(reader=PILReader(), image_only=True), EnsureChannelFirst(channel_dim=-1)
+    # Channel, slice, row, column: intensities are normalised over the whole volume.
+    volume = torch.stack([first(load(path)).as_tensor() for path in files], dim=1)
+    head = volume[1] > contract["preprocessing"]["head_above"]
+    limits = [np.percentile(channel[head], contract["preprocessing"]["clip_percentile"]) for channel in volume]
+    volume = torch.minimum(volume, torch.tensor(limits, dtype=torch.float32)[:, None, None, None])
+    means, deviations = zip(*((float(values.mean()), float(values.std())) for values in volume[:, head]), strict=True)
+    volume = NormalizeIntensity(means, deviations, channel_wise=True)(volume)
+    # MONAI has columns before rows.
+    slices = torch.as_tensor(volume).permute(1, 0, 3, 2)
+    binning = contract["preprocessing"].get("binning", 1)
+    slices = torch.nn.functional.avg_pool2d(slices, binning)
+    inferer = SlidingWindowInferer(roi_size=slices.shape[-2:], sw_batch_size=BATCH_SIZE)
+    with torch.no_grad():
+        one = torch.sigmoid(inferer(slices, network))
+        other = torch.sigmoid(inferer(slices.flip(-1), network)).flip(-1)
+    both = torch.nn.functional.interpolate((one + other) / 2, scale_factor=float(binning), mode="bilinear")
+    mask = AsDiscrete(threshold=contract["postprocessing"]["threshold"])(both)
+    # MONAI's own component transforms want scikit-image.
+    labels, found = ndimage.label(mask[:, 0].numpy())
+    if found:
+        sizes = ndimage.sum_labels(labels > 0, labels, range(1, found + 1))
+        mask = torch.from_numpy(np.isin(labels, 1 + np.flatnonzero(sizes >= 0.1 * sizes.max())))[:, None]
+    save = SaveImage(
+        out,
+        "mask",
+        ".tif",
+        separate_folder=False,
+        print_log=False,
+        resample=False,
+        writer=PILWriter,
+        scale=255,
+        output_dtype=np.uint8,
+    )
+    for path, slice_mask in zip(files, mask, strict=True):
+        save(slice_mask.float().mT, {"filename_or_obj": str(path)})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""A patient segmented by a straightforward script: ``python plain_predict.py BUNDLE PATIENT OUT``.
+
+PyTorch in float32, as a notebook does it: each slice and its mirror image, one after the other. The work is that
+of ``glioseg predict --no-previews``: read the tif files, normalise, predict, threshold, drop small components, write.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import tifffile
+import torch
+from safetensors.torch import load_file
+from scipy import ndimage
+
+from glioseg.networks import build_network
+
+
+def main() -> None:
+    bundle, patient, out = (Path(word) for word in sys.argv[1:4])
+    contract = json.loads((bundle / "contract.json").read_text())
+    network = build_network(contract["network"], contract["width"])
+    weights = {name: value.float() for name, value in load_file(bundle / "weights.safetensors").items()}
+    network.load_state_dict(weights, strict=False)
+    network.eval()
+    binning = contract["preprocessing"].get("binning", 1)
+    files = sorted(
+        (path for path in patient.glob("*.tif") if not path.stem.endswith("_mask")),
+        key=lambda path: int(path.stem.split("_")[-1]),
+    )
+    volume = np.stack([tifffile.imread(path) for path in files]).astype(np.float32)
+    head = volume[..., 1] > contract["preprocessing"]["head_above"]
+    for channel in range(3):
+        values = volume[..., channel]
+        limit = np.percentile(values[head], contract["preprocessing"]["clip_percentile"])
+        values = np.minimum(values, limit)
+        volume[..., channel] = (values - values[head].mean()) / values[head].std()
+    probabilities = []
+    with torch.no_grad():
+        for image in torch.from_numpy(volume).permute(0, 3, 1, 2):
+            seen = torch.nn.functional.avg_pool2d(image[None], binning)
+            one = torch.sigmoid(network(seen))
+            other = torch.sigmoid(network(seen.flip(-1))).flip(-1)
+            both = torch.nn.functional.interpolate((one + other) / 2, scale_factor=float(binning), mode="bilinear")
+            probabilities.append(both[0, 0].numpy())
+    mask = np.stack(probabilities) >= contract["postprocessing"]["threshold"]
+    labels, found = ndimage.label(mask)
+    if found:
+        sizes = ndimage.sum(mask, labels, range(1, found + 1))
+        mask = np.isin(labels, 1 + np.flatnonzero(sizes >= 0.1 * sizes.max()))
+    out.mkdir(parents=True)
+    for path, slice_mask in zip(files, mask, strict=True):
+        tifffile.imwrite(out / f"{path.stem}_mask.tif", slice_mask.astype(np.uint8) * 255)
+
+
+if __name__ == "__main__":
+    main()

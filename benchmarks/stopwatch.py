@@ -1,0 +1,63 @@
+"""Time that counts: medians after a first, uncounted run, and whole processes with the memory they took."""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+
+def median_seconds(action: Callable[[], object], *, runs: int = 3) -> float:
+    """Median wall time of an action, the GPU's work included."""
+    times = []
+    for _ in range(runs + 1):
+        began = time.perf_counter()
+        action()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - began)
+    return statistics.median(times[1:])
+
+
+@dataclass(frozen=True)
+class ProcessCost:
+    """What a whole process took.
+
+    Attributes:
+        seconds: Wall time from its start to its end, median.
+        memory_mb: The most memory that it held, largest of the runs.
+    """
+
+    seconds: float
+    memory_mb: float
+
+
+def process_cost(arguments: Sequence[str | Path], *, runs: int = 3) -> ProcessCost:
+    """Run Python with arguments, in which ``{out}`` stands for a new folder; the first run is not counted.
+
+    Raises:
+        RuntimeError: If it ends with an error.
+    """
+    found = [_one_process(arguments) for _ in range(runs + 1)][1:]
+    return ProcessCost(statistics.median(cost.seconds for cost in found), max(cost.memory_mb for cost in found))
+
+
+def _one_process(arguments: Sequence[str | Path]) -> ProcessCost:
+    with tempfile.TemporaryDirectory() as folder:
+        words = [str(word).replace("{out}", f"{folder}/out") for word in arguments]
+        with tempfile.TemporaryFile() as said:
+            began = time.perf_counter()
+            process = subprocess.Popen([sys.executable, *words], stdout=said, stderr=subprocess.STDOUT)
+            # Not Popen.wait: only wait4 tells what this one process used.
+            _, status, usage = os.wait4(process.pid, 0)
+            seconds = time.perf_counter() - began
+            said.seek(0)
+            if status != 0:
+                raise RuntimeError(f"{' '.join(words)}: {said.read().decode()}")
+    return ProcessCost(seconds, usage.ru_maxrss / 1e3)
