@@ -197,7 +197,7 @@ def predict(
     nifti: Annotated[bool, Flag] = False,
     overlay: bool = True,
     previews: bool = True,
-    split: Path | None = None,
+    unseen: Annotated[bool, Flag] = False,
     dicomweb: str | None = None,
     study: str | None = None,
     device: Device = "auto",
@@ -232,8 +232,9 @@ def predict(
         For DICOM, write copies of the slices with the outline.
     previews
         Draw a contact sheet <patient>_sheet.png.
-    split
-        Only the test patients of this split file, to score a model on patients that it has not seen.
+    unseen
+        Only patients that the model was tested on, each by those of its networks that were not trained on it: to
+        score a model on its own data.
     dicomweb
         Fetch the examination --study from this archive, and store the results there. Credentials are taken from the
         environment or a netrc file.
@@ -255,7 +256,7 @@ def predict(
         "options": OutputOptions(probabilities, nifti, overlay),
         "previews": previews,
         "model": model,
-        "split": split,
+        "unseen": unseen,
         "say": _say,
     }
     if dicomweb is None and study is None:
@@ -327,7 +328,8 @@ def bundle(
     Parameters
     ----------
     runs
-        Folders of runs that 'glioseg train' or 'glioseg study' has finished, all of one split.
+        Folders of runs that 'glioseg train' or 'glioseg study' has finished, or of models made earlier: of one split,
+        or of folds of one cross-validation, where each patient is scored by the networks that held it back.
     data
         The folder that they were trained on.
     out

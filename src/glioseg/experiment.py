@@ -18,7 +18,7 @@ from glioseg.dataset.splits import Split
 from glioseg.dataset.store import ArrayStore
 from glioseg.evaluation.scores import PatientScores, Scores, score_patient
 from glioseg.inference.bundle import save_bundle
-from glioseg.inference.card import write_card
+from glioseg.inference.card import CardScores, write_card
 from glioseg.inference.contract import CARD, Contract
 from glioseg.inference.predictor import BATCH_SIZE, Predictor
 from glioseg.machine import choose_device, describe_device, library_versions
@@ -112,7 +112,7 @@ def train_and_score(
         write_text_atomically(folder.stand_in, json.dumps(stand_ins, indent=2) + "\n")
     cost = _cost(trained.network, trained.state, config, folder.bundle, store.volume(patients[0])) if patients else None
     _save_masks(folder.masks, masks)
-    write_text_atomically(folder.bundle / CARD, write_card(contract, split.train, scores, part))
+    write_text_atomically(folder.bundle / CARD, write_card(contract, split.train, CardScores(scores, part)))
     report = RunReport(
         title=f"{find_network(contract.network).title} on {part}",
         subtitle=f"Trained on {len(split.train)} patients, {split.name} split",

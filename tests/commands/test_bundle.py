@@ -26,6 +26,7 @@ SETTINGS = (
     "budget.steps=20",
 )
 EVIDENCE = {"scores.csv", "trust.csv", "reliability.png", "split.json", "card.md"}
+"""What lies beside a model; beside an ensemble of folds, which has no split of its own, all but that."""
 
 
 def run(data: Path, out: Path, network: str, fold: int = 0) -> Path:
@@ -38,6 +39,11 @@ def run(data: Path, out: Path, network: str, fold: int = 0) -> Path:
 def runs(phantom_data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     root = tmp_path_factory.mktemp("runs")
     return [run(phantom_data, root / name, name) for name in ("unet", "resunet-pp")]
+
+
+@pytest.fixture(scope="module")
+def other_fold(phantom_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run(phantom_data, tmp_path_factory.mktemp("other") / "run", "unet", fold=1)
 
 
 @pytest.fixture(scope="module")
@@ -69,10 +75,10 @@ def test_weights_are_kept_in_half_precision_and_statistics_are_not(ensemble: Bun
 
 
 def test_its_scores_are_those_that_a_user_gets(ensemble: BundleOutcome, phantom_data: Path, tmp_path: Path) -> None:
-    """Predict and evaluate, with the split that lies beside the model, give the table that lies beside the model."""
+    """Predict and evaluate what the model has not seen: the table that lies beside it comes out."""
     for folder in (ensemble.folder, ensemble.folder / "unet-8"):
         masks = tmp_path / folder.name
-        predicted = predict([phantom_data], masks, model=folder, split=folder / "split.json", previews=False)
+        predicted = predict([phantom_data], masks, model=folder, unseen=True, previews=False)
         evaluate(masks, phantom_data, tmp_path / "scores.csv")
         assert dice_in(tmp_path / "scores.csv") == dice_in(folder / "scores.csv")
         assert set(dice_in(folder / "scores.csv")) == set(load_split(folder / "split.json").test)
@@ -119,10 +125,55 @@ def test_two_runs_of_one_network_have_names_of_their_own(runs: list[Path], phant
     assert load_ensemble_contract(outcome.folder).members.keys() == {"unet-8", "unet-8-2"}
 
 
-def test_runs_of_different_splits_are_refused(runs: list[Path], phantom_data: Path, tmp_path: Path) -> None:
-    other = run(phantom_data, tmp_path / "other", "unet", fold=1)
-    with pytest.raises(GliosegError, match="another split"):
-        bundle([runs[0], other], phantom_data, tmp_path / "model")
+@pytest.fixture(scope="module")
+def folds(
+    ensemble: BundleOutcome, other_fold: Path, phantom_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> BundleOutcome:
+    """Two networks of fold 0, taken from a model made earlier, and one of fold 1."""
+    return bundle([ensemble.folder, other_fold], phantom_data, tmp_path_factory.mktemp("models") / "folds")
+
+
+def test_runs_of_several_folds_become_one_model(folds: BundleOutcome, ensemble: BundleOutcome) -> None:
+    members = {"unet-8_fold-0", "resunet-pp-8_fold-0", "unet-8_fold-1"}
+    contract = load_ensemble_contract(folds.folder)
+    assert contract.members.keys() == members
+    assert {path.name for path in folds.folder.iterdir()} == {*members, "ensemble.json", *EVIDENCE - {"split.json"}}
+    assert folds.title == "U-Net 8 (2 folds) and ResUNet++ 8"
+    earlier = load_ensemble_contract(ensemble.folder)
+    assert contract.members["unet-8_fold-0"] == earlier.members["unet-8"]
+    (decided,) = contract.folds.values()
+    assert (decided.temperature, decided.postprocessing) == (earlier.temperature, earlier.postprocessing)
+
+
+def test_every_patient_is_scored_by_the_fold_that_held_it_back(
+    folds: BundleOutcome, ensemble: BundleOutcome, other_fold: Path, phantom_data: Path, tmp_path: Path
+) -> None:
+    """The very scores of fold 0's model for its patients, and a user gets all of them again."""
+    alone = bundle([other_fold], phantom_data, tmp_path / "alone")
+    expected = dice_in(ensemble.folder / "scores.csv") | dice_in(alone.folder / "scores.csv")
+    assert dice_in(folds.folder / "scores.csv") == expected
+    assert dice_in(folds.folder / "unet-8_fold-1" / "scores.csv") == dice_in(alone.folder / "scores.csv")
+    predict([phantom_data], tmp_path / "masks", model=folds.folder, unseen=True, previews=False)
+    evaluate(tmp_path / "masks", phantom_data, tmp_path / "scores.csv")
+    assert dice_in(tmp_path / "scores.csv") == expected
+    assert len(expected) == 4
+
+
+def test_the_card_of_folds_tells_each_network_and_all_together(folds: BundleOutcome) -> None:
+    card = (folds.folder / "card.md").read_text()
+    assert "4 patients of fold 0 of 3, fold 1 of 3, each predicted by the networks of the fold that had held" in card
+    assert "--unseen" in card
+    rows = {line.split("|")[1].strip(): line for line in card.splitlines() if line.startswith("| ")}
+    assert {"unet-8", "resunet-pp-8", "all together"} <= rows.keys()
+    mean = np.mean([float(value) for value in dice_in(folds.folder / "scores.csv").values()])
+    assert f"| {mean:.3f} |" in rows["all together"]
+
+
+def test_a_patient_tested_by_two_splits_is_refused(runs: list[Path], phantom_data: Path, tmp_path: Path) -> None:
+    config = load_config(assignments=('network.name="unet"', "network.width=8", *SETTINGS))
+    train(phantom_data, tmp_path / "other", config=config, split=SplitChoice(folds=2, fold=0))
+    with pytest.raises(GliosegError, match="is tested by 'fold 0 of 3' and by 'fold 0 of 2'"):
+        bundle([runs[0], tmp_path / "other"], phantom_data, tmp_path / "model")
     assert not (tmp_path / "model").exists()
 
 

@@ -135,16 +135,19 @@ def test_a_scan_unlike_those_of_training_is_remarked_on(
         assert row["remarks"] == remark.rstrip(".")
 
 
-def test_of_a_split_only_the_test_patients_are_predicted(
+def test_of_what_a_model_has_seen_only_its_test_patients_are_predicted(
     few_slices: Path, untrained_bundle: Path, tmp_path: Path
 ) -> None:
     first, second, third = (files.patient for files in find_patients(few_slices))
-    save_split(Split("mine", (first,), (second,), (third,)), tmp_path / "split.json")
-    run = predict([few_slices], tmp_path / "out", model=untrained_bundle, split=tmp_path / "split.json")
+    model = shutil.copytree(untrained_bundle, tmp_path / "model")
+    with pytest.raises(GliosegError, match="does not tell which patients it has not seen"):
+        predict([few_slices], tmp_path / "out", model=model, unseen=True)
+    save_split(Split("mine", (first,), (second,), (third,)), model / "split.json")
+    run = predict([few_slices], tmp_path / "out", model=model, unseen=True)
     assert [result.patient for result in run.results] == [third]
-    save_split(Split("mine", (first,), (), ("PHANTOM_DU_9999_19990101",)), tmp_path / "split.json")
-    with pytest.raises(GliosegError, match="none of the split's test patients is there"):
-        predict([few_slices], tmp_path / "out", model=untrained_bundle, split=tmp_path / "split.json")
+    save_split(Split("mine", (first,), (), ("PHANTOM_DU_9999_19990101",)), model / "split.json")
+    with pytest.raises(GliosegError, match="hold no patient of those that tested the model"):
+        predict([few_slices], tmp_path / "out", model=model, unseen=True)
 
 
 def test_an_unknown_model_is_answered_with_those_there_are(few_slices: Path, tmp_path: Path) -> None:

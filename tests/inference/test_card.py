@@ -4,7 +4,7 @@ import pytest
 from glioseg.evaluation.calibration import LogitCounts
 from glioseg.evaluation.scores import Scores, score_patient
 from glioseg.evaluation.trust import Trust
-from glioseg.inference.card import write_card
+from glioseg.inference.card import CardScores, write_card
 from glioseg.inference.contract import Contract
 from glioseg.inference.postprocessing import Postprocessing
 from glioseg.volume import Mask
@@ -51,7 +51,7 @@ def test_weights_from_practice_patients_carry_none(contract: Contract) -> None:
 
 
 def test_a_table_of_scores(contract: Contract, scores: Scores) -> None:
-    card = write_card(contract, [], scores, "2 test patients")
+    card = write_card(contract, [], CardScores(scores, "2 test patients"))
     assert "On 2 test patients." in card
     assert "Not scored" not in card
     rows = [line for line in card.splitlines() if line.startswith("| ")]
@@ -65,7 +65,7 @@ def test_a_table_of_scores(contract: Contract, scores: Scores) -> None:
 def test_a_metric_that_nobody_has_is_left_out(contract: Contract) -> None:
     empty = Mask("A", np.zeros((2, 4, 4), np.bool_))
     scores = Scores((score_patient(empty, empty),))
-    card = write_card(contract, [], scores, "1 test patient")
+    card = write_card(contract, [], CardScores(scores, "1 test patient"))
     assert f"| {scores.metrics()['dice'].title} |" not in card
     assert "None" not in card
 
@@ -77,7 +77,7 @@ def test_without_scores_it_says_so(contract: Contract) -> None:
 def test_with_evidence_of_trust_it_tells_groups_doubts_and_failures(contract: Contract, scores: Scores) -> None:
     dice = {entry.patient: entry.values["dice"] for entry in scores.patients}
     trust = Trust({"A": 0.95, "B": 0.4}, dice, LogitCounts(np.ones((2, 2801), np.int64)).reliability())
-    card = write_card(contract, [], scores, "2 test patients", title="U-Net 8", trust=trust)
+    card = write_card(contract, [], CardScores(scores, "2 test patients", trust), title="U-Net 8")
     assert card.startswith("# U-Net 8\n")
     assert "| site unknown, 2 | 0.833 |" in card
     assert "1 of 2 masks have a Dice below 0.7." in card
@@ -85,3 +85,13 @@ def test_with_evidence_of_trust_it_tells_groups_doubts_and_failures(contract: Co
     assert "expected calibration error" in card
     worst = [line for line in card.splitlines() if line.startswith("| B |")]
     assert worst == ["| B | 0.667 | 0.400 | 72 | 36 |"]
+
+
+def test_networks_of_an_ensemble_stand_beside_each_other(contract: Contract, scores: Scores) -> None:
+    worse = Scores(scores.patients[1:])
+    card = write_card(contract, list("ABCDE"), CardScores(scores, "2 patients", networks={"unet-8": worse}))
+    rows = {row.split("|")[1].strip(): row.split("|")[2].strip() for row in card.splitlines() if row.startswith("| ")}
+    assert rows["unet-8"] == "0.667"
+    assert rows["all together"] == "0.833"
+    assert "3 patients fitted the weights of the first network" in card
+    assert "5 patients in all" in card

@@ -1,6 +1,6 @@
 """``glioseg bundle``: finished runs become one model for others, small, calibrated, scored, with a card."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glioseg.atomic import write_text_atomically
-from glioseg.dataset.splits import Split, check_patients_present, load_split, save_split
+from glioseg.commands.bundle_members import Fold, Member, folds_of, read_members
+from glioseg.dataset.splits import check_patients_present, save_split
 from glioseg.dataset.store import ArrayStore, open_store
 from glioseg.errors import GliosegError
 from glioseg.evaluation.calibration import LogitCounts
@@ -18,20 +19,19 @@ from glioseg.experiment import scored
 from glioseg.inference.backends.torch_backend import TorchBackend
 from glioseg.inference.bundle import load_bundle, save_bundle
 from glioseg.inference.calibration import calibrated
-from glioseg.inference.card import write_card
+from glioseg.inference.card import CardScores, write_card
 from glioseg.inference.confidence import expected_dice
-from glioseg.inference.contract import CARD, Contract, load_contract
-from glioseg.inference.ensemble import Ensemble, EnsembleContract, mean_of, save_ensemble
-from glioseg.inference.familiarity import Range
+from glioseg.inference.contract import CARD, SPLIT, Contract, load_contract
+from glioseg.inference.ensemble import Decision, Ensemble, EnsembleContract, mean_of, save_ensemble
 from glioseg.inference.predictor import Predictor
 from glioseg.inference.segmenter import Segmenter
+from glioseg.inference.unseen import unseen_by
 from glioseg.report.trust_figures import save_reliability
-from glioseg.training.config import load_config
-from glioseg.training.familiar_ranges import familiar_ranges
-from glioseg.training.run_folder import RunFolder
 from glioseg.training.selection import brain_of, choose_decision
 
-SCORES, TRUST, RELIABILITY, SPLIT = "scores.csv", "trust.csv", "reliability.png", "split.json"
+SCORES, TRUST, RELIABILITY = "scores.csv", "trust.csv", "reliability.png"
+Probabilities = dict[str, NDArray[np.float32]]
+"""By patient, each of shape (slice, row, column)."""
 
 
 @dataclass
@@ -54,6 +54,17 @@ class _Record:
         self.scores.append(scored(mask, store))
         self.expected[patient] = expected_dice(probabilities, mask.voxels)
         self.counts += LogitCounts.of(probabilities, store.mask(patient).voxels, brain)
+
+    def extend(self, other: "_Record") -> None:
+        """Take over what another one holds of other patients."""
+        self.scores += other.scores
+        self.expected |= other.expected
+        self.counts += other.counts
+
+    @property
+    def all_scores(self) -> Scores:
+        """In the order of the patients."""
+        return Scores(tuple(sorted(self.scores, key=lambda entry: entry.patient)))
 
     @property
     def trust(self) -> Trust:
@@ -86,143 +97,151 @@ def bundle(
     """Make a model of finished runs: of one a bundle, of several an ensemble.
 
     Weights are kept in half precision. Temperature, threshold and component rule are chosen on the runs' validation
-    patients, for each network and for all together. The test patients are predicted with what was written.
+    patients, for each network, for those of a split together, and for all. The test patients are predicted with what
+    was written, each by the networks of the split that tests it.
 
     Args:
-        runs: Run folders of one split.
+        runs: Folders of finished runs, or of models made earlier; of one split, or of folds of one cross-validation.
         data: The folder in the dataset's layout that they were trained on.
         out: A new folder.
         say: Takes a line for each step.
 
     Raises:
-        GliosegError: If a run is unfinished, runs come from several splits, the data is other than they were trained
-            on, or ``out`` holds something.
+        GliosegError: If a run is unfinished, two splits test the same patient, the data is other than they were
+            trained on, or ``out`` holds something.
     """
     if out.exists() and any(out.iterdir()):
         raise GliosegError(f"{out} is not empty", remedy="Name a new folder")
-    folders = [RunFolder(run) for run in runs]
-    split, contracts, store = _common_split(folders), _by_name(folders), open_store(data)
-    _check_data(store, split, contracts.values())
-    places = {name: out / name if len(folders) > 1 else out for name in contracts}
-    for folder, (name, contract) in zip(folders, contracts.items(), strict=True):
-        familiar = contract.familiar or _familiar(folder, split, store)
-        network = load_bundle(folder.bundle)[0]
-        save_bundle(places[name], network, contract.model_copy(update={"familiar": familiar}), "", half=True)
-
-    say(f"choosing temperature, threshold and component rule on {len(split.validation)} validation patients")
-    together = _settle(places, split, store)
-    say(f"predicting {len(split.test)} test patients")
-    members = {name: Predictor.from_bundle(place, backend="torch") for name, place in places.items()}
-    ensemble = None
-    if together is not None:
-        save_ensemble(out, together, "")
-        ensemble = Ensemble(members, together)
-    return _score(out, places, members, ensemble, split, store)
-
-
-def _familiar(folder: RunFolder, split: Split, store: ArrayStore) -> dict[str, Range]:
-    """For runs of a time when bundles had no ranges."""
-    return familiar_ranges(store, split.train, load_config(folder.config))
+    members = read_members(runs)
+    folds, store = folds_of(members), open_store(data)
+    _check_data(store, folds, members)
+    places = {name: out / name if len(members) > 1 else out for name in members}
+    for name, member in members.items():
+        save_bundle(places[name], member.network, member.contract, "", half=True)
+        save_split(member.split, places[name] / SPLIT)
+    say("choosing temperature, threshold and component rule on the validation patients")
+    contract = _settle(places, folds, store)
+    networks = {name: Predictor.from_bundle(place, backend="torch") for name, place in places.items()}
+    if contract is None:
+        model: Segmenter = next(iter(networks.values()))
+    else:
+        save_ensemble(out, contract, "")
+        model = Ensemble(networks, contract)
+    say(f"predicting {sum(len(fold.split.test) for fold in folds)} test patients")
+    return _score(model, out, networks, folds, store)
 
 
-def _common_split(folders: Sequence[RunFolder]) -> Split:
-    splits = []
-    for folder in folders:
-        if not folder.scores.exists():
-            raise GliosegError(
-                f"{folder.root} is no finished run", remedy="Give folders that 'glioseg train' or 'study' has finished"
-            )
-        splits.append(load_split(folder.split))
-    if not splits:
-        raise GliosegError("no run is given", expected="the folder of one finished run or more")
-    for folder, split in zip(folders, splits, strict=True):
-        if split.sha256 != splits[0].sha256:
-            raise GliosegError(
-                f"{folder.root} was trained on another split than {folders[0].root}",
-                expected="runs of one split, else patients tested by one have trained another",
-            )
-    if not splits[0].test:
-        raise GliosegError(f"split {splits[0].name!r} holds no test patients to score", remedy="Train with --folds")
-    return splits[0]
-
-
-def _by_name(folders: Sequence[RunFolder]) -> dict[str, Contract]:
-    """Each run's contract under the name of its folder in the ensemble, as unet-16."""
-    contracts: dict[str, Contract] = {}
-    for folder in folders:
-        contract = load_contract(folder.bundle)
-        name = f"{contract.network}-{contract.width}"
-        alike = sum(other == name or other.startswith(f"{name}-") for other in contracts)
-        contracts[f"{name}-{alike + 1}" if alike else name] = contract
-    return contracts
-
-
-def _check_data(store: ArrayStore, split: Split, contracts: Iterable[Contract]) -> None:
-    check_patients_present(split, [entry.patient for entry in store.patients])
-    for contract in contracts:
-        if contract.data_fingerprint != store.fingerprint:
+def _check_data(store: ArrayStore, folds: Sequence[Fold], members: Mapping[str, Member]) -> None:
+    for fold in folds:
+        check_patients_present(fold.split, [entry.patient for entry in store.patients])
+    for member in members.values():
+        if member.contract.data_fingerprint != store.fingerprint:
             raise GliosegError("the data is other than the runs were trained on", remedy="Give the same folder")
 
 
-def _settle(places: Mapping[str, Path], split: Split, store: ArrayStore) -> EnsembleContract | None:
-    """Choose how probabilities become masks and write it into the contracts of the networks.
+def _settle(places: Mapping[str, Path], folds: Sequence[Fold], store: ArrayStore) -> EnsembleContract | None:
+    """Choose how probabilities become masks, and write it into the contracts of the networks.
 
     Returns:
         The contract of all of them together; None for one alone.
     """
-    found: dict[str, list[NDArray[np.float32]]] = {patient: [] for patient in split.validation}
-    hashes = {}
-    for name, place in places.items():
-        network, contract = load_bundle(place)
-        plain = Predictor(TorchBackend(network), contract.model_copy(update={"temperature": 1.0}))
-        own = {patient: plain.probabilities(store.volume(patient)) for patient in split.validation}
-        temperature, rule = choose_decision(own.items(), store, plain.head_above)
-        settled = contract.model_copy(update={"temperature": temperature, "postprocessing": rule})
-        hashes[name] = save_bundle(place, network, settled, "", half=True).weights_sha256
-        for patient, values in own.items():
-            found[patient].append(calibrated(values, temperature))
+    hashes: dict[str, str] = {}
+    decisions: dict[str, Decision] = {}
+    pooled: dict[str, list[NDArray[np.float32]]] = {}
+    for fold in folds:
+        found: dict[str, list[NDArray[np.float32]]] = {patient: [] for patient in fold.split.validation}
+        for name in fold.names:
+            own, hashes[name] = _settle_network(places[name], fold, store)
+            for patient, values in own.items():
+                found[patient].append(values)
+        together = {patient: mean_of(values) for patient, values in found.items()}
+        if len(fold.names) > 1:
+            decisions[fold.split.sha256] = _decide(together, store, places[fold.names[0]])
+        for patient, values in together.items():
+            pooled.setdefault(patient, []).append(values)
     if len(places) == 1:
         return None
-    combined = ((patient, mean_of(values)) for patient, values in found.items())
-    temperature, rule = choose_decision(combined, store, plain.head_above)
-    return EnsembleContract(members=hashes, temperature=temperature, postprocessing=rule)
+    if len(folds) == 1:
+        (whole,) = decisions.values()
+        return EnsembleContract(members=hashes, **dict(whole))
+    # A validation patient of several folds is predicted by the networks of each, none of which was fitted to it.
+    whole = _decide({p: mean_of(values) for p, values in pooled.items()}, store, next(iter(places.values())))
+    return EnsembleContract(members=hashes, folds=decisions, **dict(whole))
+
+
+def _settle_network(place: Path, fold: Fold, store: ArrayStore) -> tuple[Probabilities, str]:
+    """One network's calibrated probabilities of its validation patients, and the hash of its weights."""
+    network, contract = load_bundle(place)
+    plain = Predictor(TorchBackend(network), contract.model_copy(update={"temperature": 1.0}))
+    found = {patient: plain.probabilities(store.volume(patient)) for patient in fold.split.validation}
+    temperature, rule = choose_decision(found.items(), store, plain.head_above)
+    settled = contract.model_copy(update={"temperature": temperature, "postprocessing": rule})
+    weights_sha256 = save_bundle(place, network, settled, "", half=True).weights_sha256
+    return {patient: calibrated(values, temperature) for patient, values in found.items()}, weights_sha256
+
+
+def _decide(found: Probabilities, store: ArrayStore, place: Path) -> Decision:
+    temperature, rule = choose_decision(found.items(), store, load_contract(place).preprocessing.head_above)
+    return Decision(temperature=temperature, postprocessing=rule)
 
 
 def _score(
-    out: Path,
-    places: Mapping[str, Path],
-    members: Mapping[str, Predictor],
-    ensemble: Ensemble | None,
-    split: Split,
-    store: ArrayStore,
+    model: Segmenter, out: Path, networks: Mapping[str, Predictor], folds: Sequence[Fold], store: ArrayStore
 ) -> BundleOutcome:
-    """Predict the test patients, and write what each model reaches beside it."""
-    records = {name: _Record() for name in members}
-    whole = _Record()
-    for patient in split.test:
-        volume = store.volume(patient)
-        brain = brain_of(store, patient, next(iter(members.values())).head_above)
-        found = {name: member.probabilities(volume) for name, member in members.items()}
-        for name, member in members.items():
-            records[name].add(member, found[name], store, patient, brain)
-        if ensemble is not None:
-            whole.add(ensemble, ensemble.combine(list(found.values())), store, patient, brain)
-    for name, member in members.items():
-        outcome = _write(places[name], member.title, member.contract, records[name], split)
-    if ensemble is not None:
-        first = next(iter(members.values())).contract
-        rule = {"postprocessing": ensemble.contract.postprocessing}
-        outcome = _write(out, ensemble.title, first.model_copy(update=rule), whole, split)
-    return outcome
+    """Predict the test patients, and write what the model and each of its networks reaches beside it."""
+    whole, parts = _Record(), unseen_by(model, out)
+    by_network: dict[str, _Record] = {}
+    for fold in folds:
+        records = {name: _Record() for name in fold.names}
+        for patient in fold.split.test:
+            part, volume = parts[patient], store.volume(patient)
+            brain = brain_of(store, patient, part.head_above)
+            found = {name: networks[name].probabilities(volume) for name in fold.names}
+            for name, probabilities in found.items():
+                records[name].add(networks[name], probabilities, store, patient, brain)
+            together = part.combine(list(found.values())) if isinstance(part, Ensemble) else found[fold.names[0]]
+            whole.add(part, together, store, patient, brain)
+        for name, record in records.items():
+            # unet-16_fold-4 and unet-16_fold-0 are one network, of which each fold tells its own patients.
+            by_network.setdefault(name.partition("_")[0], _Record()).extend(record)
+            if len(networks) > 1:
+                _write(out / name, networks[name], record, [fold])
+    return _write(out, model, whole, folds, by_network if len(networks) > 1 else {})
 
 
-def _write(place: Path, title: str, contract: Contract, record: _Record, split: Split) -> BundleOutcome:
-    part = f"{len(split.test)} patients of {split.name}, unseen in training and in every choice"
-    outcome = BundleOutcome(place, title, part, Scores(tuple(record.scores)), record.trust)
-    save_split(split, place / SPLIT)
+def _write(
+    place: Path, model: Segmenter, record: _Record, folds: Sequence[Fold], networks: Mapping[str, _Record] | None = None
+) -> BundleOutcome:
+    outcome = BundleOutcome(place, model.title, _part(folds), record.all_scores, record.trust)
+    if len(folds) == 1:
+        save_split(folds[0].split, place / SPLIT)
     write_text_atomically(place / SCORES, outcome.scores.to_csv())
     write_text_atomically(place / TRUST, outcome.trust.to_csv())
     save_reliability(outcome.trust.reliability, place / RELIABILITY)
-    card = write_card(contract, split.train, outcome.scores, part, title=title, trust=outcome.trust)
+    evidence = CardScores(
+        outcome.scores,
+        outcome.part,
+        outcome.trust,
+        {name: network.all_scores for name, network in (networks or {}).items()},
+    )
+    patients = {patient for fold in folds for patient in fold.split.train}
+    card = write_card(_card_contract(model), sorted(patients), evidence, title=outcome.title)
     write_text_atomically(place / CARD, card)
     return outcome
+
+
+def _card_contract(model: Segmenter) -> Contract:
+    """Of an ensemble its first network's, with the rule of all."""
+    if isinstance(model, Ensemble):
+        first = next(iter(model.members.values())).contract
+        return first.model_copy(update={"postprocessing": model.contract.postprocessing})
+    assert isinstance(model, Predictor)
+    return model.contract
+
+
+def _part(folds: Sequence[Fold]) -> str:
+    patients = sum(len(fold.split.test) for fold in folds)
+    if len(folds) == 1:
+        return f"{patients} patients of {folds[0].split.name}, unseen in training and in every choice"
+    names = ", ".join(fold.split.name for fold in folds)
+    return f"{patients} patients of {names}, each predicted by the networks of the fold that had held it back"

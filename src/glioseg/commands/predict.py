@@ -5,7 +5,7 @@ import io
 import json
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from glioseg.atomic import write_text_atomically
 from glioseg.commands.overlap import overlapped
-from glioseg.dataset.splits import load_split
 from glioseg.errors import GliosegError
 from glioseg.inference.backends import BackendName
 from glioseg.inference.confidence import expected_dice
@@ -24,6 +23,7 @@ from glioseg.inference.foreign import predict_foreign
 from glioseg.inference.load import load_segmenter
 from glioseg.inference.segmenter import Segmenter
 from glioseg.inference.shipped import DEFAULT, find_model
+from glioseg.inference.unseen import unseen_by
 from glioseg.machine import Precision, library_versions, peak_memory_mb
 from glioseg.measurement.measure import Measurement, measure_mask
 from glioseg.patients.find import FoundPatients, find_sources
@@ -100,7 +100,7 @@ def predict(
     *,
     model: str | Path = DEFAULT,
     sequences: Mapping[str, str] | None = None,
-    split: Path | None = None,
+    unseen: bool = False,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     precision: Precision = "auto",
     backend: BackendName | Literal["auto"] = "auto",
@@ -116,7 +116,7 @@ def predict(
         out: Where masks, ``measurements.csv`` and ``run.json`` are written.
         model: A name of :data:`glioseg.inference.shipped.SHIPPED`, or the path of a bundle or an ensemble.
         sequences: By role what the user named, as for :func:`glioseg.patients.find.find_sources`.
-        split: A split file; only its test patients are predicted.
+        unseen: Whether only those patients are predicted that the model has not seen, by :func:`unseen_by`.
         device: Where to compute.
         precision: Arithmetic of the convolutions.
         backend: What computes the network; the fastest that is installed and for which the bundle holds a model, if
@@ -131,18 +131,17 @@ def predict(
     started = time.perf_counter()
     folder = find_model(model)
     found = find_sources(inputs, sequences)
-    if split is not None:
-        found = _tested_by(load_split(split).test, found)
     for source in found.sources:
         source.check_output(out)
     segmenter = load_segmenter(folder, backend=backend, device=device, precision=precision)
+    parts = unseen_by(segmenter, folder) if unseen else dict.fromkeys((s.patient for s in found.sources), segmenter)
+    if unseen:
+        found = _only(parts, found)
     results: list[PatientResult] = []
     failures, options = dict(found.failures), options or OutputOptions()
     for line in _failures_in_words(found):
         say(line)
-    stages = overlapped(
-        found.sources, _read, partial(_segment, segmenter), partial(_write, segmenter, out, options, previews)
-    )
+    stages = overlapped(found.sources, _read, partial(_segment, parts), partial(_write, parts, out, options, previews))
     total = len(found.failures) + len(found.sources)
     for number, (source, result) in enumerate(stages, start=len(found.failures) + 1):
         if isinstance(result, GliosegError):
@@ -208,8 +207,8 @@ def _read(source: PatientSource) -> _Read:
     return _Read(source.read(), time.perf_counter() - began)
 
 
-def _segment(segmenter: Segmenter, source: PatientSource, read: _Read) -> _Segmented:
-    began, volume = time.perf_counter(), read.patient.volume
+def _segment(parts: Mapping[str, Segmenter], source: PatientSource, read: _Read) -> _Segmented:
+    began, segmenter, volume = time.perf_counter(), parts[source.patient], read.patient.volume
     if source.is_dataset:
         probabilities = segmenter.probabilities(volume)
         mask = segmenter.cut(volume, probabilities)
@@ -222,9 +221,14 @@ def _segment(segmenter: Segmenter, source: PatientSource, read: _Read) -> _Segme
 
 
 def _write(
-    segmenter: Segmenter, out: Path, options: OutputOptions, previews: bool, source: PatientSource, found: _Segmented
+    parts: Mapping[str, Segmenter],
+    out: Path,
+    options: OutputOptions,
+    previews: bool,
+    source: PatientSource,
+    found: _Segmented,
 ) -> PatientResult:
-    began, volume = time.perf_counter(), found.patient.volume
+    began, segmenter, volume = time.perf_counter(), parts[source.patient], found.patient.volume
     measurement = measure_mask(found.mask, volume)
     title = f"glioseg {segmenter.title}"
     result = Result(volume, found.mask, found.probabilities, measurement, title, segmenter.identity)
@@ -245,11 +249,15 @@ def _write(
     )
 
 
-def _tested_by(patients: Sequence[str], found: FoundPatients) -> FoundPatients:
-    """Only the patients that a split tests."""
+def _only(patients: Collection[str], found: FoundPatients) -> FoundPatients:
+    """Those of the patients that were found."""
     sources = [source for source in found.sources if source.patient in patients]
     if not sources:
-        raise GliosegError("none of the split's test patients is there", expected=", ".join(patients[:3]) + ", ...")
+        raise GliosegError(
+            "the inputs hold no patient of those that tested the model",
+            expected=", ".join(sorted(patients)[:3]) + ", ...",
+            remedy="Give the data that it was trained on, or leave --unseen out: other data is unseen as it is",
+        )
     failures = {name: why for name, why in found.failures.items() if name in patients}
     return FoundPatients(sources, failures)
 

@@ -1,6 +1,7 @@
 """The model card: what a person should know before using a bundle."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from glioseg.dataset.lgg import case_of
 from glioseg.evaluation.scores import Scores
@@ -18,45 +19,56 @@ _AGAIN = """\
 The same scores again, with DATA the folder that it was trained from and MODEL this folder or its name:
 
 ```
-glioseg predict DATA --model MODEL --split split.json --out masks
+glioseg predict DATA --model MODEL --unseen --out masks
 glioseg evaluate masks DATA --out scores.csv
 ```
 
-`split.json` and `scores.csv` with every metric of every patient lie beside this card."""
+`scores.csv` with every metric of every patient lies beside this card."""
+
+
+@dataclass(frozen=True)
+class CardScores:
+    """What a model has shown on patients that it had not seen.
+
+    Attributes:
+        scores: Its own.
+        part: On which patients, in words.
+        trust: How far its own doubts can be relied on, on the same patients.
+        networks: Scores of the networks that it is made of, each by itself, by name; on the same patients.
+    """
+
+    scores: Scores
+    part: str
+    trust: Trust | None = None
+    networks: Mapping[str, Scores] = field(default_factory=dict)
 
 
 def write_card(
-    contract: Contract,
-    patients: Sequence[str],
-    scores: Scores | None = None,
-    part: str = "",
-    *,
-    title: str | None = None,
-    trust: Trust | None = None,
+    contract: Contract, patients: Sequence[str], evidence: CardScores | None = None, *, title: str | None = None
 ) -> str:
     """The card as Markdown.
 
     Args:
         contract: The bundle's contract; of an ensemble its first member's, with the ensemble's rule.
-        patients: Patients the weights were fitted to.
-        scores: What the model reaches, if it has been scored.
-        part: On which patients.
+        patients: Patients the weights were fitted to, of an ensemble of folds those of any fold.
+        evidence: What the model reaches, if it has been scored.
         title: The model in words, if the network's name and width do not say enough.
-        trust: How far its own doubts can be relied on, on the same patients.
     """
     sections = [
         f"# {title or f'{contract.network}, width {contract.width}'}",
         "**Not a medical device.** For research; every mask needs the eye of someone qualified to draw it.",
         "## Use\n\n" + _use(contract),
         "## Data\n\n" + _data(contract, patients),
-        "## Scores\n\n" + (_scores(scores, part) if scores else "Not scored."),
+        "## Scores\n\n" + (_scores(evidence.scores, evidence.part) if evidence else "Not scored."),
     ]
-    if scores and trust:
+    if evidence and evidence.networks:
+        sections.append(_networks(evidence))
+    if evidence and evidence.trust:
         sections += [
-            _subgroups(scores),
+            _subgroups(evidence.scores),
             _AGAIN,
-            "## Trust\n\n" + _trust(trust),
-            "## Failures\n\n" + _failures(scores, trust),
+            "## Trust\n\n" + _trust(evidence.trust),
+            "## Failures\n\n" + _failures(evidence.scores, evidence.trust),
         ]
     return "\n\n".join(section.rstrip() for section in sections) + "\n"
 
@@ -74,10 +86,13 @@ def _use(contract: Contract) -> str:
 def _data(contract: Contract, patients: Sequence[str]) -> str:
     published = any(case_of(patient).startswith("TCGA_") for patient in patients)
     notice = _DATA_NOTICE if published else "Trained on practice patients or on the user's own data.\n"
-    return (
-        f"{notice}\n{contract.training_patients} patients fitted the weights. "
-        f"Split {contract.split_sha256[:12]}, data {contract.data_fingerprint[:12]}."
-    )
+    fitted = f"{contract.training_patients} patients fitted the weights. Split {contract.split_sha256[:12]}, data"
+    if len(patients) > contract.training_patients:
+        fitted = (
+            f"{contract.training_patients} patients fitted the weights of the first network; those of other folds were "
+            f"fitted to others, {len(patients)} patients in all. Data"
+        )
+    return f"{notice}\n{fitted} {contract.data_fingerprint[:12]}."
 
 
 def _scores(scores: Scores, part: str) -> str:
@@ -95,6 +110,13 @@ def _row(title: str, summary: Summary) -> str:
         return ""
     interval = "" if summary.ci_low is None else f"{summary.ci_low:.3f} to {summary.ci_high:.3f}"
     return f"| {title} | {summary.mean:.3f} | {interval} | {summary.median:.3f} | {summary.minimum:.3f} |"
+
+
+def _networks(evidence: CardScores) -> str:
+    """The 3-D Dice of each network by itself, and of all together."""
+    alone = {**evidence.networks, "all together": evidence.scores}
+    rows = [_row(name, scores.summary()["dice"]) for name, scores in alone.items()]
+    return "3-D Dice of each network by itself:\n\n" + _HEAD.replace("metric", "network") + "\n".join(rows)
 
 
 def _subgroups(scores: Scores) -> str:

@@ -12,7 +12,7 @@ from glioseg.inference.postprocessing import Postprocessing
 from glioseg.inference.preprocessing import Preprocessing
 from glioseg.volume import CHANNELS
 
-WEIGHTS, CONTRACT, CARD = "weights.safetensors", "contract.json", "card.md"
+WEIGHTS, CONTRACT, CARD, SPLIT = "weights.safetensors", "contract.json", "card.md", "split.json"
 MODEL_ONNX, MODEL_OPENVINO, MODEL_OPENVINO_WEIGHTS = "model.onnx", "model.xml", "model.bin"
 DAMAGED = "Copy the bundle again, all its files together"
 

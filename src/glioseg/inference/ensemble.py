@@ -1,11 +1,14 @@
 """Several networks as one model: the mean of their probabilities, and one rule that cuts the mask.
 
-An ensemble on disk is a folder with ``ensemble.json``, ``card.md``, and a bundle in a folder for each member.
+An ensemble on disk is a folder with ``ensemble.json``, ``card.md``, and a bundle in a folder for each member. Its
+members may come from several folds of cross-validation: all of them predict a new scan, and those of one fold the
+patients that this fold has held back.
 """
 
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -21,6 +24,7 @@ from glioseg.inference.calibration import calibrated
 from glioseg.inference.contract import CARD, DAMAGED
 from glioseg.inference.postprocessing import Postprocessing
 from glioseg.inference.predictor import Predictor, mask_on_grid
+from glioseg.inference.segmenter import Segmenter
 from glioseg.volume import Mask, Volume
 
 ENSEMBLE = "ensemble.json"
@@ -32,22 +36,32 @@ def _folder_name(name: str) -> str:
     return name
 
 
-class EnsembleContract(BaseModel):
-    """What an ensemble is made of, and how its answer becomes a mask.
+class Decision(BaseModel):
+    """How an answer becomes a mask.
 
     Attributes:
-        bundle_format: Version of the folder's layout.
-        members: For the folder of each member the hash of its weights.
         temperature: Divides the logit of the members' mean probability.
         postprocessing: How the mask is cut out of the probabilities.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    bundle_format: Literal[1] = 1
-    members: dict[Annotated[str, AfterValidator(_folder_name)], str] = Field(min_length=2)
     temperature: float = Field(1.0, gt=0, allow_inf_nan=False)
     postprocessing: Postprocessing = Postprocessing()
+
+
+class EnsembleContract(Decision):
+    """What an ensemble is made of, and how its answer becomes a mask.
+
+    Attributes:
+        bundle_format: Version of the folder's layout.
+        members: For the folder of each member the hash of its weights.
+        folds: Where members come from several splits, what the members of one decide together, by the split's hash.
+    """
+
+    bundle_format: Literal[1] = 1
+    members: dict[Annotated[str, AfterValidator(_folder_name)], str] = Field(min_length=2)
+    folds: dict[str, Decision] = {}
 
 
 class Ensemble:
@@ -87,8 +101,28 @@ class Ensemble:
 
     @property
     def title(self) -> str:
-        """The members in words."""
-        return joined([member.title for member in self.members.values()])
+        """The members in words; a network that comes from several folds stands there once."""
+        titles = [member.title for member in self.members.values()]
+        if len({member.split_sha256 for member in self.members.values()}) == 1:
+            return joined(titles)
+        return joined(
+            [f"{title} ({number} folds)" if number > 1 else title for title, number in Counter(titles).items()]
+        )
+
+    def part(self, names: Sequence[str], split_sha256: str) -> Segmenter:
+        """Some members by themselves, with what was decided for them.
+
+        Args:
+            names: The members' folders.
+            split_sha256: Their common split.
+        """
+        members = {name: self.members[name] for name in names}
+        if len(members) == 1:
+            return members[names[0]]
+        decision = self.contract.folds.get(split_sha256, self.contract)
+        hashes = {name: self.contract.members[name] for name in names}
+        settings = {"temperature": decision.temperature, "postprocessing": decision.postprocessing}
+        return Ensemble(members, EnsembleContract(members=hashes, **settings))
 
     @property
     def identity(self) -> str:

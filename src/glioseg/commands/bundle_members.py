@@ -1,0 +1,107 @@
+"""The networks that a model is made of: read from finished runs, from bundles and from ensembles."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from glioseg.dataset.splits import Split, load_split
+from glioseg.errors import GliosegError
+from glioseg.inference.bundle import load_bundle
+from glioseg.inference.contract import CONTRACT, SPLIT, Contract
+from glioseg.inference.ensemble import ENSEMBLE, load_ensemble_contract
+from glioseg.study.plan import fold_name
+from glioseg.training.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Member:
+    """A trained network, what it needs, and who trained it."""
+
+    network: nn.Module
+    contract: Contract
+    split: Split
+
+
+@dataclass(frozen=True)
+class Fold:
+    """The members of one split.
+
+    Attributes:
+        split: Who trained, chose and is tested.
+        names: The members' names.
+    """
+
+    split: Split
+    names: tuple[str, ...]
+
+
+def read_members(folders: Sequence[Path]) -> dict[str, Member]:
+    """Read networks and give each the name of its folder in the model, as ``unet-16`` or ``unet-16_fold-4``.
+
+    Args:
+        folders: Finished runs, bundles that ``glioseg bundle`` has made, and ensembles, whose members are taken.
+
+    Raises:
+        GliosegError: If a folder is none of these or damaged, or a split holds no test patients.
+    """
+    found = [member for folder in folders for member in _members(folder)]
+    if not found:
+        raise GliosegError("no run is given", expected="the folder of one finished run or more")
+    several = len({member.split.sha256 for member in found}) > 1
+    members: dict[str, Member] = {}
+    for member in found:
+        name = f"{member.contract.network}-{member.contract.width}"
+        if several:
+            name = f"{name}_{fold_name(member.split)}"
+        alike = sum(other == name or other.startswith(f"{name}-") for other in members)
+        members[f"{name}-{alike + 1}" if alike else name] = member
+    return members
+
+
+def folds_of(members: Mapping[str, Member]) -> tuple[Fold, ...]:
+    """Put members of one split together.
+
+    Raises:
+        GliosegError: If a patient is tested by two splits: no score would say which of the two it came from.
+    """
+    names: dict[str, list[str]] = {}
+    splits: dict[str, Split] = {}
+    for name, member in members.items():
+        splits[member.split.sha256] = member.split
+        names.setdefault(member.split.sha256, []).append(name)
+    tested: dict[str, str] = {}
+    for split in splits.values():
+        for patient in split.test:
+            if patient in tested:
+                raise GliosegError(
+                    f"{patient} is tested by {tested[patient]!r} and by {split.name!r}",
+                    expected="runs of one split, or of the folds of one cross-validation",
+                    remedy="Make a model of each split",
+                )
+            tested[patient] = split.name
+    return tuple(Fold(split, tuple(names[key])) for key, split in splits.items())
+
+
+def _members(folder: Path) -> Iterator[Member]:
+    run = RunFolder(folder)
+    if (folder / ENSEMBLE).exists():
+        for name in load_ensemble_contract(folder).members:
+            yield _member(folder / name, folder / name / SPLIT)
+    elif (folder / CONTRACT).exists():
+        yield _member(folder, folder / SPLIT)
+    elif run.scores.exists():
+        yield _member(run.bundle, run.split)
+    else:
+        raise GliosegError(
+            f"{folder} is no finished run",
+            remedy="Give what 'glioseg train' or 'study' has finished, or models that 'glioseg bundle' has made",
+        )
+
+
+def _member(bundle: Path, split_file: Path) -> Member:
+    split = load_split(split_file)
+    if not split.test:
+        raise GliosegError(f"split {split.name!r} holds no test patients to score", remedy="Train with --folds")
+    return Member(*load_bundle(bundle), split)
