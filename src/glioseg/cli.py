@@ -318,6 +318,7 @@ def bundle(
     *runs: Path,
     data: Path,
     out: Path,
+    stand_ins: bool = True,
     json_output: Json = False,
 ) -> None:
     """Make a model for others of finished runs: one alone, or several as an ensemble; calibrated, scored, with a card.
@@ -334,10 +335,12 @@ def bundle(
         The folder that they were trained on.
     out
         A new folder.
+    stand_ins
+        Score the test patients as scans from elsewhere too: stripped, turned, in another size and contrast.
     """
     from glioseg.commands.bundle import bundle
 
-    outcome = bundle(runs, data, out, say=_say)
+    outcome = bundle(runs, data, out, stand_ins=stand_ins, say=_say)
     _print_scores(outcome.scores, outcome.part, json_output)
     _print_place("model", outcome.folder, json_output)
 

@@ -11,10 +11,13 @@ from glioseg.commands.evaluate import evaluate
 from glioseg.commands.predict import predict
 from glioseg.commands.train import SplitChoice, train
 from glioseg.dataset.splits import load_split
+from glioseg.dataset.store import ArrayStore
 from glioseg.errors import GliosegError
 from glioseg.inference.contract import WEIGHTS, load_contract
 from glioseg.inference.ensemble import load_ensemble_contract
+from glioseg.inference.load import load_segmenter
 from glioseg.training.config import load_config
+from glioseg.training.stand_in_validation import stand_in_dice
 
 SETTINGS = (
     "sampling.batch_size=4",
@@ -48,7 +51,7 @@ def other_fold(phantom_data: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def ensemble(runs: list[Path], phantom_data: Path, tmp_path_factory: pytest.TempPathFactory) -> BundleOutcome:
-    return bundle(runs, phantom_data, tmp_path_factory.mktemp("models") / "both")
+    return bundle(runs, phantom_data, tmp_path_factory.mktemp("models") / "both", stand_ins=False)
 
 
 def dice_in(path: Path) -> dict[str, str]:
@@ -103,25 +106,31 @@ def test_temperature_and_rule_are_chosen_on_validation_patients_alone(
         return choose(found, store, head_above)
 
     monkeypatch.setattr(module, "choose_decision", watched)
-    bundle(runs, phantom_data, tmp_path / "model")
+    bundle(runs, phantom_data, tmp_path / "model", stand_ins=False)
     validation = set(load_split(runs[0] / "split.json").validation)
     assert chosen_on == [validation] * 3
 
 
-def test_one_run_becomes_a_bundle(runs: list[Path], phantom_data: Path, tmp_path: Path) -> None:
+def test_one_run_becomes_a_bundle(runs: list[Path], phantom_data: Path, store: ArrayStore, tmp_path: Path) -> None:
     outcome = bundle(runs[:1], phantom_data, tmp_path / "model")
-    assert {path.name for path in outcome.folder.iterdir()} == {WEIGHTS, "contract.json", *EVIDENCE}
+    assert {path.name for path in outcome.folder.iterdir()} == {WEIGHTS, "contract.json", "stand_in.csv", *EVIDENCE}
     contract = load_contract(outcome.folder)
     assert contract.temperature != 1
+    found = dice_in(outcome.folder / "stand_in.csv")
+    assert found.keys() == dice_in(outcome.folder / "scores.csv").keys()
+    model = load_segmenter(outcome.folder, backend="torch", device="cpu")
+    patient = min(found)
+    expected = stand_in_dice(model, store, [patient])[patient]
+    assert found[patient] == ("" if expected is None else f"{expected:.4f}")
     card = (outcome.folder / "card.md").read_text()
     assert card.startswith("# U-Net 8\n")
-    for heading in ("## Use", "## Data", "## Scores", "## Trust", "## Failures"):
+    for heading in ("## Use", "## Data", "## Scores", "## Scans from elsewhere", "## Trust", "## Failures"):
         assert heading in card
 
 
 def test_two_runs_of_one_network_have_names_of_their_own(runs: list[Path], phantom_data: Path, tmp_path: Path) -> None:
     twin = shutil.copytree(runs[0], tmp_path / "twin")
-    outcome = bundle([runs[0], twin], phantom_data, tmp_path / "model")
+    outcome = bundle([runs[0], twin], phantom_data, tmp_path / "model", stand_ins=False)
     assert load_ensemble_contract(outcome.folder).members.keys() == {"unet-8", "unet-8-2"}
 
 
@@ -130,14 +139,20 @@ def folds(
     ensemble: BundleOutcome, other_fold: Path, phantom_data: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> BundleOutcome:
     """Two networks of fold 0, taken from a model made earlier, and one of fold 1."""
-    return bundle([ensemble.folder, other_fold], phantom_data, tmp_path_factory.mktemp("models") / "folds")
+    return bundle(
+        [ensemble.folder, other_fold], phantom_data, tmp_path_factory.mktemp("models") / "folds", stand_ins=False
+    )
 
 
 def test_runs_of_several_folds_become_one_model(folds: BundleOutcome, ensemble: BundleOutcome) -> None:
     members = {"unet-8_fold-0", "resunet-pp-8_fold-0", "unet-8_fold-1"}
     contract = load_ensemble_contract(folds.folder)
     assert contract.members.keys() == members
-    assert {path.name for path in folds.folder.iterdir()} == {*members, "ensemble.json", *EVIDENCE - {"split.json"}}
+    assert {path.name for path in folds.folder.iterdir()} == {
+        *members,
+        "ensemble.json",
+        *EVIDENCE - {"split.json"},
+    }
     assert folds.title == "U-Net 8 (2 folds) and ResUNet++ 8"
     earlier = load_ensemble_contract(ensemble.folder)
     assert contract.members["unet-8_fold-0"] == earlier.members["unet-8"]
@@ -149,7 +164,7 @@ def test_every_patient_is_scored_by_the_fold_that_held_it_back(
     folds: BundleOutcome, ensemble: BundleOutcome, other_fold: Path, phantom_data: Path, tmp_path: Path
 ) -> None:
     """The very scores of fold 0's model for its patients, and a user gets all of them again."""
-    alone = bundle([other_fold], phantom_data, tmp_path / "alone")
+    alone = bundle([other_fold], phantom_data, tmp_path / "alone", stand_ins=False)
     expected = dice_in(ensemble.folder / "scores.csv") | dice_in(alone.folder / "scores.csv")
     assert dice_in(folds.folder / "scores.csv") == expected
     assert dice_in(folds.folder / "unet-8_fold-1" / "scores.csv") == dice_in(alone.folder / "scores.csv")

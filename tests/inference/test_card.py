@@ -87,6 +87,15 @@ def test_with_evidence_of_trust_it_tells_groups_doubts_and_failures(contract: Co
     assert worst == ["| B | 0.667 | 0.400 | 72 | 36 |"]
 
 
+def test_stand_ins_for_scans_from_elsewhere_have_a_section(contract: Contract, scores: Scores) -> None:
+    trust = Trust({"A": 0.9, "B": 0.7}, {"A": 1.0, "B": 0.667}, LogitCounts.none().reliability())
+    card = write_card(contract, [], CardScores(scores, "2 patients", trust, {"A": 0.5, "B": 0.75}))
+    section = card.split("## Scans from elsewhere")[1].split("## ")[0]
+    assert "| 3-D Dice | 0.625 |" in section
+    assert "stand_in.csv" in section
+    assert "Scans from elsewhere" not in write_card(contract, [], CardScores(scores, "2 patients", trust))
+
+
 def test_networks_of_an_ensemble_stand_beside_each_other(contract: Contract, scores: Scores) -> None:
     worse = Scores(scores.patients[1:])
     card = write_card(contract, list("ABCDE"), CardScores(scores, "2 patients", networks={"unet-8": worse}))

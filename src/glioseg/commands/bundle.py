@@ -28,8 +28,9 @@ from glioseg.inference.segmenter import Segmenter
 from glioseg.inference.unseen import unseen_by
 from glioseg.report.trust_figures import save_reliability
 from glioseg.training.selection import brain_of, choose_decision
+from glioseg.training.stand_in_validation import stand_in_dice
 
-SCORES, TRUST, RELIABILITY = "scores.csv", "trust.csv", "reliability.png"
+SCORES, TRUST, RELIABILITY, STAND_IN = "scores.csv", "trust.csv", "reliability.png", "stand_in.csv"
 Probabilities = dict[str, NDArray[np.float32]]
 """By patient, each of shape (slice, row, column)."""
 
@@ -41,6 +42,7 @@ class _Record:
     scores: list[PatientScores] = field(default_factory=list)
     expected: dict[str, float | None] = field(default_factory=dict)
     counts: LogitCounts = field(default_factory=LogitCounts.none)
+    elsewhere: dict[str, float | None] = field(default_factory=dict)
 
     def add(
         self,
@@ -92,7 +94,12 @@ class BundleOutcome:
 
 
 def bundle(
-    runs: Sequence[Path], data: Path, out: Path, *, say: Callable[[str], None] = lambda line: None
+    runs: Sequence[Path],
+    data: Path,
+    out: Path,
+    *,
+    stand_ins: bool = True,
+    say: Callable[[str], None] = lambda line: None,
 ) -> BundleOutcome:
     """Make a model of finished runs: of one a bundle, of several an ensemble.
 
@@ -104,6 +111,7 @@ def bundle(
         runs: Folders of finished runs, or of models made earlier; of one split, or of folds of one cross-validation.
         data: The folder in the dataset's layout that they were trained on.
         out: A new folder.
+        stand_ins: Whether the test patients are also scored as scans from elsewhere, which takes as long again.
         say: Takes a line for each step.
 
     Raises:
@@ -127,8 +135,9 @@ def bundle(
     else:
         save_ensemble(out, contract, "")
         model = Ensemble(networks, contract)
-    say(f"predicting {sum(len(fold.split.test) for fold in folds)} test patients")
-    return _score(model, out, networks, folds, store)
+    tested = sum(len(fold.split.test) for fold in folds)
+    say(f"predicting {tested} test patients{', and their stand-ins from elsewhere' if stand_ins else ''}")
+    return _score(model, out, networks, folds, store, stand_ins)
 
 
 def _check_data(store: ArrayStore, folds: Sequence[Fold], members: Mapping[str, Member]) -> None:
@@ -186,7 +195,12 @@ def _decide(found: Probabilities, store: ArrayStore, place: Path) -> Decision:
 
 
 def _score(
-    model: Segmenter, out: Path, networks: Mapping[str, Predictor], folds: Sequence[Fold], store: ArrayStore
+    model: Segmenter,
+    out: Path,
+    networks: Mapping[str, Predictor],
+    folds: Sequence[Fold],
+    store: ArrayStore,
+    stand_ins: bool,
 ) -> BundleOutcome:
     """Predict the test patients, and write what the model and each of its networks reaches beside it."""
     whole, parts = _Record(), unseen_by(model, out)
@@ -201,6 +215,8 @@ def _score(
                 records[name].add(networks[name], probabilities, store, patient, brain)
             together = part.combine(list(found.values())) if isinstance(part, Ensemble) else found[fold.names[0]]
             whole.add(part, together, store, patient, brain)
+            if stand_ins:
+                whole.elsewhere |= stand_in_dice(part, store, [patient])
         for name, record in records.items():
             # unet-16_fold-4 and unet-16_fold-0 are one network, of which each fold tells its own patients.
             by_network.setdefault(name.partition("_")[0], _Record()).extend(record)
@@ -217,11 +233,14 @@ def _write(
         save_split(folds[0].split, place / SPLIT)
     write_text_atomically(place / SCORES, outcome.scores.to_csv())
     write_text_atomically(place / TRUST, outcome.trust.to_csv())
+    if record.elsewhere:
+        write_text_atomically(place / STAND_IN, _as_csv(record.elsewhere))
     save_reliability(outcome.trust.reliability, place / RELIABILITY)
     evidence = CardScores(
         outcome.scores,
         outcome.part,
         outcome.trust,
+        record.elsewhere,
         {name: network.all_scores for name, network in (networks or {}).items()},
     )
     patients = {patient for fold in folds for patient in fold.split.train}
@@ -237,6 +256,11 @@ def _card_contract(model: Segmenter) -> Contract:
         return first.model_copy(update={"postprocessing": model.contract.postprocessing})
     assert isinstance(model, Predictor)
     return model.contract
+
+
+def _as_csv(dice: Mapping[str, float | None]) -> str:
+    rows = [f"{patient},{'' if value is None else f'{value:.4f}'}" for patient, value in sorted(dice.items())]
+    return "\n".join(["patient,dice", *rows]) + "\n"
 
 
 def _part(folds: Sequence[Fold]) -> str:

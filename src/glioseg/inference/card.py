@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from glioseg.dataset.lgg import case_of
 from glioseg.evaluation.scores import Scores
-from glioseg.evaluation.statistics import Summary
+from glioseg.evaluation.statistics import Summary, summarise
 from glioseg.evaluation.trust import FAILURE_BELOW, Trust
 from glioseg.inference.contract import Contract
 
@@ -34,12 +34,14 @@ class CardScores:
         scores: Its own.
         part: On which patients, in words.
         trust: How far its own doubts can be relied on, on the same patients.
+        elsewhere: Dice of the same patients made to look like scans from elsewhere, by patient.
         networks: Scores of the networks that it is made of, each by itself, by name; on the same patients.
     """
 
     scores: Scores
     part: str
     trust: Trust | None = None
+    elsewhere: Mapping[str, float | None] = field(default_factory=dict)
     networks: Mapping[str, Scores] = field(default_factory=dict)
 
 
@@ -67,6 +69,7 @@ def write_card(
         sections += [
             _subgroups(evidence.scores),
             _AGAIN,
+            *([_elsewhere(evidence.elsewhere)] if evidence.elsewhere else []),
             "## Trust\n\n" + _trust(evidence.trust),
             "## Failures\n\n" + _failures(evidence.scores, evidence.trust),
         ]
@@ -129,6 +132,17 @@ def _subgroups(scores: Scores) -> str:
         if (row := _row(f"{names[grouping]} {name}, {summary.count}", summary))
     ]
     return "3-D Dice by group, with the number of patients:\n\n" + _HEAD.replace("metric", "group") + "\n".join(rows)
+
+
+def _elsewhere(dice: Mapping[str, float | None]) -> str:
+    row = _row("3-D Dice", summarise(list(dice.values())))
+    return (
+        "## Scans from elsewhere\n\n"
+        "No scans of other hospitals were there to score. In their stead stand the same patients as another hospital "
+        "might have them: without skull and scalp, turned, in another size and contrast, without T1 after contrast, "
+        "made so by a program whose changes differ in kind from those of training.\n\n"
+        f"{_HEAD}{row}\n\nEvery patient: `stand_in.csv`."
+    )
 
 
 def _trust(trust: Trust) -> str:

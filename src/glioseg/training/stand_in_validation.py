@@ -15,7 +15,7 @@ def stand_in_dice(model: Segmenter, store: ArrayStore, patients: Sequence[str]) 
     Args:
         model: Ready for use.
         store: The data.
-        patients: Whose stand-ins are predicted: none of the test patients.
+        patients: Whose stand-ins are predicted; a score that decides anything is one of validation patients.
     """
     scores = {}
     for patient in patients:
