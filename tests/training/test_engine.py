@@ -312,6 +312,23 @@ def test_the_first_part_of_a_budget_may_be_coarse(train: Train, monkeypatch: pyt
     assert seen == [((coarse, coarse), 0.5 / binning)] * 3 + [((fine, fine), 1 / binning)] * 2
 
 
+@pytest.mark.parametrize(("name", "crop", "seen"), [("unet", 36, 48), ("resunet-pp", 36, 40), ("resunet-pp", 40, 40)])
+def test_a_crop_shows_the_slice_where_the_network_would_pad(
+    train: Train, monkeypatch: pytest.MonkeyPatch, name: str, crop: int, seen: int
+) -> None:
+    sizes: set[tuple[int, ...]] = set()
+    real = engine.augment
+
+    def spy(*arguments: Any, **more: Any) -> tuple[Tensor, Tensor]:
+        images, masks = real(*arguments, **more)
+        sizes.add(tuple(images.shape[-2:]))
+        return images, masks
+
+    monkeypatch.setattr(engine, "augment", spy)
+    train("budget.steps=1", f"network.name={name}", f"sampling.crop_size={crop}")
+    assert sizes == {(seen, seen)}
+
+
 @pytest.mark.parametrize("name", ["resunet-a", "resunet-pp"])
 def test_every_network_trains(train: Train, name: str) -> None:
     trained = train("budget.steps=2", f"network.name={name}")

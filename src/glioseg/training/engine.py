@@ -1,6 +1,7 @@
 """The training loop, readable from top to bottom."""
 
 import hashlib
+import math
 import time
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from glioseg.dataset.store import ArrayStore
 from glioseg.errors import GliosegError
 from glioseg.machine import choose_device, choose_precision, keep_freed_memory
 from glioseg.networks import build_network
+from glioseg.networks.table import find_network
 from glioseg.training.augmentation import augment
 from glioseg.training.average import moving_average
 from glioseg.training.checkpoint import RunState, load_checkpoint, save_checkpoint
@@ -158,11 +160,16 @@ class _Run:
         images, target = augment(
             self.sampler.batch(step),
             self.config.augmentation,
-            round(sampling.crop_size * zoom),
+            self._crop_pixels(zoom),
             _generator(self.config.seed, step, self.device),
             zoom=zoom,
         )
         return images.contiguous(memory_format=torch.channels_last), target
+
+    def _crop_pixels(self, zoom: float) -> int:
+        """Rows and columns that the network computes for a crop: what it would pad shows the slice instead."""
+        multiple = find_network(self.config.network.name).size_multiple
+        return math.ceil(round(self.config.sampling.crop_size * zoom) / multiple) * multiple
 
     def show(self, console: TrainingConsole) -> None:
         """Tell a person how far the run is."""
