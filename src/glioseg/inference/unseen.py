@@ -30,7 +30,10 @@ def unseen_by(model: Segmenter, folder: Path) -> dict[str, Segmenter]:
         split = _split(folder / name)
         splits[split.sha256] = split
         names[split.sha256].append(name)
-    return {patient: model.part(names[key], key) for key, split in splits.items() for patient in split.test}
+    parts: dict[str, Segmenter] = {}
+    for key, split in splits.items():
+        parts |= dict.fromkeys(split.test, model.part(names[key], key))
+    return parts
 
 
 def _split(folder: Path) -> Split:
