@@ -27,10 +27,11 @@ class ShippedModel:
 SHIPPED = {
     model.name: model
     for model in (
-        ShippedModel(
-            DEFAULT, MODELS_FOLDER / "unet-16", "the default: U-Net 16, the best so far that is trained and scored"
-        ),
-        ShippedModel("fast", MODELS_FOLDER / "unet-16", "U-Net 16, the smallest"),
+        ShippedModel(DEFAULT, MODELS_FOLDER / "three" / "unet-16", "the default: U-Net 16, which won the study"),
+        ShippedModel("fast", MODELS_FOLDER / "three" / "unet-16", "U-Net 16 too, the fastest"),
+        ShippedModel("three", MODELS_FOLDER / "three", "U-Net 16, ResUNet-a 8 and ResUNet++ 8 together"),
+        ShippedModel("resunet-a", MODELS_FOLDER / "three" / "resunet-a-8", "ResUNet-a 8 alone"),
+        ShippedModel("resunet-pp", MODELS_FOLDER / "three" / "resunet-pp-8", "ResUNet++ 8 alone"),
     )
 }
 
