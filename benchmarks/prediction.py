@@ -164,8 +164,8 @@ def _script(name: str, bundle: Path, patient: Path) -> ProcessCost:
     return process_cost([Path(__file__).with_name(name), bundle, patient, "{out}"])
 
 
-def _noise(slices: int = SLICES) -> NDArray[np.float32]:
-    return np.random.default_rng(0).standard_normal((slices, 3, 256, 256)).astype(np.float32)
+def _noise(slices: int = SLICES, side: int = 256) -> NDArray[np.float32]:
+    return np.random.default_rng(0).standard_normal((slices, 3, side, side)).astype(np.float32)
 
 
 def _rate_of_batch(ready: Backend, slices: int) -> float:
@@ -180,5 +180,7 @@ def _rate_of_eager(name: str, width: int) -> float:
 
 
 def _rate_of(bundle: Path, backend: BackendName) -> float:
-    ready, images = load_backend(bundle, load_contract(bundle), backend, device="cpu"), _noise()
+    contract = load_contract(bundle)
+    images = _noise(side=256 // contract.preprocessing.binning)
+    ready = load_backend(bundle, contract, backend, device="cpu")
     return SLICES / median_seconds(lambda: ready.logits(images))

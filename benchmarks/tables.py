@@ -1,4 +1,4 @@
-"""A table of figures, as it stands in docs/performance.md."""
+"""A table of figures as Markdown."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
