@@ -127,6 +127,8 @@ def bundle(
     for name, member in members.items():
         save_bundle(places[name], member.network, member.contract, "", half=True)
         save_split(member.split, places[name] / SPLIT)
+    if len(folds) == 1:
+        save_split(folds[0].split, out / SPLIT)
     say("choosing temperature, threshold and component rule on the validation patients")
     contract = _settle(places, folds, store)
     networks = {name: Predictor.from_bundle(place, backend="torch") for name, place in places.items()}
@@ -213,10 +215,12 @@ def _score(
             found = {name: networks[name].probabilities(volume) for name in fold.names}
             for name, probabilities in found.items():
                 records[name].add(networks[name], probabilities, store, patient, brain)
-            together = part.combine(list(found.values())) if isinstance(part, Ensemble) else found[fold.names[0]]
-            whole.add(part, together, store, patient, brain)
+            if isinstance(part, Ensemble):
+                whole.add(part, part.combine(list(found.values())), store, patient, brain)
             if stand_ins:
                 whole.elsewhere |= stand_in_dice(part, store, [patient])
+        if len(fold.names) == 1:
+            whole.extend(records[fold.names[0]])
         for name, record in records.items():
             # unet-16_fold-4 and unet-16_fold-0 are one network, of which each fold tells its own patients.
             by_network.setdefault(name.partition("_")[0], _Record()).extend(record)
@@ -229,8 +233,6 @@ def _write(
     place: Path, model: Segmenter, record: _Record, folds: Sequence[Fold], networks: Mapping[str, _Record] | None = None
 ) -> BundleOutcome:
     outcome = BundleOutcome(place, model.title, _part(folds), record.all_scores, record.trust)
-    if len(folds) == 1:
-        save_split(folds[0].split, place / SPLIT)
     write_text_atomically(place / SCORES, outcome.scores.to_csv())
     write_text_atomically(place / TRUST, outcome.trust.to_csv())
     if record.elsewhere:
