@@ -68,9 +68,7 @@ def _training_table(store: ArrayStore, device: torch.device) -> Table:
                 gflops = 2 * PASSES * network_cost(name, entry.published_width).gmacs * rate
                 memory = torch.cuda.max_memory_allocated() / 1e9
                 figures = (f"{rate:.0f}", str(TARGETS[name]), f"{gflops / ceiling:.0%}", f"{memory:.1f}")
-                rows.append(
-                    (f"{find_network(name).title} {entry.published_width}", str(batch_size), compiled, *figures)
-                )
+                rows.append((_title(name), str(batch_size), compiled, *figures))
     header = ("network", "batch", "compiled", "slices/s", "target", "of the ceiling", "peak [GB]")
     note = f"256 x 256. The ceiling is a matrix product of the same precision in the same run: {ceiling:.0f} GFLOP/s."
     return Table("Training on a GPU", header, rows, note)

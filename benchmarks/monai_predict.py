@@ -1,10 +1,9 @@
-"""A patient segmented by MONAI's own pieces: ``python monai_predict.py BUNDLE PATIENT OUT``.
+"""A patient segmented by MONAI's own pieces: ``python -m benchmarks.monai_predict BUNDLE PATIENT OUT``.
 
 Its reader, transforms, sliding window and writer do the work of ``glioseg predict --no-previews``: read the tif files,
 normalise, predict with the mirror image, threshold, drop small components, write. Float32, as its tutorials have it.
 """
 
-import json
 import sys
 from pathlib import Path
 
@@ -20,10 +19,8 @@ from monai.transforms import (
     NormalizeIntensity,
     SaveImage,
 )
-from safetensors.torch import load_file
-from scipy import ndimage
 
-from glioseg.networks import build_network
+from benchmarks.plain_predict import large_components, load_network, slice_files
 
 BATCH_SIZE = 8
 """Slices in a window batch."""
@@ -31,15 +28,8 @@ BATCH_SIZE = 8
 
 def main() -> None:
     bundle, patient, out = (Path(word) for word in sys.argv[1:4])
-    contract = json.loads((bundle / "contract.json").read_text())
-    network = build_network(contract["network"], contract["width"])
-    weights = {name: value.float() for name, value in load_file(bundle / "weights.safetensors").items()}
-    network.load_state_dict(weights, strict=False)
-    network.eval()
-    files = sorted(
-        (path for path in patient.glob("*.tif") if not path.stem.endswith("_mask")),
-        key=lambda path: int(path.stem.split("_")[-1]),
-    )
+    contract, network = load_network(bundle)
+    files = slice_files(patient)
     load, first = LoadImage(reader=PILReader(), image_only=True), EnsureChannelFirst(channel_dim=-1)
     # Channel, slice, row, column: intensities are normalised over the whole volume.
     volume = torch.stack([first(load(path)).as_tensor() for path in files], dim=1)
@@ -59,10 +49,7 @@ def main() -> None:
     both = torch.nn.functional.interpolate((one + other) / 2, scale_factor=float(binning), mode="bilinear")
     mask = AsDiscrete(threshold=contract["postprocessing"]["threshold"])(both)
     # MONAI's own component transforms want scikit-image.
-    labels, found = ndimage.label(mask[:, 0].numpy())
-    if found:
-        sizes = ndimage.sum_labels(labels > 0, labels, range(1, found + 1))
-        mask = torch.from_numpy(np.isin(labels, 1 + np.flatnonzero(sizes >= 0.1 * sizes.max())))[:, None]
+    mask = torch.from_numpy(large_components(mask[:, 0].numpy() > 0))[:, None]
     save = SaveImage(
         out,
         "mask",

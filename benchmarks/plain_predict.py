@@ -1,4 +1,4 @@
-"""A patient segmented by a straightforward script: ``python plain_predict.py BUNDLE PATIENT OUT``.
+"""A patient segmented by a straightforward script: ``python -m benchmarks.plain_predict BUNDLE PATIENT OUT``.
 
 PyTorch in float32, as a notebook does it: each slice and its mirror image, one after the other. The work is that
 of ``glioseg predict --no-previews``: read the tif files, normalise, predict, threshold, drop small components, write.
@@ -7,28 +7,24 @@ of ``glioseg predict --no-previews``: read the tif files, normalise, predict, th
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 from scipy import ndimage
+from torch import nn
 
 from glioseg.networks import build_network
 
 
 def main() -> None:
     bundle, patient, out = (Path(word) for word in sys.argv[1:4])
-    contract = json.loads((bundle / "contract.json").read_text())
-    network = build_network(contract["network"], contract["width"])
-    weights = {name: value.float() for name, value in load_file(bundle / "weights.safetensors").items()}
-    network.load_state_dict(weights, strict=False)
-    network.eval()
+    contract, network = load_network(bundle)
     binning = contract["preprocessing"].get("binning", 1)
-    files = sorted(
-        (path for path in patient.glob("*.tif") if not path.stem.endswith("_mask")),
-        key=lambda path: int(path.stem.split("_")[-1]),
-    )
+    files = slice_files(patient)
     volume = np.stack([tifffile.imread(path) for path in files]).astype(np.float32)
     head = volume[..., 1] > contract["preprocessing"]["head_above"]
     for channel in range(3):
@@ -45,13 +41,36 @@ def main() -> None:
             both = torch.nn.functional.interpolate((one + other) / 2, scale_factor=float(binning), mode="bilinear")
             probabilities.append(both[0, 0].numpy())
     mask = np.stack(probabilities) >= contract["postprocessing"]["threshold"]
-    labels, found = ndimage.label(mask)
-    if found:
-        sizes = ndimage.sum(mask, labels, range(1, found + 1))
-        mask = np.isin(labels, 1 + np.flatnonzero(sizes >= 0.1 * sizes.max()))
+    mask = large_components(mask)
     out.mkdir(parents=True)
     for path, slice_mask in zip(files, mask, strict=True):
         tifffile.imwrite(out / f"{path.stem}_mask.tif", slice_mask.astype(np.uint8) * 255)
+
+
+def load_network(bundle: Path) -> tuple[dict[str, Any], nn.Module]:
+    """A bundle's contract and its network in float32."""
+    contract = json.loads((bundle / "contract.json").read_text())
+    network = build_network(contract["network"], contract["width"])
+    weights = {name: value.float() for name, value in load_file(bundle / "weights.safetensors").items()}
+    network.load_state_dict(weights, strict=False)
+    return contract, network.eval()
+
+
+def slice_files(patient: Path) -> list[Path]:
+    """A patient's pictures in the order of their numbers."""
+    return sorted(
+        (path for path in patient.glob("*.tif") if not path.stem.endswith("_mask")),
+        key=lambda path: int(path.stem.split("_")[-1]),
+    )
+
+
+def large_components(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """A mask (slice, row, column) without components below a tenth of the largest one."""
+    labels, found = ndimage.label(mask)
+    if not found:
+        return mask
+    sizes = ndimage.sum(mask, labels, range(1, found + 1))
+    return np.isin(labels, 1 + np.flatnonzero(sizes >= 0.1 * sizes.max()))
 
 
 if __name__ == "__main__":

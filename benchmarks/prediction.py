@@ -51,8 +51,8 @@ def patient_tables(store: ArrayStore, data: Path, folder: Path) -> list[Table]:
         ("the small model that comes with glioseg", find_model(SMALL)),
         ("U-Net 32", untrained_bundle("unet", 32, folder / "wide")),
     ):
-        plain = _script("plain_predict.py", bundle, patient)
-        monai = _script("monai_predict.py", bundle, patient)
+        plain = _script("benchmarks.plain_predict", bundle, patient)
+        monai = _script("benchmarks.monai_predict", bundle, patient)
         rows.append((title, "plain script", f"{plain.seconds:.2f}", "1.0x", f"{plain.memory_mb:.0f}"))
         found = (f"{monai.seconds:.2f}", times(plain.seconds, monai.seconds), f"{monai.memory_mb:.0f}")
         rows.append((title, "MONAI", *found))
@@ -161,7 +161,7 @@ def _exported(bundle: Path, folder: Path, form: str) -> Path:
 
 
 def _script(name: str, bundle: Path, patient: Path) -> ProcessCost:
-    return process_cost([Path(__file__).with_name(name), bundle, patient, "{out}"])
+    return process_cost(["-m", name, bundle, patient, "{out}"])
 
 
 def _noise(slices: int = SLICES, side: int = 256) -> NDArray[np.float32]:
