@@ -1,6 +1,6 @@
 """Time that counts: medians after a first, uncounted run, and whole processes with the memory they took."""
 
-import os
+import json
 import statistics
 import subprocess
 import sys
@@ -23,6 +23,17 @@ def median_seconds(action: Callable[[], object], *, runs: int = 3) -> float:
             torch.cuda.synchronize()
         times.append(time.perf_counter() - began)
     return statistics.median(times[1:])
+
+
+_MEASURE = """
+import json, resource, subprocess, sys, time
+began = time.perf_counter()
+subprocess.run(sys.argv[2:], check=True)
+seconds = time.perf_counter() - began
+memory_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6
+json.dump({"seconds": seconds, "memory_mb": memory_mb}, open(sys.argv[1], "w"))
+"""
+"""A small process between: Linux counts into a process's peak what the one that started it held by then."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +62,14 @@ def process_cost(arguments: Sequence[str | Path], *, runs: int = 3) -> ProcessCo
 def _one_process(arguments: Sequence[str | Path]) -> ProcessCost:
     with tempfile.TemporaryDirectory() as folder:
         words = [str(word).replace("{out}", f"{folder}/out") for word in arguments]
-        with tempfile.TemporaryFile() as said:
-            began = time.perf_counter()
-            process = subprocess.Popen([sys.executable, *words], stdout=said, stderr=subprocess.STDOUT)
-            # Not Popen.wait: only wait4 tells what this one process used.
-            _, status, usage = os.wait4(process.pid, 0)
-            seconds = time.perf_counter() - began
-            said.seek(0)
-            if status != 0:
-                raise RuntimeError(f"{' '.join(words)}: {said.read().decode()}")
-    return ProcessCost(seconds, usage.ru_maxrss / 1e3)
+        cost = Path(folder) / "cost.json"
+        done = subprocess.run(
+            [sys.executable, "-c", _MEASURE, cost, sys.executable, *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"{' '.join(words)}: {done.stdout}")
+        return ProcessCost(**json.loads(cost.read_text()))
