@@ -4,8 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-HEAD_ABOVE = 10.0
-"""Of 255, as in the networks' preprocessing: voxels whose FLAIR lies above it belong to the head."""
+from glioseg.head import HEAD_ABOVE
 
 FOG_TIMES, MOST_FOG = 2.0, 60.0
 """Slices scaled one by one may have a background as bright as that; the head is at least so many times as bright."""

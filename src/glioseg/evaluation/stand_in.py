@@ -13,6 +13,7 @@ from scipy import ndimage
 from scipy.interpolate import PchipInterpolator
 
 from glioseg.dataset.heads import BRAIN_BIT, heads_of
+from glioseg.head import HEAD_ABOVE
 from glioseg.volume import CHANNELS, Mask, Volume
 
 SIZES = (0.7, 0.8, 1.15, 1.3)
@@ -24,7 +25,7 @@ NOISE_SHARE = 0.02
 """Noise of both parts of the complex signal, as a share of the brightest intensity."""
 
 
-def stand_in(volume: Volume, truth: Mask, *, head_above: float = 10.0) -> tuple[Volume, Mask]:
+def stand_in(volume: Volume, truth: Mask, *, head_above: float = HEAD_ABOVE) -> tuple[Volume, Mask]:
     """A patient as another hospital might have it.
 
     Args:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from glioseg.errors import GliosegError
+from glioseg.head import HEAD_ABOVE
 from glioseg.head.brain import brain_mask
 from glioseg.head.depth import head_depth_px
 from glioseg.volume import Volume
@@ -15,8 +16,6 @@ MEASURED_ROWS_PX = 232
 """Rows that the head is brought to before it is measured: the dataset's median, for which the depths are meant."""
 MEASURED_SLICES = 40
 """Slices that are looked at, evenly spaced: what is sought is centimetres large."""
-HEAD_ABOVE = 10.0
-"""FLAIR above this belongs to the head, of intensities between 0 and 255."""
 SCALP_PX, SKULL_PX, INSIDE_PX = (2, 9), (4, 17), (20, 31)
 """Depths at which scalp, skull and brain are sought."""
 BRIGHTEST_RIM, DARKEST_RIM = 1.35, 0.7

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from glioseg.head import HEAD_ABOVE
 from glioseg.inference.binning import Binning
 from glioseg.volume import Volume
 
@@ -32,7 +33,7 @@ class Preprocessing(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     method: Literal["zscore"] = "zscore"
-    head_above: float = Field(10.0, ge=0, allow_inf_nan=False)
+    head_above: float = Field(HEAD_ABOVE, ge=0, allow_inf_nan=False)
     clip_percentile: float = Field(99.5, gt=50, le=100)
     binning: Binning = 1
 
