@@ -42,7 +42,8 @@ def main() -> None:
     slices = torch.as_tensor(volume).permute(1, 0, 3, 2)
     binning = contract["preprocessing"].get("binning", 1)
     slices = torch.nn.functional.avg_pool2d(slices, binning)
-    inferer = SlidingWindowInferer(roi_size=slices.shape[-2:], sw_batch_size=BATCH_SIZE)
+    side = contract.get("window_px")
+    inferer = SlidingWindowInferer((side, side) if side else slices.shape[-2:], sw_batch_size=BATCH_SIZE)
     with torch.no_grad():
         one = torch.sigmoid(inferer(slices, network))
         other = torch.sigmoid(inferer(slices.flip(-1), network)).flip(-1)

@@ -108,7 +108,7 @@ def eight_bit_table(patients: Sequence[Patient], folder: Path) -> Table:
         assert contract.exported is not None
         rate = _rate_of(folder / "int8", "openvino")
         rows.append(("int8", f"{rate:.1f}", f"{contract.exported.parity.dice_loss:.4f}"))
-    return Table("Eight bits", ("precision", "slices/s, OpenVINO", "loss of mean Dice"), rows)
+    return Table("Eight bits", ("precision", "windows/s, OpenVINO", "loss of mean Dice"), rows)
 
 
 def _memory_table(folder: Path) -> Table:
@@ -181,6 +181,6 @@ def _rate_of_eager(name: str, width: int) -> float:
 
 def _rate_of(bundle: Path, backend: BackendName) -> float:
     contract = load_contract(bundle)
-    images = _noise(side=256 // contract.preprocessing.binning)
+    images = _noise(side=contract.window_px or 256 // contract.preprocessing.binning)
     ready = load_backend(bundle, contract, backend, device="cpu")
     return SLICES / median_seconds(lambda: ready.logits(images))

@@ -277,7 +277,7 @@ def export(
     *,
     to: Literal["onnx", "openvino"],
     out: Path,
-    size: int = 256,
+    size: int | None = None,
     int8: Annotated[bool, Flag] = False,
     patients: Path | None = None,
     json_output: Json = False,
@@ -291,7 +291,8 @@ def export(
     out
         The new bundle's folder.
     size
-        Rows and columns of the slices that the exported model takes, in pixels; smaller ones are padded.
+        Rows and columns of the slices that the exported model takes, in pixels, 256 unless told otherwise; smaller ones
+        are padded. A network that sees windows takes slices of any size.
     int8
         Compute in eight bits, with OpenVINO; refused where it costs 0.002 of Dice or more.
     patients

@@ -27,6 +27,7 @@ from glioseg.report.figures import save_learning_curve
 from glioseg.report.run_report import Case, RunReport, write_run_report
 from glioseg.training.checkpoint import RunState
 from glioseg.training.config import TrainingConfig
+from glioseg.training.crop import crop_px
 from glioseg.training.engine import train_network
 from glioseg.training.familiar_ranges import familiar_ranges
 from glioseg.training.run_folder import RunFolder
@@ -164,6 +165,7 @@ def _ship(network: nn.Module, config: TrainingConfig, store: ArrayStore, split: 
         width=config.network.width or entry.published_width,
         preprocessing=config.preprocessing,
         flip=config.validation.flip,
+        window_px=crop_px(config),
         temperature=temperature,
         postprocessing=postprocessing,
         familiar=familiar_ranges(store, split.train, config),

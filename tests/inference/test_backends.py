@@ -135,6 +135,24 @@ def test_a_network_that_bins_is_exported_for_binned_slices(
         Predictor.from_bundle(tmp_path / "new").probabilities(Volume("P", np.full((1, 80, 64, 3), 90, np.uint8)))
 
 
+def test_a_network_of_windows_is_exported_for_slices_of_any_size(
+    untrained_bundle: Path, tmp_path: Path, patient: Patient
+) -> None:
+    folder = shutil.copytree(untrained_bundle, tmp_path / "windows")
+    contract = load_contract(folder).model_copy(update={"window_px": 32})
+    (folder / CONTRACT).write_text(contract.model_dump_json())
+    facts = export_bundle(folder, tmp_path / "new", "openvino").exported
+    assert facts is not None
+    assert (facts.rows, facts.columns) == (32, 32)
+    original = Predictor.from_bundle(folder, device="cpu", precision="32")
+    larger = Volume("P", np.pad(patient.volume.voxels, ((0, 0), (9, 9), (30, 0), (0, 0)), mode="edge"))
+    for volume in (patient.volume, larger):
+        found = Predictor.from_bundle(tmp_path / "new", precision="32").probabilities(volume)
+        np.testing.assert_allclose(found, original.probabilities(volume), atol=SAME_ANSWER)
+    with pytest.raises(GliosegError, match="takes slices of any"):
+        export_bundle(folder, tmp_path / "other", "openvino", size_px=SIZE)
+
+
 def test_eight_bits_are_measured_on_patients(untrained_bundle: Path, tmp_path: Path, patient: Patient) -> None:
     with pytest.raises(GliosegError, match="must be calibrated"):
         export_bundle(untrained_bundle, tmp_path / "new", "openvino", size_px=SIZE, int8=True)

@@ -108,6 +108,22 @@ def test_a_network_that_bins_sees_the_mean_and_answers_on_the_scans_grid(build: 
     assert found.shape == scan.voxels.shape[:3]
 
 
+@pytest.mark.parametrize("binning", [1, 2])
+def test_a_network_of_windows_sees_the_head_in_squares_of_their_size(build: Build, binning: int) -> None:
+    recorder = Recorder()
+    settings = Preprocessing(binning=binning)
+    build(recorder, flip=False, window_px=8, preprocessing=settings).probabilities(bright_spots())
+    seen = torch.cat(recorder.seen)
+    # The slices of 20 x 24 pixels are head all over: three windows and four for each, or one and two when binned.
+    assert seen.shape == {1: (6 * 3 * 4, 3, 8, 8), 2: (6 * 2 * 2, 3, 8, 8)}[binning]
+
+
+def test_windows_change_nothing_for_a_network_that_sees_each_pixel_for_itself(build: Build) -> None:
+    whole = build(Bright()).probabilities(bright_spots())
+    found = build(Bright(), window_px=8).probabilities(bright_spots())
+    np.testing.assert_allclose(found, whole, rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize("rows", [19, 20])
 def test_a_mask_stays_in_its_place_when_pixels_are_binned(build: Build, rows: int) -> None:
     scan = bright_spots()

@@ -12,6 +12,7 @@ from glioseg.inference.backends.torch_backend import TorchBackend
 from glioseg.inference.predictor import predict_probabilities
 from glioseg.networks import build_network
 from glioseg.training.config import TrainingConfig
+from glioseg.training.crop import crop_px
 from glioseg.training.validation import validation_dice, validation_probabilities
 
 CPU = torch.device("cpu")
@@ -42,7 +43,9 @@ def test_predicts_each_patient_as_the_settings_say(
     assert list(found) == chosen
     for patient, probabilities in found.items():
         backend = TorchBackend(network, device=CPU, precision="32")
-        expected = predict_probabilities(backend, small_store.volume(patient), config.preprocessing, flip=flip)
+        expected = predict_probabilities(
+            backend, small_store.volume(patient), config.preprocessing, flip=flip, window_px=crop_px(config)
+        )
         np.testing.assert_array_equal(probabilities, expected)
 
 

@@ -6,11 +6,11 @@ from glioseg.dataset.lgg import case_of, find_patients, read_patient
 from glioseg.dataset.splits import PUBLISHED_TEST_CASES
 from glioseg.errors import GliosegError
 from glioseg.inference.contract import Contract
-from glioseg.inference.export import SIZE_PX, Form, Patient, export_bundle
+from glioseg.inference.export import Form, Patient, export_bundle
 
 
 def export(
-    model: Path, to: Form, out: Path, *, size_px: int = SIZE_PX, int8: bool = False, patients: Path | None = None
+    model: Path, to: Form, out: Path, *, size_px: int | None = None, int8: bool = False, patients: Path | None = None
 ) -> Contract:
     """Export a bundle's network and compare its answers with the original's.
 
@@ -18,7 +18,7 @@ def export(
         model: The bundle's folder.
         to: The exported file's format.
         out: The new bundle's folder.
-        size_px: Rows and columns of the slices that it will take.
+        size_px: Rows and columns of the slices that it will take; 256 if None, any where the network sees windows.
         int8: Compute in eight bits; OpenVINO alone.
         patients: A folder in the dataset's layout, to compare masks on and to calibrate eight-bit arithmetic; the ten
             test patients in it are left out. Noise is compared on if None.

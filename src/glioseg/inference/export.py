@@ -31,7 +31,7 @@ from glioseg.inference.contract import (
     Parity,
 )
 from glioseg.inference.postprocessing import cut_mask
-from glioseg.inference.predictor import Predictor, network_images
+from glioseg.inference.predictor import Predictor, network_images, network_windows
 from glioseg.inference.preprocessing import intensity_statistics
 from glioseg.volume import Mask, Volume
 
@@ -54,7 +54,13 @@ class Patient:
 
 
 def export_bundle(
-    bundle: Path, out: Path, form: Form, *, size_px: int = SIZE_PX, int8: bool = False, patients: Sequence[Patient] = ()
+    bundle: Path,
+    out: Path,
+    form: Form,
+    *,
+    size_px: int | None = None,
+    int8: bool = False,
+    patients: Sequence[Patient] = (),
 ) -> Contract:
     """Export a bundle's network, compare its answers with the original's, and write a bundle without PyTorch.
 
@@ -62,7 +68,8 @@ def export_bundle(
         bundle: A bundle with weights.
         out: The new bundle's folder, which must not hold one.
         form: The exported file's format.
-        size_px: Rows and columns of the slices that it will take.
+        size_px: Rows and columns of the slices that it will take; ``SIZE_PX`` if None. One that sees windows takes
+            slices of any size.
         int8: Compute in eight bits; OpenVINO alone.
         patients: Patients to calibrate eight-bit arithmetic on and to compare masks on; none of the test patients.
 
@@ -70,12 +77,12 @@ def export_bundle(
         The new bundle's contract; its ``exported.parity`` holds the comparison.
 
     Raises:
-        GliosegError: If a library is missing, the folder holds a bundle, or the answers differ too much; then nothing
-            is written.
+        GliosegError: If a library is missing, the folder holds a bundle, a size is named for a network that sees
+            windows, or the answers differ too much; then nothing is written.
     """
     _check(out, form, int8, patients)
     network, contract = load_bundle(bundle)
-    side = -(-size_px // contract.preprocessing.binning)
+    side = _side(contract, size_px)
     with tempfile.TemporaryDirectory() as workshop:
         files = _write_model(network, Path(workshop), form, side, patients if int8 else (), contract)
         exported = Exported(
@@ -89,11 +96,20 @@ def export_bundle(
         trial = contract.model_copy(update={"exported": exported})
         _write(Path(workshop) / "trial", files, trial, "")
         original = Predictor(TorchBackend(network, device="cpu", precision="32"), contract)
-        parity = _compare(original, Predictor.from_bundle(Path(workshop) / "trial", precision="32"), patients, size_px)
+        parity = _compare(original, Predictor.from_bundle(Path(workshop) / "trial", precision="32"), patients)
     _check_parity(parity, int8)
     contract = contract.model_copy(update={"exported": exported.model_copy(update={"parity": parity})})
     _write(out, files, contract, (bundle / CARD).read_text(encoding="utf-8"))
     return contract
+
+
+def _side(contract: Contract, size_px: int | None) -> int:
+    """Rows and columns of the images that the exported network takes."""
+    if contract.window_px is None:
+        return -(-(size_px or SIZE_PX) // contract.preprocessing.binning)
+    if size_px is not None:
+        raise GliosegError("this network sees windows of one size, and takes slices of any", remedy="Leave --size out")
+    return contract.window_px
 
 
 def _check(out: Path, form: Form, int8: bool, patients: Sequence[Patient]) -> None:
@@ -159,11 +175,22 @@ def _calibration_images(patients: Sequence[Patient], contract: Contract, side: i
         statistics = intensity_statistics(patient.volume, contract.preprocessing)
         for index in np.linspace(0, len(patient.volume.voxels) - 1, 8).astype(int):
             images = network_images(patient.volume, np.array([index]), statistics, contract.preprocessing)
-            yield padded_to(images, (side, side))
+            if contract.window_px is None:
+                yield padded_to(images, (side, side))
+            else:
+                yield from _windows(patient.volume, index, images, contract)
 
 
-def _compare(original: Predictor, exported: Predictor, patients: Sequence[Patient], size_px: int) -> Parity:
-    volumes = [patient.volume for patient in patients] or [_noise(size_px)]
+def _windows(
+    volume: Volume, index: int, images: NDArray[np.float32], contract: Contract
+) -> Iterator[NDArray[np.float32]]:
+    assert contract.window_px is not None
+    for window in network_windows(volume, np.array([index]), contract.preprocessing, contract.window_px).cut(images):
+        yield window[None]
+
+
+def _compare(original: Predictor, exported: Predictor, patients: Sequence[Patient]) -> Parity:
+    volumes = [patient.volume for patient in patients] or [_noise(exported.contract)]
     pairs = [(original.probabilities(volume), exported.probabilities(volume)) for volume in volumes]
     differences = np.concatenate([np.abs(one - other).ravel() for one, other in pairs])
     either = sum(int(((one >= 0.5) | (other >= 0.5)).sum()) for one, other in pairs)
@@ -190,8 +217,10 @@ def _dice_loss(
     return float(np.mean(losses)) if losses else 0.0
 
 
-def _noise(size_px: int) -> Volume:
+def _noise(contract: Contract) -> Volume:
     """A picture that no network was made for: what agrees on it agrees elsewhere."""
+    assert contract.exported is not None
+    size_px = contract.exported.rows * contract.preprocessing.binning
     voxels = np.random.default_rng(0).integers(0, 256, (4, size_px, size_px, 3), dtype=np.uint8)
     return Volume("noise", voxels)
 

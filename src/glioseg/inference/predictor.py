@@ -15,6 +15,7 @@ from glioseg.inference.contract import Contract, load_contract
 from glioseg.inference.familiarity import traits, unfamiliar
 from glioseg.inference.postprocessing import Postprocessing, cut_mask
 from glioseg.inference.preprocessing import Preprocessing, clip_and_normalise, intensity_statistics
+from glioseg.inference.windows import Windows, lay_windows
 from glioseg.networks.table import find_network
 from glioseg.volume import Mask, Volume
 
@@ -92,7 +93,13 @@ class Predictor:
                 expected=f"channels {', '.join(self.contract.channels)}",
                 found=", ".join(volume.channels),
             )
-        found = predict_probabilities(self.backend, volume, self.contract.preprocessing, flip=self.contract.flip)
+        found = predict_probabilities(
+            self.backend,
+            volume,
+            self.contract.preprocessing,
+            flip=self.contract.flip,
+            window_px=self.contract.window_px,
+        )
         return calibrated(found, self.contract.temperature)
 
     def mask(self, volume: Volume) -> Mask:
@@ -110,7 +117,7 @@ def mask_on_grid(volume: Volume, probabilities: NDArray[np.float32], rule: Postp
 
 
 def predict_probabilities(
-    backend: Backend, volume: Volume, preprocessing: Preprocessing, *, flip: bool
+    backend: Backend, volume: Volume, preprocessing: Preprocessing, *, flip: bool, window_px: int | None = None
 ) -> NDArray[np.float32]:
     """Probabilities of a network that is being trained or used.
 
@@ -121,6 +128,7 @@ def predict_probabilities(
         volume: The scan.
         preprocessing: As in training.
         flip: Whether to average with the left-right mirror image.
+        window_px: Rows and columns of the windows that the network sees, binned; whole slices if None.
 
     Returns:
         Shape (slice, row, column), 0 to 1.
@@ -132,7 +140,11 @@ def predict_probabilities(
     for start in range(0, len(shown), BATCH_SIZE):
         batch = shown[start : start + BATCH_SIZE]
         images = network_images(volume, batch, statistics, preprocessing)
-        found = _mirrored_mean(backend, images) if flip else _probabilities(backend, images)
+        if window_px is None:
+            found = _slices(backend, images, flip)
+        else:
+            windows = network_windows(volume, batch, preprocessing, window_px)
+            found = windows.join(_slices(backend, windows.cut(images), flip))
         probabilities[batch] = unbinned(found, preprocessing.binning, rows, columns)
     return probabilities
 
@@ -153,6 +165,16 @@ def network_images(
     """
     images = np.ascontiguousarray(np.moveaxis(volume.voxels[slices], -1, 1), np.float32)
     return binned(clip_and_normalise(images, statistics), preprocessing.binning)
+
+
+def network_windows(volume: Volume, slices: NDArray[np.intp], preprocessing: Preprocessing, window_px: int) -> Windows:
+    """Where windows lie on slices of a scan, binned as :func:`network_images` gives them."""
+    head = volume.channel("flair")[slices, None] > preprocessing.head_above
+    return lay_windows(binned(head.astype(np.float32), preprocessing.binning)[:, 0] > 0, window_px)
+
+
+def _slices(backend: Backend, images: NDArray[np.float32], flip: bool) -> NDArray[np.float32]:
+    return _mirrored_mean(backend, images) if flip else _probabilities(backend, images)
 
 
 def _probabilities(backend: Backend, images: NDArray[np.float32]) -> NDArray[np.float32]:

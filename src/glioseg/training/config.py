@@ -36,7 +36,8 @@ class Sampling(_Settings):
     Attributes:
         batch_size: Slices in a batch.
         crop_size: Rows and columns of the square that is cut out of each slice, in the slice's pixels; more where the
-            network's size has to be a multiple of 8, 16 or 32, which it would otherwise pad.
+            network's size has to be a multiple of 8, 16 or 32, which it would otherwise pad. In use the network sees
+            windows of that size, laid over the head.
         tumour_share: Share of a batch that is drawn from slices with tumour; the rest is drawn from all slices.
         coarse_share: Share of the budget, at its start, in which slices are seen at half the resolution in crops
             of half the pixels. A coarse step costs a quarter, so that a short budget sees more patients more often.

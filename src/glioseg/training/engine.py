@@ -1,7 +1,6 @@
 """The training loop, readable from top to bottom."""
 
 import hashlib
-import math
 import time
 from dataclasses import dataclass
 
@@ -17,12 +16,12 @@ from glioseg.dataset.store import ArrayStore
 from glioseg.errors import GliosegError
 from glioseg.machine import choose_device, choose_precision, keep_freed_memory
 from glioseg.networks import build_network
-from glioseg.networks.table import find_network
 from glioseg.training.augmentation import augment
 from glioseg.training.average import moving_average
 from glioseg.training.checkpoint import RunState, load_checkpoint, save_checkpoint
 from glioseg.training.config import TrainingConfig, save_config
 from glioseg.training.console import TrainingConsole
+from glioseg.training.crop import crop_px, crop_zoom
 from glioseg.training.guard import NonFiniteGuard
 from glioseg.training.objective import MULTITASK, batch_loss, is_multitask
 from glioseg.training.resident import Skulls
@@ -155,21 +154,15 @@ class _Run:
         self.state.seconds += time.perf_counter() - began
 
     def _batch(self) -> tuple[Tensor, Tensor]:
-        sampling, step = self.config.sampling, self.state.step
-        zoom = (0.5 if self.share < sampling.coarse_share else 1.0) / self.config.preprocessing.binning
+        step, coarse = self.state.step, self.share < self.config.sampling.coarse_share
         images, target = augment(
             self.sampler.batch(step),
             self.config.augmentation,
-            self._crop_pixels(zoom),
+            crop_px(self.config, coarse=coarse),
             _generator(self.config.seed, step, self.device),
-            zoom=zoom,
+            zoom=crop_zoom(self.config, coarse=coarse),
         )
         return images.contiguous(memory_format=torch.channels_last), target
-
-    def _crop_pixels(self, zoom: float) -> int:
-        """Rows and columns that the network computes for a crop: what it would pad shows the slice instead."""
-        multiple = find_network(self.config.network.name).size_multiple
-        return math.ceil(round(self.config.sampling.crop_size * zoom) / multiple) * multiple
 
     def show(self, console: TrainingConsole) -> None:
         """Tell a person how far the run is."""

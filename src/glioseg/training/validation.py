@@ -12,6 +12,7 @@ from glioseg.evaluation.metrics import dice
 from glioseg.inference.backends.torch_backend import TorchBackend
 from glioseg.inference.predictor import predict_probabilities
 from glioseg.training.config import TrainingConfig
+from glioseg.training.crop import crop_px
 
 
 def validation_probabilities(
@@ -21,7 +22,13 @@ def validation_probabilities(
     was_training = network.training
     backend = TorchBackend(network, device=device, precision=config.machine.precision)
     for patient in patients:
-        found = predict_probabilities(backend, store.volume(patient), config.preprocessing, flip=config.validation.flip)
+        found = predict_probabilities(
+            backend,
+            store.volume(patient),
+            config.preprocessing,
+            flip=config.validation.flip,
+            window_px=crop_px(config),
+        )
         yield patient, found
     network.train(was_training)
 
