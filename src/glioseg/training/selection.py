@@ -15,7 +15,7 @@ from glioseg.inference.postprocessing import Postprocessing, cut_mask
 CANDIDATES = [
     Postprocessing(threshold=threshold, components=components)
     # Nearest to the default first: the first of equals is chosen.
-    for threshold in (0.5, 0.4, 0.6, 0.3, 0.7)
+    for threshold in (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8)
     for components in ("all", "relative")
 ]
 """The largest component alone is left out: on a dozen patients its gain is visible, and its rare cost, a whole
