@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 
-from glioseg.dataset.heads import BRAIN_BIT, DEEP_ENOUGH_PX, heads_of, open_heads
+from glioseg.dataset.heads import BRAIN_BIT, DEEP_ENOUGH_PX, heads_of, open_heads, stored_head
 from glioseg.dataset.store import ArrayStore, open_store
 from glioseg.head.depth import head_depth_px
 from glioseg.volume import Volume
@@ -38,6 +38,18 @@ def test_another_threshold_has_heads_of_its_own(phantom_data: Path, tmp_path: Pa
 def test_arrays_in_memory_need_no_file(store: ArrayStore) -> None:
     in_memory = replace(store, images=np.array(store.images))
     np.testing.assert_array_equal(open_heads(in_memory, 10), open_heads(store, 10))
+
+
+def test_one_patients_head_is_sought_alone_or_taken_from_the_file(phantom_data: Path, tmp_path: Path) -> None:
+    store = open_store(phantom_data, cache=tmp_path)
+    entry = store.patients[1]
+    alone = np.array(stored_head(store, entry.patient, 10))
+    assert not list(tmp_path.rglob("heads-*.u8"))
+    np.testing.assert_array_equal(alone, open_heads(store, 10)[entry.start : entry.stop])
+    np.testing.assert_array_equal(alone, stored_head(store, entry.patient, 10))
+    (path,) = tmp_path.rglob("heads-*.u8")
+    path.write_bytes(bytes(store.masks.size))
+    assert not stored_head(store, entry.patient, 10).any()
 
 
 def test_depth_and_brain_share_a_byte() -> None:

@@ -102,7 +102,7 @@ def test_a_patient_without_tumour_and_prediction_does_not_count() -> None:
 
 def test_the_default_is_among_the_candidates() -> None:
     assert Postprocessing() in CANDIDATES
-    assert len(set(CANDIDATES)) == len(CANDIDATES) == 10
+    assert len(set(CANDIDATES)) == len(CANDIDATES) == 14
 
 
 def test_the_temperature_is_fitted_inside_the_brain_and_the_rule_on_what_it_calibrates(store: ArrayStore) -> None:

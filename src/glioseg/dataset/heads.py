@@ -35,12 +35,20 @@ def open_heads(store: ArrayStore, head_above: float) -> NDArray[np.uint8]:
     folder = _folder(store)
     if folder is None:
         return np.concatenate([heads_of(store.volume(entry.patient), head_above) for entry in store.patients])
-    path = folder / f"heads-{_FORMAT}-{head_above:g}.u8"
-    if not path.exists() or path.stat().st_size != store.masks.size:
+    path = _file(folder, head_above)
+    if not _is_whole(path, store):
         with atomic_file(path) as file:
             for entry in store.patients:
                 file.write(heads_of(store.volume(entry.patient), head_above).data)
-    return np.memmap(path, np.uint8, "c", shape=store.masks.shape)
+    return _map(path, store)
+
+
+def stored_head(store: ArrayStore, patient: str, head_above: float) -> NDArray[np.uint8]:
+    """The head of one patient, as a part of :func:`open_heads`; those of the others are not sought for it."""
+    folder, entry = _folder(store), store.entry(patient)
+    if folder is None or not _is_whole(_file(folder, head_above), store):
+        return heads_of(store.volume(patient), head_above)
+    return _map(_file(folder, head_above), store)[entry.start : entry.stop]
 
 
 def heads_of(volume: Volume, head_above: float) -> NDArray[np.uint8]:
@@ -55,3 +63,15 @@ def heads_of(volume: Volume, head_above: float) -> NDArray[np.uint8]:
 def _folder(store: ArrayStore) -> Path | None:
     """Where the store's arrays lie; None for arrays in memory."""
     return Path(str(store.images.filename)).parent if isinstance(store.images, np.memmap) else None
+
+
+def _file(folder: Path, head_above: float) -> Path:
+    return folder / f"heads-{_FORMAT}-{head_above:g}.u8"
+
+
+def _is_whole(path: Path, store: ArrayStore) -> bool:
+    return path.exists() and path.stat().st_size == store.masks.size
+
+
+def _map(path: Path, store: ArrayStore) -> NDArray[np.uint8]:
+    return np.memmap(path, np.uint8, "c", shape=store.masks.shape)

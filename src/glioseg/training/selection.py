@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from glioseg.dataset.heads import BRAIN_BIT, heads_of
+from glioseg.dataset.heads import BRAIN_BIT, stored_head
 from glioseg.dataset.store import ArrayStore
 from glioseg.evaluation.calibration import LogitCounts
 from glioseg.evaluation.metrics import dice
@@ -51,7 +51,7 @@ def choose_decision(
 
 def brain_of(store: ArrayStore, patient: str, head_above: float) -> NDArray[np.bool_]:
     """Where calibration is judged: the brain, shape (slice, row, column)."""
-    return np.asarray(heads_of(store.volume(patient), head_above) & BRAIN_BIT != 0)
+    return np.asarray(stored_head(store, patient, head_above) & BRAIN_BIT != 0)
 
 
 def choose_postprocessing(
