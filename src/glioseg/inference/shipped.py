@@ -6,6 +6,7 @@ from pathlib import Path
 from glioseg.errors import GliosegError
 
 MODELS_FOLDER = Path(__file__).parents[1] / "models"
+_SIX = MODELS_FOLDER / "six"
 DEFAULT = "best"
 
 
@@ -27,11 +28,11 @@ class ShippedModel:
 SHIPPED = {
     model.name: model
     for model in (
-        ShippedModel(DEFAULT, MODELS_FOLDER / "three" / "unet-16", "the default: U-Net 16, which won the study"),
-        ShippedModel("fast", MODELS_FOLDER / "three" / "unet-16", "U-Net 16 too, the fastest"),
-        ShippedModel("three", MODELS_FOLDER / "three", "U-Net 16, ResUNet-a 8 and ResUNet++ 8 together"),
-        ShippedModel("resunet-a", MODELS_FOLDER / "three" / "resunet-a-8", "ResUNet-a 8 alone"),
-        ShippedModel("resunet-pp", MODELS_FOLDER / "three" / "resunet-pp-8", "ResUNet++ 8 alone"),
+        ShippedModel(DEFAULT, MODELS_FOLDER / "unet-16", "the default: U-Net 16 of two folds together"),
+        ShippedModel("fast", _SIX / "unet-16_fold-4", "one U-Net 16, half of the work"),
+        ShippedModel("six", _SIX, "U-Net 16, ResUNet-a 8 and ResUNet++ 8 of two folds together"),
+        ShippedModel("resunet-a", _SIX / "resunet-a-8_fold-2", "one ResUNet-a 8"),
+        ShippedModel("resunet-pp", _SIX / "resunet-pp-8_fold-2", "one ResUNet++ 8"),
     )
 }
 
