@@ -114,7 +114,7 @@ def test_a_network_of_windows_sees_the_head_in_squares_of_their_size(build: Buil
     settings = Preprocessing(binning=binning)
     build(recorder, flip=False, window_px=8, preprocessing=settings).probabilities(bright_spots())
     seen = torch.cat(recorder.seen)
-    # The slices of 20 x 24 pixels are head all over: three windows and four for each, or one and two when binned.
+    # The slices of 20 x 24 pixels are head all over: three windows by four, or two by two when binned.
     assert seen.shape == {1: (6 * 3 * 4, 3, 8, 8), 2: (6 * 2 * 2, 3, 8, 8)}[binning]
 
 
