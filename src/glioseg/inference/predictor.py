@@ -141,10 +141,10 @@ def predict_probabilities(
         batch = shown[start : start + BATCH_SIZE]
         images = network_images(volume, batch, statistics, preprocessing)
         if window_px is None:
-            found = _slices(backend, images, flip)
+            found = _predicted(backend, images, flip)
         else:
             windows = network_windows(volume, batch, preprocessing, window_px)
-            found = windows.join(_slices(backend, windows.cut(images), flip))
+            found = windows.join(_predicted(backend, windows.cut(images), flip))
         probabilities[batch] = unbinned(found, preprocessing.binning, rows, columns)
     return probabilities
 
@@ -173,7 +173,7 @@ def network_windows(volume: Volume, slices: NDArray[np.intp], preprocessing: Pre
     return lay_windows(binned(head.astype(np.float32), preprocessing.binning)[:, 0] > 0, window_px)
 
 
-def _slices(backend: Backend, images: NDArray[np.float32], flip: bool) -> NDArray[np.float32]:
+def _predicted(backend: Backend, images: NDArray[np.float32], flip: bool) -> NDArray[np.float32]:
     return _mirrored_mean(backend, images) if flip else _probabilities(backend, images)
 
 

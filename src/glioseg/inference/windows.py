@@ -7,9 +7,12 @@ does (Isensee et al. 2021, Nature Methods 18, inference by sliding window); docs
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
+
+from glioseg.inference.backends.fixed_size import padded_to
 
 OVERLAP = 0.25
 """Share of a window's side by which neighbours overlap at the least, so that no outline falls on a seam."""
@@ -41,8 +44,8 @@ class Windows:
         Returns:
             Shape (window, channel, side, side).
         """
-        missing = [max(0, self.side_px - size) for size in images.shape[-2:]]
-        padded = np.pad(images, ((0, 0), (0, 0), (0, missing[0]), (0, missing[1])), mode="edge")
+        rows, columns = images.shape[-2:]
+        padded = padded_to(images, (max(rows, self.side_px), max(columns, self.side_px)))
         shown = np.empty((len(self.slices), images.shape[1], self.side_px, self.side_px), np.float32)
         for window, (index, corner) in zip(shown, self._each(), strict=True):
             window[:] = padded[index, :, *self._square(corner)]
@@ -83,15 +86,15 @@ def lay_windows(head: NDArray[np.bool_], side_px: int) -> Windows:
         head: Shape (slice, row, column).
         side_px: Rows and columns of a window.
     """
-    slices, corners = [], []
+    slices: list[int] = []
+    corners: list[tuple[int, int]] = []
     for index, shown in enumerate(head):
-        for row in _starts(shown.any(axis=1), side_px):
-            for column in _starts(shown.any(axis=0), side_px):
-                slices.append(index)
-                corners.append((row, column))
-    on, (rows, columns) = len(head), head.shape[1:]
+        on_slice = list(product(_starts(shown.any(axis=1), side_px), _starts(shown.any(axis=0), side_px)))
+        slices += [index] * len(on_slice)
+        corners += on_slice
+    count, rows, columns = head.shape
     where = np.array(corners, np.intp).reshape(-1, 2)
-    return Windows(np.array(slices, np.intp), where, side_px, (on, rows, columns))
+    return Windows(np.array(slices, np.intp), where, side_px, (count, rows, columns))
 
 
 def _starts(shown: NDArray[np.bool_], side_px: int) -> list[int]:
