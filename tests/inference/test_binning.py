@@ -54,7 +54,7 @@ def test_as_pytorch_does_for_any_size(rows: int, columns: int) -> None:
 
 @pytest.mark.parametrize("side", [32, 40])
 def test_training_sees_what_use_sees(side: int) -> None:
-    """The warp that cuts a crop at half the resolution gives the same pixels where nothing is varied."""
+    """A crop at half the resolution has the same pixels where nothing is varied."""
     images = torch.randint(0, 256, (2, 3, side, side), dtype=torch.uint8)
     statistics = torch.tensor([0.0, 1.0, 255.0]).expand(2, 3, 3)
     still = Augmentation(
@@ -62,5 +62,5 @@ def test_training_sees_what_use_sees(side: int) -> None:
         sequence_dropout=0,
     )  # fmt: skip
     batch = Batch(images, torch.zeros(2, 1, side, side, dtype=torch.uint8), statistics)
-    cropped, _ = augment(batch, still, side // 2, torch.Generator(), zoom=0.5)
+    cropped, _ = augment(batch, still, side // 2, torch.Generator(), binning=2)
     np.testing.assert_allclose(cropped, binned(images.float().numpy(), 2), atol=1e-2)

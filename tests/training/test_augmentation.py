@@ -65,6 +65,11 @@ def bright_square(slices: int = 16) -> Batch:
     return plain_batch((mask * 255).to(torch.uint8).repeat(1, 3, 1, 1), mask)
 
 
+def _middle(masks: Tensor) -> Tensor:
+    """Middle of each mask, (row, column), in pixels from the picture's own corner."""
+    return torch.stack([mask[0].nonzero().float().mean(dim=0) + 0.5 for mask in masks])
+
+
 def augmented(batch: Batch, settings: Augmentation, seed: int = 0, crop: int = SIZE) -> tuple[Tensor, Tensor]:
     return augment(batch, settings, crop, torch.Generator().manual_seed(seed))
 
@@ -208,15 +213,39 @@ def test_a_dropped_sequence_is_an_exact_copy_whatever_else_is_varied() -> None:
     assert copied[:, 0].any()
 
 
-def test_half_the_zoom_shows_the_same_scene_at_half_the_resolution() -> None:
+def test_binning_shows_the_same_scene_at_half_the_resolution() -> None:
     batch = bright_square()
     _, fine = augment(batch, NOTHING, SIZE, torch.Generator().manual_seed(0))
-    _, coarse = augment(batch, NOTHING, SIZE // 2, torch.Generator().manual_seed(0), zoom=0.5)
+    _, coarse = augment(batch, NOTHING, SIZE // 2, torch.Generator().manual_seed(0), binning=2)
     shrunk = torch.nn.functional.avg_pool2d(fine, 2)
     assert coarse.shape[-1] == SIZE // 2
     # The square's edges lie between coarse pixels; what is clearly inside or outside agrees.
     assert torch.equal(coarse[shrunk == 1], torch.ones_like(coarse[shrunk == 1]))
     assert not coarse[shrunk == 0].any()
+
+
+@pytest.mark.parametrize("binning", [2, 4])
+def test_binned_pixels_are_means_however_the_crop_lies(binning: int) -> None:
+    """Noise falls as it does in use: single pixels, picked by a warp that moved, would keep all of it."""
+    images = torch.randint(0, 256, (4, 3, SIZE, SIZE), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    still, _ = augment(plain_batch(images), NOTHING, SIZE // binning, torch.Generator(), binning=binning)
+    moved, _ = augment(
+        plain_batch(images),
+        only(shift_pixels=3, rotation_degrees=20),
+        24 // binning,
+        torch.Generator(),
+        binning=binning,
+    )
+    assert moved.std() <= still.std()
+
+
+def test_a_shift_is_in_pixels_of_the_slice_at_every_binning() -> None:
+    batch = bright_square()
+    moved = only(shift_pixels=8)
+    _, fine = augment(batch, moved, SIZE, torch.Generator().manual_seed(0))
+    _, coarse = augment(batch, moved, SIZE // 2, torch.Generator().manual_seed(0), binning=2)
+    # Outlines fall on whole pixels: half a coarse one, and half of that for the fine one.
+    assert abs(_middle(fine) / 2 - _middle(coarse)).max() <= 0.75
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.25])

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 
 from glioseg.training.config import TrainingConfig
-from glioseg.training.crop import crop_px, crop_zoom
+from glioseg.training.crop import crop_binning, crop_px
 
 BuildConfig = Callable[..., TrainingConfig]
 
@@ -22,4 +22,4 @@ def test_a_crop_has_the_size_that_the_network_computes(
 ) -> None:
     config = tiny_config(f"network.name={name}", f"sampling.crop_size={crop}", f"preprocessing.binning={binning}")
     assert (crop_px(config), crop_px(config, coarse=True)) == (fine, coarse)
-    assert (crop_zoom(config), crop_zoom(config, coarse=True)) == (1 / binning, 0.5 / binning)
+    assert (crop_binning(config), crop_binning(config, coarse=True)) == (binning, 2 * binning)

@@ -298,18 +298,18 @@ def test_the_curve_is_of_the_averaged_weights(
 
 @pytest.mark.parametrize("binning", [1, 2])
 def test_the_first_part_of_a_budget_may_be_coarse(train: Train, monkeypatch: pytest.MonkeyPatch, binning: int) -> None:
-    seen: list[tuple[tuple[int, ...], float]] = []
+    seen: list[tuple[tuple[int, ...], int]] = []
     real = engine.augment
 
-    def spy(*parts: Any, zoom: float) -> tuple[Tensor, Tensor]:
-        images, masks = real(*parts, zoom=zoom)
-        seen.append((tuple(images.shape[-2:]), zoom))
+    def spy(*parts: Any, binning: int) -> tuple[Tensor, Tensor]:
+        images, masks = real(*parts, binning=binning)
+        seen.append((tuple(images.shape[-2:]), binning))
         return images, masks
 
     monkeypatch.setattr(engine, "augment", spy)
     train("budget.steps=5", "sampling.coarse_share=0.5", f"preprocessing.binning={binning}", "sampling.crop_size=64")
     coarse, fine = 32 // binning, 64 // binning
-    assert seen == [((coarse, coarse), 0.5 / binning)] * 3 + [((fine, fine), 1 / binning)] * 2
+    assert seen == [((coarse, coarse), 2 * binning)] * 3 + [((fine, fine), binning)] * 2
 
 
 @pytest.mark.parametrize(("name", "crop", "seen"), [("unet", 36, 48), ("resunet-pp", 36, 40), ("resunet-pp", 40, 40)])

@@ -22,7 +22,7 @@ SHARE_WITHOUT_BOTH = 0.6
 
 
 def augment(
-    batch: Batch, settings: Augmentation, crop_size: int, generator: torch.Generator, *, zoom: float = 1.0
+    batch: Batch, settings: Augmentation, crop_size: int, generator: torch.Generator, *, binning: int = 1
 ) -> tuple[Tensor, Tensor]:
     """Vary, crop and normalise a batch.
 
@@ -31,7 +31,8 @@ def augment(
         settings: How much to vary.
         crop_size: Rows and columns of the result, in pixels.
         generator: The only source of chance; it lies on the batch's device.
-        zoom: Pixels of the result for each pixel of the slice; 0.5 shows twice the width at half the resolution.
+        binning: Pixels of the slice along rows and columns that become one; 2 shows twice the width at half the
+            resolution.
 
     Returns:
         Normalised intensities (slice, channel, crop, crop), float32, and masks (slice, 1, crop, crop), float32 0 or 1.
@@ -39,8 +40,11 @@ def augment(
     if batch.heads is not None and batch.stripped_statistics is not None:
         batch = _without_skulls(batch, batch.heads, batch.stripped_statistics, settings, generator)
     limits = batch.statistics[..., 2, None, None]
-    images = torch.minimum(batch.images.float(), limits)
-    images, masks = _warp(images, batch.masks, settings, crop_size, zoom, generator)
+    images, masks = torch.minimum(batch.images.float(), limits), batch.masks.float()
+    if binning > 1:
+        # Means, as in use. A warp straight to fewer pixels would pick single ones, with all their noise.
+        images, masks = (F.avg_pool2d(part, binning, ceil_mode=True) for part in (images, masks))
+    images, masks = _warp(images, masks, settings, crop_size, settings.shift_pixels / binning, generator)
     images = _vary_gamma(images, limits, settings, generator)
     images = _vary_field(images, settings, generator)
     images = _lower_resolution(images, settings, generator)
@@ -62,26 +66,26 @@ def _uniform(shape: tuple[int, ...], low: float, high: float, like: Tensor, gene
 
 
 def _warp(
-    images: Tensor, masks: Tensor, settings: Augmentation, crop_size: int, zoom: float, generator: torch.Generator
+    images: Tensor, masks: Tensor, settings: Augmentation, crop_size: int, shift_px: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    matrices = _warp_matrices(images, settings, crop_size, zoom, generator)
-    together = torch.cat((images, masks.float()), dim=1)
+    matrices = _warp_matrices(images, settings, crop_size, shift_px, generator)
+    together = torch.cat((images, masks), dim=1)
     warped = warp_affine(together, matrices, (crop_size, crop_size), padding_mode="zeros", align_corners=True)
     # Half of an interpolated mask is where its outline runs.
     return warped[:, :-1], (warped[:, -1:] >= 0.5).float()
 
 
 def _warp_matrices(
-    images: Tensor, settings: Augmentation, crop_size: int, zoom: float, generator: torch.Generator
+    images: Tensor, settings: Augmentation, crop_size: int, shift_px: float, generator: torch.Generator
 ) -> Tensor:
     """For each slice the matrix (2, 3) that takes (column, row) of the source to (column, row) of the crop."""
     count, _, rows, columns = images.shape
     low, high = settings.scale
-    scale = zoom * torch.exp(_uniform((count, 1), math.log(low), math.log(high), images, generator)).expand(-1, 2)
+    scale = torch.exp(_uniform((count, 1), math.log(low), math.log(high), images, generator)).expand(-1, 2)
     angle = _uniform((count,), -settings.rotation_degrees, settings.rotation_degrees, images, generator)
     mirrored = _uniform((count,), 0, 1, images, generator) < settings.flip
     # The head fills the middle of the picture; a crop that may land anywhere would mostly see black.
-    shift = _uniform((count, 2), -1, 1, images, generator) * (settings.shift_pixels * zoom)
+    shift = _uniform((count, 2), -shift_px, shift_px, images, generator)
     centre = torch.tensor([(columns - 1) / 2, (rows - 1) / 2], device=images.device)
     to_crop_centre = (crop_size - 1) / 2 - centre
     matrices = get_affine_matrix2d(shift + to_crop_centre, centre.expand(count, 2), scale, angle)

@@ -14,10 +14,10 @@ def crop_px(config: TrainingConfig, *, coarse: bool = False) -> int:
         coarse: In the first part of the budget, at half the resolution.
     """
     multiple = find_network(config.network.name).size_multiple
-    pixels = round(config.sampling.crop_size * crop_zoom(config, coarse=coarse))
+    pixels = round(config.sampling.crop_size / crop_binning(config, coarse=coarse))
     return math.ceil(pixels / multiple) * multiple
 
 
-def crop_zoom(config: TrainingConfig, *, coarse: bool = False) -> float:
-    """Pixels of a crop for each pixel of the slice."""
-    return (0.5 if coarse else 1.0) / config.preprocessing.binning
+def crop_binning(config: TrainingConfig, *, coarse: bool = False) -> int:
+    """Pixels of the slice, along rows and columns, that are one in a crop."""
+    return config.preprocessing.binning * (2 if coarse else 1)

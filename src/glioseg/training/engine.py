@@ -21,7 +21,7 @@ from glioseg.training.average import moving_average
 from glioseg.training.checkpoint import RunState, load_checkpoint, save_checkpoint
 from glioseg.training.config import TrainingConfig, save_config
 from glioseg.training.console import TrainingConsole
-from glioseg.training.crop import crop_px, crop_zoom
+from glioseg.training.crop import crop_binning, crop_px
 from glioseg.training.guard import NonFiniteGuard
 from glioseg.training.objective import MULTITASK, batch_loss, is_multitask
 from glioseg.training.resident import Skulls
@@ -108,7 +108,8 @@ class _Run:
         if is_multitask(self.network):
             self.trained.mark_forward_method(MULTITASK)
         self.network.train()
-        self.loss = torch.compile(batch_loss) if config.machine.compile else batch_loss
+        # Coarse and fine crops are compiled apart: kernels for any size are slower.
+        self.loss = torch.compile(batch_loss, dynamic=False) if config.machine.compile else batch_loss
         self.guard = NonFiniteGuard(self.sampler.names)
         self.losses: list[float] = []
         self.epoch_started = self.state.seconds
@@ -160,7 +161,7 @@ class _Run:
             self.config.augmentation,
             crop_px(self.config, coarse=coarse),
             _generator(self.config.seed, step, self.device),
-            zoom=crop_zoom(self.config, coarse=coarse),
+            binning=crop_binning(self.config, coarse=coarse),
         )
         return images.contiguous(memory_format=torch.channels_last), target
 
