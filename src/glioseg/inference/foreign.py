@@ -51,6 +51,8 @@ def predict_foreign(model: Segmenter, volume: Volume) -> ForeignPrediction:
     placement = find_placement(ranged)
     slices, rows, columns = volume.voxels.shape[:3]
     placed = placement.place(ranged)
+    # A third copy of a large scan would be held while the network works.
+    del ranged
     probabilities = placement.restore(model.probabilities(placed), (slices, rows, columns))
     return ForeignPrediction(probabilities, model.cut(volume, probabilities), placement, model.unfamiliar(placed))
 

@@ -27,8 +27,11 @@ def to_dataset_range(volume: Volume) -> Volume:
     """
     if volume.voxels.dtype == np.uint8 or _is_in_range(volume):
         return volume
-    channels = [_scaled(volume.voxels[..., channel].astype(np.float32)) for channel in range(len(volume.channels))]
-    return replace(volume, voxels=np.stack(channels, axis=-1))
+    # Each sequence on its own and straight to its place: a large scan counts in memory.
+    scaled = np.empty(volume.voxels.shape, np.float32)
+    for channel in range(len(volume.channels)):
+        scaled[..., channel] = _scaled(volume.voxels[..., channel].astype(np.float32))
+    return replace(volume, voxels=scaled)
 
 
 def _is_in_range(volume: Volume) -> bool:

@@ -54,8 +54,7 @@ class Placement:
         """The scan as the network sees it: axial, shape (slice, row, column, channel)."""
         voxels = to_axial(volume.voxels, self.view)
         if self.frame is not None:
-            channels = [self._resample(voxels[..., channel]) for channel in range(voxels.shape[-1])]
-            voxels = np.stack(channels, axis=-1)
+            voxels = self._resample(voxels)
         return replace(volume, voxels=np.ascontiguousarray(voxels), slice_names=(), affine=None)
 
     def restore(self, probabilities: NDArray[np.float32], shape: tuple[int, int, int]) -> NDArray[np.float32]:
@@ -73,14 +72,16 @@ class Placement:
             probabilities = self._restore(probabilities, (axial[1], axial[2]))
         return from_axial(probabilities, self.view)
 
-    def _resample(self, slices: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
+    def _resample(self, voxels: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
         assert self.frame is not None
         step = (1 / self.scale[0], 1 / self.scale[1])
         start = [c - (n - 1) / 2 * s for c, n, s in zip(self.centre, self.frame, step, strict=True)]
-        placed = np.empty((len(slices), *self.frame), np.float32)
-        for out, picture in zip(placed, slices, strict=True):
-            # Below half the resolution a linear interpolation would skip pixels.
-            blurred = ndimage.gaussian_filter(picture.astype(np.float32), [max(0.0, (s - 1) / 2) for s in step])
+        # Below half the resolution a linear interpolation would skip pixels.
+        blur = [max(0.0, (s - 1) / 2) for s in step]
+        placed = np.empty((len(voxels), *self.frame, voxels.shape[-1]), np.float32)
+        for index, channel in np.ndindex(len(voxels), voxels.shape[-1]):
+            blurred = ndimage.gaussian_filter(voxels[index, ..., channel].astype(np.float32), blur)
+            out = placed[index, ..., channel]
             ndimage.affine_transform(blurred, step, start, output_shape=self.frame, output=out, order=1)
         return placed
 

@@ -20,7 +20,7 @@ from glioseg.networks.table import find_network
 from glioseg.volume import Mask, Volume
 
 BATCH_SIZE = 8
-"""Slices computed at a time: enough to fill two cores, little enough to stay below a gigabyte."""
+"""Slices, or windows of them, computed at a time: enough to fill two cores, little enough to stay below a gigabyte."""
 
 
 class Predictor:
@@ -178,7 +178,11 @@ def _predicted(backend: Backend, images: NDArray[np.float32], flip: bool) -> NDA
 
 
 def _probabilities(backend: Backend, images: NDArray[np.float32]) -> NDArray[np.float32]:
-    found: NDArray[np.float32] = expit(backend.logits(images)[:, 0])
+    """In batches again: there may be several windows to a slice."""
+    found = np.empty((len(images), *images.shape[2:]), np.float32)
+    for start in range(0, len(images), BATCH_SIZE):
+        batch = slice(start, start + BATCH_SIZE)
+        found[batch] = expit(backend.logits(images[batch])[:, 0])
     return found
 
 
