@@ -65,7 +65,7 @@ def bright_square(slices: int = 16) -> Batch:
     return plain_batch((mask * 255).to(torch.uint8).repeat(1, 3, 1, 1), mask)
 
 
-def _middle(masks: Tensor) -> Tensor:
+def middle(masks: Tensor) -> Tensor:
     """Middle of each mask, (row, column), in pixels from the picture's own corner."""
     return torch.stack([mask[0].nonzero().float().mean(dim=0) + 0.5 for mask in masks])
 
@@ -87,7 +87,7 @@ def test_no_amounts_and_the_full_size_change_nothing(size: int) -> None:
     assert images.dtype == masks.dtype == torch.float32
 
 
-def test_a_smaller_crop_is_a_window_around_the_shifted_middle() -> None:
+def test_a_smaller_crop_is_a_window_around_the_shiftedmiddle() -> None:
     row, column = torch.meshgrid(torch.arange(SIZE), torch.arange(SIZE), indexing="ij")
     coordinates = torch.stack((row, torch.zeros_like(row), column)).to(torch.uint8).repeat(200, 1, 1, 1)
     images, _ = augmented(plain_batch(coordinates), only(shift_pixels=10), crop=32)
@@ -245,7 +245,7 @@ def test_a_shift_is_in_pixels_of_the_slice_at_every_binning() -> None:
     _, fine = augment(batch, moved, SIZE, torch.Generator().manual_seed(0))
     _, coarse = augment(batch, moved, SIZE // 2, torch.Generator().manual_seed(0), binning=2)
     # Outlines fall on whole pixels: half a coarse one, and half of that for the fine one.
-    assert abs(_middle(fine) / 2 - _middle(coarse)).max() <= 0.75
+    assert abs(middle(fine) / 2 - middle(coarse)).max() <= 0.75
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.25])
