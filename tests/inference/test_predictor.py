@@ -124,6 +124,19 @@ def test_windows_change_nothing_for_a_network_that_sees_each_pixel_for_itself(bu
     np.testing.assert_allclose(found, whole, rtol=0, atol=1e-5)
 
 
+def test_specks_in_the_air_get_no_window_unless_nothing_else_is_there(build: Build) -> None:
+    voxels = np.zeros((2, 40, 40, 3), np.uint8)
+    voxels[0, 5:17, 5:17] = 200
+    voxels[:, 30:32, 36] = 11
+    recorder = Recorder()
+    build(recorder, flip=False, window_px=16).probabilities(Volume("P", voxels))
+    seen = torch.cat(recorder.seen)
+    head, specks = seen[:, 1]
+    assert len(seen) == 2
+    assert (head == head.max()).sum() == 12 * 12
+    assert (specks == specks.max()).sum() == 2
+
+
 @pytest.mark.parametrize("rows", [19, 20])
 def test_a_mask_stays_in_its_place_when_pixels_are_binned(build: Build, rows: int) -> None:
     scan = bright_spots()

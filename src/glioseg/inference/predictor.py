@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 from scipy.special import expit
 
 from glioseg.errors import GliosegError
@@ -170,7 +171,13 @@ def network_images(
 def network_windows(volume: Volume, slices: NDArray[np.intp], preprocessing: Preprocessing, window_px: int) -> Windows:
     """Where windows lie on slices of a scan, binned as :func:`network_images` gives them."""
     head = volume.channel("flair")[slices, None] > preprocessing.head_above
-    return lay_windows(binned(head.astype(np.float32), preprocessing.binning)[:, 0] > 0, window_px)
+    return lay_windows(_without_noise(binned(head.astype(np.float32), preprocessing.binning)[:, 0] > 0), window_px)
+
+
+def _without_noise(head: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Without specks, which would stretch the head over the air beside it; where nothing else is, they are kept."""
+    opened: NDArray[np.bool_] = ndimage.binary_opening(head, np.ones((1, 3, 3), np.bool_), iterations=2)
+    return np.where(opened.any(axis=(1, 2), keepdims=True), opened, head)
 
 
 def _predicted(backend: Backend, images: NDArray[np.float32], flip: bool) -> NDArray[np.float32]:
