@@ -385,6 +385,7 @@ def test_train_refuses_a_split_of_nobody_or_of_others(
         (["predict", "data", "--out", "o", "--device", "tpu"], '"cpu"'),
         (["evaluate", "a", "b", "c", "--out", "o"], "'c'"),
         (["evaluate", "a", "b", "--out", "o", "--spacing-mm", "1", "2"], "--spacing-mm"),
+        (["compare", "a.csv"], "a.csv cannot be read"),
         (["data", "phantom", "new", "--patients", "0"], "1 to 9999"),
         (["data", "phantom", "new", "--size", "16"], "at least 32"),
     ],
@@ -446,6 +447,22 @@ def test_an_interrupted_command_says_so(glioseg: Glioseg, few_slices: Path, monk
 
 
 # What goes well.
+
+
+def test_compare_prints_each_model_and_every_pair(glioseg: Glioseg, tmp_path: Path) -> None:
+    (tmp_path / "old.csv").write_text("patient,dice\nA,0.5\nB,0.7\n")
+    (tmp_path / "new.csv").write_text("patient,dice\nA,0.6\nB,0.9\n")
+    (tmp_path / "none.csv").write_text("patient,dice\nA,\n")
+    ended = glioseg("compare", *(tmp_path / name for name in ("old.csv", "new.csv", "none.csv")))
+    assert ended.code == 0
+    lines = ended.out.splitlines()
+    assert lines[1].split()[:3] == ["old", "2", "0.600"]
+    assert lines[3].split() == ["none", "0", "undefined", "for", "every", "patient"]
+    assert lines[6].startswith("old - new: -0.150 (-0.200 to -0.100), higher on 0, lower on 2, equal on 0; p = ")
+    assert lines[7] == "old - none: no patient has both scores"
+    told = json.loads(glioseg("compare", tmp_path / "old.csv", tmp_path / "new.csv", "--json").out)
+    assert told["pairs"][0]["comparison"]["mean_difference"] == pytest.approx(-0.15)
+    assert told["models"]["new"]["mean"] == pytest.approx(0.75)
 
 
 def test_predict_and_evaluate_follow_each_other(

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -12,6 +13,7 @@ from glioseg import __version__
 from glioseg.errors import GliosegError
 
 if TYPE_CHECKING:
+    from glioseg.commands.compare import SideBySide
     from glioseg.commands.data_check import CheckOutcome
     from glioseg.commands.study import StudyOutcome
     from glioseg.evaluation.scores import Scores
@@ -377,6 +379,29 @@ def evaluate(
 
 
 @app.command
+def compare(*files: str, metric: str = "dice", json_output: Json = False) -> None:
+    """Compare models by their files of scores: each by itself, and every two paired by patient.
+
+    Parameters
+    ----------
+    files
+        What evaluate, train, study or bundle has written, or NAME=FILE. Files of one name are put together, as folds.
+    metric
+        Dice, or another column of the files.
+    """
+    from glioseg.commands.compare import compare_scores
+
+    found = compare_scores(files, metric)
+    if json_output:
+        summaries = {name: asdict(summary) for name, summary in found.summaries().items()}
+        pairs = [asdict(pair) for pair in found.pairs]
+        print(json.dumps({"metric": metric, "models": summaries, "pairs": pairs}, indent=2, allow_nan=False))
+        return
+    _print_models(found)
+    _print_pairs(found)
+
+
+@app.command
 def measure(
     *masks: Path,
     scan: Path | None = None,
@@ -651,7 +676,7 @@ def _print_study(outcome: "StudyOutcome") -> None:
     for candidate in analysis.candidates:
         dice, cost = analysis.summaries[candidate]["dice"], outcome.costs[candidate]
         if dice.mean is not None:
-            interval = "" if dice.ci_low is None else f"{dice.ci_low:.3f} to {dice.ci_high:.3f}"
+            interval = _ends(dice.ci_low, dice.ci_high)
             print(
                 f"{candidate.title:16}{dice.mean:9.3f}{interval:>20}{dice.median:9.3f}{dice.minimum:9.3f}"
                 f"{cost.network.gmacs:8.1f}{cost.cpu_ms_per_slice:10.0f}"
@@ -696,8 +721,40 @@ def _print_scores(scores: "Scores", part: str, json_output: bool) -> None:
         if summary.mean is None or metric.better is None:
             continue
         title = f"{metric.title}{f' [{metric.unit}]' if metric.unit else ''}"
-        interval = "" if summary.ci_low is None else f"{summary.ci_low:.3f} to {summary.ci_high:.3f}"
+        interval = _ends(summary.ci_low, summary.ci_high)
         print(f"{title:32}{summary.mean:9.3f}{interval:>20}{summary.median:9.3f}{summary.minimum:9.3f}")
+
+
+def _print_models(found: "SideBySide") -> None:
+    print(f"{found.metric:32}{'patients':>9}{'mean':>9}{'95 % interval':>20}{'median':>9}{'minimum':>9}")
+    for name, values in found.summaries().items():
+        if values.mean is None:
+            print(f"{name:32}{0:9}  undefined for every patient")
+            continue
+        ends = _ends(values.ci_low, values.ci_high)
+        print(f"{name:32}{values.count:9}{values.mean:9.3f}{ends:>20}{values.median:9.3f}{values.minimum:9.3f}")
+
+
+def _print_pairs(found: "SideBySide") -> None:
+    from glioseg.report.study_verdict import NBSP, format_p
+
+    if found.pairs:
+        print("\nPaired by patient: the first minus the second; p by Wilcoxon, adjusted after Holm")
+    for pair in found.pairs:
+        compared = pair.comparison
+        if compared.mean_difference is None:
+            print(f"{pair.first} - {pair.second}: {compared.reason}")
+            continue
+        ends = _ends(compared.ci_low, compared.ci_high, "+.3f")
+        print(
+            f"{pair.first} - {pair.second}: {compared.mean_difference:+.3f}{f' ({ends})' if ends else ''}, "
+            f"higher on {compared.wins}, lower on {compared.losses}, equal on {compared.ties}; "
+            f"p {format_p(pair.p_holm).replace(NBSP, ' ')}"
+        )
+
+
+def _ends(low: float | None, high: float | None, form: str = ".3f") -> str:
+    return "" if low is None or high is None else f"{low:{form}} to {high:{form}}"
 
 
 if __name__ == "__main__":
