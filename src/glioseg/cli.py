@@ -322,6 +322,7 @@ def bundle(
     data: Path,
     out: Path,
     stand_ins: bool = True,
+    shared: Annotated[bool, Flag] = False,
     json_output: Json = False,
 ) -> None:
     """Make a model for others of finished runs: one alone, or several as an ensemble; calibrated, scored, with a card.
@@ -340,10 +341,12 @@ def bundle(
         A new folder.
     stand_ins
         Score the test patients as scans from elsewhere too: stripped, turned, in another size and contrast.
+    shared
+        Use the networks where they lie, in a model beside --out, instead of copying them.
     """
     from glioseg.commands.bundle import bundle
 
-    outcome = bundle(runs, data, out, stand_ins=stand_ins, say=_say)
+    outcome = bundle(runs, data, out, stand_ins=stand_ins, shared=shared, say=_say)
     _print_scores(outcome.scores, outcome.part, json_output)
     _print_place("model", outcome.folder, json_output)
 

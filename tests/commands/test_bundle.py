@@ -217,3 +217,37 @@ def test_nothing_is_replaced(runs: list[Path], phantom_data: Path, tmp_path: Pat
 def test_no_run_is_refused(phantom_data: Path, tmp_path: Path) -> None:
     with pytest.raises(GliosegError, match="no run is given"):
         bundle([], phantom_data, tmp_path / "model")
+
+
+def test_a_model_may_share_the_networks_of_one_beside_it(
+    folds: BundleOutcome, phantom_data: Path, tmp_path: Path
+) -> None:
+    names = ("unet-8_fold-0", "unet-8_fold-1")
+    both = shutil.copytree(folds.folder, tmp_path / "both")
+    before = {path: path.read_bytes() for path in both.rglob("*") if path.is_file()}
+    shared = bundle([both / name for name in names], phantom_data, tmp_path / "unet", stand_ins=False, shared=True)
+    assert {path.name for path in shared.folder.iterdir()} == {"ensemble.json", *EVIDENCE - {"split.json"}}
+    assert {path: path.read_bytes() for path in both.rglob("*") if path.is_file()} == before
+    copied = bundle([both / name for name in names], phantom_data, tmp_path / "copied", stand_ins=False)
+    assert (shared.scores, shared.title) == (copied.scores, copied.title)
+    expected = load_ensemble_contract(copied.folder).model_copy(update={"members_in": "../both"})
+    assert load_ensemble_contract(shared.folder) == expected
+    predict([phantom_data], tmp_path / "masks", model=shared.folder, unseen=True, previews=False)
+    evaluate(tmp_path / "masks", phantom_data, tmp_path / "scores.csv")
+    assert dice_in(tmp_path / "scores.csv") == dice_in(copied.folder / "scores.csv")
+    again = bundle([shared.folder], phantom_data, tmp_path / "again", stand_ins=False)
+    assert load_ensemble_contract(again.folder).members.keys() == set(names)
+
+
+def test_only_members_of_one_model_beside_it_are_shared(
+    folds: BundleOutcome, ensemble: BundleOutcome, phantom_data: Path, tmp_path: Path
+) -> None:
+    beside = folds.folder.parent / "new"
+    for members, out in (
+        ([folds.folder / "unet-8_fold-0", folds.folder / "unet-8_fold-1"], tmp_path / "far"),
+        ([folds.folder / "unet-8_fold-1"], beside),
+        ([ensemble.folder / "resunet-pp-8", folds.folder / "unet-8_fold-1"], beside),
+    ):
+        with pytest.raises(GliosegError, match="cannot share these networks"):
+            bundle(members, phantom_data, out, shared=True)
+        assert not out.exists()

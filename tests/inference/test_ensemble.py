@@ -77,6 +77,14 @@ def test_another_network_in_a_members_place_is_noticed(folder: Path, contract: C
         load(folder)
 
 
+def test_members_may_lie_in_a_folder_beside(folder: Path, scan: Volume) -> None:
+    contract = load(folder).contract.model_copy(update={"members_in": f"../{folder.name}"})
+    beside = folder.parent / f"beside-{folder.name}"
+    save_ensemble(beside, contract, "")
+    np.testing.assert_array_equal(load(beside).probabilities(scan), load(folder).probabilities(scan))
+    assert load(beside).identity == load(folder).identity
+
+
 def test_a_missing_member_is_named(folder: Path) -> None:
     (folder / "unet-8" / "contract.json").unlink()
     with pytest.raises(GliosegError, match="unet-8 is no model bundle"):
@@ -89,6 +97,9 @@ def test_a_missing_member_is_named(folder: Path) -> None:
         ("{", "cannot be read"),
         ('{"members": {"unet-8": "ab"}}', "damaged at members"),
         ('{"members": {"../unet-8": "ab", "b": "c"}}', "damaged at members"),
+        ('{"members": {"a": "ab", "b": "c"}, "members_in": "/"}', "damaged at members_in"),
+        ('{"members": {"a": "ab", "b": "c"}, "members_in": "../../a"}', "damaged at members_in"),
+        ('{"members": {"a": "ab", "b": "c"}, "members_in": ".."}', "damaged at members_in"),
         ('{"members": {"a": "ab", "b": "c"}, "temperature": 0}', "damaged at temperature"),
         ('{"members": {"a": "ab", "b": "c"}, "surprise": 0}', "damaged at surprise"),
     ],

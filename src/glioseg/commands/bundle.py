@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glioseg.atomic import write_text_atomically
-from glioseg.commands.bundle_members import Fold, Member, folds_of, read_members
+from glioseg.commands.bundle_members import Fold, Member, folds_of, read_members, shared_folder
 from glioseg.dataset.splits import check_patients_present, save_split
 from glioseg.dataset.store import ArrayStore, open_store
 from glioseg.errors import GliosegError
@@ -99,6 +99,7 @@ def bundle(
     out: Path,
     *,
     stand_ins: bool = True,
+    shared: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> BundleOutcome:
     """Make a model of finished runs: of one a bundle, of several an ensemble.
@@ -112,34 +113,44 @@ def bundle(
         data: The folder in the dataset's layout that they were trained on.
         out: A new folder.
         stand_ins: Whether the test patients are also scored as scans from elsewhere, which takes as long again.
+        shared: Use the networks where they lie, in an ensemble beside ``out``, as they were settled there, instead of
+            copying them.
         say: Takes a line for each step.
 
     Raises:
         GliosegError: If a run is unfinished, two splits test the same patient, the data is other than they were
-            trained on, or ``out`` holds something.
+            trained on, ``out`` holds something, or networks to share do not lie beside it.
     """
     if out.exists() and any(out.iterdir()):
         raise GliosegError(f"{out} is not empty", remedy="Name a new folder")
     members = read_members(runs)
     folds, store = folds_of(members), open_store(data)
     _check_data(store, folds, members)
-    places = {name: out / name if len(members) > 1 else out for name in members}
-    for name, member in members.items():
-        save_bundle(places[name], member.network, member.contract, "", half=True)
-        save_split(member.split, places[name] / SPLIT)
+    members_in = shared_folder(members, out) if shared else None
+    places = {name: (members_in or out) / name if len(members) > 1 else out for name in members}
+    if members_in is None:
+        _copy(members, places)
     if len(folds) == 1:
         save_split(folds[0].split, out / SPLIT)
     say("choosing temperature, threshold and component rule on the validation patients")
-    contract = _settle(places, folds, store)
+    contract = _settle(places, folds, store, shared)
     networks = {name: Predictor.from_bundle(place, backend="torch") for name, place in places.items()}
     if contract is None:
         model: Segmenter = next(iter(networks.values()))
     else:
+        where = "." if members_in is None else f"../{members_in.name}"
+        contract = contract.model_copy(update={"members_in": where})
         save_ensemble(out, contract, "")
         model = Ensemble(networks, contract)
     tested = sum(len(fold.split.test) for fold in folds)
     say(f"predicting {tested} test patients{', and their stand-ins from elsewhere' if stand_ins else ''}")
     return _score(model, out, networks, folds, store, stand_ins)
+
+
+def _copy(members: Mapping[str, Member], places: Mapping[str, Path]) -> None:
+    for name, member in members.items():
+        save_bundle(places[name], member.network, member.contract, "", half=True)
+        save_split(member.split, places[name] / SPLIT)
 
 
 def _check_data(store: ArrayStore, folds: Sequence[Fold], members: Mapping[str, Member]) -> None:
@@ -150,8 +161,10 @@ def _check_data(store: ArrayStore, folds: Sequence[Fold], members: Mapping[str, 
             raise GliosegError("the data is other than the runs were trained on", remedy="Give the same folder")
 
 
-def _settle(places: Mapping[str, Path], folds: Sequence[Fold], store: ArrayStore) -> EnsembleContract | None:
-    """Choose how probabilities become masks, and write it into the contracts of the networks.
+def _settle(
+    places: Mapping[str, Path], folds: Sequence[Fold], store: ArrayStore, shared: bool
+) -> EnsembleContract | None:
+    """Choose how probabilities become masks, and write it into the contracts of networks that are not shared.
 
     Returns:
         The contract of all of them together; None for one alone.
@@ -162,7 +175,7 @@ def _settle(places: Mapping[str, Path], folds: Sequence[Fold], store: ArrayStore
     for fold in folds:
         found: dict[str, list[NDArray[np.float32]]] = {patient: [] for patient in fold.split.validation}
         for name in fold.names:
-            own, hashes[name] = _settle_network(places[name], fold, store)
+            own, hashes[name] = (_settled_network if shared else _settle_network)(places[name], fold, store)
             for patient, values in own.items():
                 found[patient].append(values)
         together = {patient: mean_of(values) for patient, values in found.items()}
@@ -189,6 +202,12 @@ def _settle_network(place: Path, fold: Fold, store: ArrayStore) -> tuple[Probabi
     settled = contract.model_copy(update={"temperature": temperature, "postprocessing": rule})
     weights_sha256 = save_bundle(place, network, settled, "", half=True).weights_sha256
     return {patient: calibrated(values, temperature) for patient, values in found.items()}, weights_sha256
+
+
+def _settled_network(place: Path, fold: Fold, store: ArrayStore) -> tuple[Probabilities, str]:
+    """The same of a network that was settled already."""
+    model = Predictor.from_bundle(place, backend="torch")
+    return {patient: model.probabilities(store.volume(patient)) for patient in fold.split.validation}, model.identity
 
 
 def _decide(found: Probabilities, store: ArrayStore, place: Path) -> Decision:
@@ -224,7 +243,8 @@ def _score(
         for name, record in records.items():
             # unet-16_fold-4 and unet-16_fold-0 are one network, of which each fold tells its own patients.
             by_network.setdefault(name.partition("_")[0], _Record()).extend(record)
-            if len(networks) > 1:
+            # Shared ones have their scores where they lie, and one alone those of the model.
+            if (out / name).is_dir():
                 _write(out / name, networks[name], record, [fold])
     return _write(out, model, whole, folds, by_network if len(networks) > 1 else {})
 

@@ -17,11 +17,12 @@ from glioseg.training.run_folder import RunFolder
 
 @dataclass(frozen=True)
 class Member:
-    """A trained network, what it needs, and who trained it."""
+    """A trained network, what it needs, who trained it, and the folder that it was read from."""
 
     network: nn.Module
     contract: Contract
     split: Split
+    folder: Path
 
 
 @dataclass(frozen=True)
@@ -84,11 +85,31 @@ def folds_of(members: Mapping[str, Member]) -> tuple[Fold, ...]:
     return tuple(Fold(split, tuple(names[key])) for key, split in splits.items())
 
 
+def shared_folder(members: Mapping[str, Member], out: Path) -> Path:
+    """The ensemble beside a new model that holds all of its members.
+
+    Raises:
+        GliosegError: If they lie elsewhere, apart, or under other names.
+    """
+    folders = {member.folder.resolve().parent for member in members.values()}
+    names = {member.folder.resolve().name for member in members.values()}
+    folder = folders.pop()
+    if folders or folder.parent != out.resolve().parent or names != members.keys() or len(names) < 2:
+        raise GliosegError(
+            f"{out} cannot share these networks",
+            expected="two or more of the members of one ensemble, in a folder beside it",
+            found=", ".join(str(member.folder) for member in members.values()),
+            remedy="Leave --shared out, and they are copied",
+        )
+    return folder
+
+
 def _members(folder: Path) -> Iterator[Member]:
     run = RunFolder(folder)
     if (folder / ENSEMBLE).exists():
-        for name in load_ensemble_contract(folder).members:
-            yield _member(folder / name, folder / name / SPLIT)
+        contract = load_ensemble_contract(folder)
+        for place in (contract.member_folder(folder, name) for name in contract.members):
+            yield _member(place, place / SPLIT)
     elif (folder / CONTRACT).exists():
         yield _member(folder, folder / SPLIT)
     elif run.scores.exists():
@@ -104,4 +125,4 @@ def _member(bundle: Path, split_file: Path) -> Member:
     split = load_split(split_file)
     if not split.test:
         raise GliosegError(f"split {split.name!r} holds no test patients to score", remedy="Train with --folds")
-    return Member(*load_bundle(bundle), split)
+    return Member(*load_bundle(bundle), split, bundle)

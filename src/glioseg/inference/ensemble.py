@@ -1,8 +1,8 @@
 """Several networks as one model: the mean of their probabilities, and one rule that cuts the mask.
 
-An ensemble on disk is a folder with ``ensemble.json``, ``card.md``, and a bundle in a folder for each member. Its
-members may come from several folds of cross-validation: all of them predict a new scan, and those of one fold the
-patients that this fold has held back.
+An ensemble on disk is a folder with ``ensemble.json``, ``card.md``, and a bundle in a folder for each member; or it
+shares members of an ensemble beside it, so that no weights lie there twice. Members may come from several folds of
+cross-validation: all of them predict a new scan, and those of one fold the patients that this fold has held back.
 """
 
 import hashlib
@@ -30,10 +30,19 @@ from glioseg.volume import Mask, Volume
 ENSEMBLE = "ensemble.json"
 
 
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+
+
 def _folder_name(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        raise ValueError("a member is the name of a folder beside this file")
+    if not re.fullmatch(_NAME, name):
+        raise ValueError("a member is the name of a folder, without a path")
     return name
+
+
+def _here_or_beside(path: str) -> str:
+    if not re.fullmatch(rf"\.|\.\./{_NAME}", path):
+        raise ValueError("members lie here (.) or in a folder beside this one (../NAME)")
+    return path
 
 
 class Decision(BaseModel):
@@ -56,12 +65,18 @@ class EnsembleContract(Decision):
     Attributes:
         bundle_format: Version of the folder's layout.
         members: For the folder of each member the hash of its weights.
+        members_in: Where these folders lie: ``.``, or ``../NAME`` for those of an ensemble beside this one.
         folds: Where members come from several splits, what the members of one decide together, by the split's hash.
     """
 
     bundle_format: Literal[1] = 1
     members: dict[Annotated[str, AfterValidator(_folder_name)], str] = Field(min_length=2)
+    members_in: Annotated[str, AfterValidator(_here_or_beside)] = "."
     folds: dict[str, Decision] = {}
+
+    def member_folder(self, folder: Path, name: str) -> Path:
+        """Where a member of the ensemble in a folder lies."""
+        return folder / self.members_in / name
 
 
 class Ensemble:
@@ -93,9 +108,10 @@ class Ensemble:
         contract = load_ensemble_contract(folder)
         members = {}
         for name, weights_sha256 in contract.members.items():
-            member = Predictor.from_bundle(folder / name, backend=backend, device=device, precision=precision)
+            place = contract.member_folder(folder, name)
+            member = Predictor.from_bundle(place, backend=backend, device=device, precision=precision)
             if member.identity != weights_sha256:
-                raise GliosegError(f"{folder / name} is not the network that {ENSEMBLE} names", remedy=DAMAGED)
+                raise GliosegError(f"{place} is not the network that {ENSEMBLE} names", remedy=DAMAGED)
             members[name] = member
         return cls(members, contract)
 

@@ -17,7 +17,7 @@ def unseen_by(model: Segmenter, folder: Path) -> dict[str, Segmenter]:
 
     Args:
         model: Loaded from the folder.
-        folder: Holds ``split.json``, an ensemble's members in their folders likewise.
+        folder: Holds ``split.json``, as the folders of an ensemble's members do.
 
     Raises:
         GliosegError: If a split file is missing or damaged.
@@ -27,7 +27,7 @@ def unseen_by(model: Segmenter, folder: Path) -> dict[str, Segmenter]:
     names: dict[str, list[str]] = defaultdict(list)
     splits: dict[str, Split] = {}
     for name in model.members:
-        split = _split(folder / name)
+        split = _split(model.contract.member_folder(folder, name))
         splits[split.sha256] = split
         names[split.sha256].append(name)
     parts: dict[str, Segmenter] = {}
