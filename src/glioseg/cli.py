@@ -1,23 +1,24 @@
-"""The command line: parses, calls, prints. Each command imports what it needs when it runs."""
+"""The command line: parses and calls. Each command imports what it needs when it runs."""
 
 import json
 import sys
 from dataclasses import asdict
-from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
 from glioseg import __version__
 from glioseg.errors import GliosegError
-
-if TYPE_CHECKING:
-    from glioseg.commands.compare import SideBySide
-    from glioseg.commands.data_check import CheckOutcome
-    from glioseg.commands.study import StudyOutcome
-    from glioseg.evaluation.scores import Scores
-    from glioseg.measurement.growth import Growth
+from glioseg.terminal import (
+    change_in_lines,
+    print_check,
+    print_place,
+    print_scores,
+    print_side_by_side,
+    print_study,
+    say,
+)
 
 app = App(
     name="glioseg",
@@ -46,10 +47,10 @@ def demo(*, out: Path = Path("demo"), json_output: Json = False) -> None:
     """
     from glioseg.commands.demo import demo
 
-    outcome = demo(out, say=_say)
+    outcome = demo(out, say=say)
     if not json_output:
-        _print_study(outcome.study)
-    _print_scores(outcome.scores, outcome.training.part, json_output)
+        print_study(outcome.study)
+    print_scores(outcome.scores, outcome.training.part, json_output)
 
 
 @app.command
@@ -111,9 +112,9 @@ def train(
         resume=resume,
         command=["glioseg", *sys.argv[1:]],
     )
-    _print_scores(outcome.scores, outcome.part, json_output)
-    _print_place("bundle", outcome.folder.bundle, json_output)
-    _print_place("report", outcome.folder.report, json_output)
+    print_scores(outcome.scores, outcome.part, json_output)
+    print_place("bundle", outcome.folder.bundle, json_output)
+    print_place("report", outcome.folder.report, json_output)
 
 
 @app.command
@@ -179,12 +180,12 @@ def study(
         splits=SplitsChoice(split, folds, _whole_numbers("--only-folds", only_folds)),
         seeds=_whole_numbers("--seeds", seeds),
         command=["glioseg", *sys.argv[1:]],
-        say=_say,
+        say=say,
     )
     if json_output:
         print(json.dumps(as_json(outcome), indent=2))
         return
-    _print_study(outcome)
+    print_study(outcome)
 
 
 @app.command
@@ -259,7 +260,7 @@ def predict(
         "previews": previews,
         "model": model,
         "unseen": unseen,
-        "say": _say,
+        "say": say,
     }
     if dicomweb is None and study is None:
         run = predict(inputs, out, **settings)
@@ -346,9 +347,9 @@ def bundle(
     """
     from glioseg.commands.bundle import bundle
 
-    outcome = bundle(runs, data, out, stand_ins=stand_ins, shared=shared, say=_say)
-    _print_scores(outcome.scores, outcome.part, json_output)
-    _print_place("model", outcome.folder, json_output)
+    outcome = bundle(runs, data, out, stand_ins=stand_ins, shared=shared, say=say)
+    print_scores(outcome.scores, outcome.part, json_output)
+    print_place("model", outcome.folder, json_output)
 
 
 @app.command
@@ -377,8 +378,8 @@ def evaluate(
 
     scores, without_prediction = evaluate(predicted, truth, out, spacing_mm=spacing_mm)
     if without_prediction:
-        _say(f"{len(without_prediction)} patients of {truth} have no prediction and are not scored")
-    _print_scores(scores, f"{len(scores.patients)} patients", json_output)
+        say(f"{len(without_prediction)} patients of {truth} have no prediction and are not scored")
+    print_scores(scores, f"{len(scores.patients)} patients", json_output)
 
 
 @app.command
@@ -400,8 +401,7 @@ def compare(*files: str, metric: str = "dice", json_output: Json = False) -> Non
         pairs = [asdict(pair) for pair in found.pairs]
         print(json.dumps({"metric": metric, "models": summaries, "pairs": pairs}, indent=2, allow_nan=False))
         return
-    _print_models(found)
-    _print_pairs(found)
+    print_side_by_side(found)
 
 
 @app.command
@@ -447,12 +447,12 @@ def measure(
             raise GliosegError(
                 "two masks are compared by themselves", expected="--earlier MASK --later MASK [--days N] [--scores F]"
             )
-        change = compare(earlier, later, days=days, scores=scores, labels=values, say=_say)
-        print(json.dumps(change.as_json(), indent=2, allow_nan=False) if json_output else _change_in_lines(change))
+        change = compare(earlier, later, days=days, scores=scores, labels=values, say=say)
+        print(json.dumps(change.as_json(), indent=2, allow_nan=False) if json_output else change_in_lines(change))
         return 0
     if days is not None or scores is not None:
         raise GliosegError("--days and --scores belong to two masks", expected="--earlier MASK --later MASK")
-    run = measure(masks, scan=scan, labels=values, table=csv_file, say=_say)
+    run = measure(masks, scan=scan, labels=values, table=csv_file, say=say)
     if json_output:
         print(json.dumps(run.as_json(), indent=2, allow_nan=False))
     else:
@@ -554,14 +554,14 @@ def check(
         split=split,
         model=model,
         probabilities=probabilities,
-        say=_say,
+        say=say,
     )
     if json_output:
         print(json.dumps(outcome.result.as_json(), indent=2))
     else:
-        _print_check(outcome)
+        print_check(outcome)
         if html is not None:
-            _print_place("page", html, json_output)
+            print_place("page", html, json_output)
     return 1 if outcome.result.count("error") else 0
 
 
@@ -634,10 +634,6 @@ def _archive(inputs: tuple[Path, ...], url: str | None, study: str | None) -> tu
     return url, study
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
 def _parts(words: tuple[str, ...]) -> list[str]:
     """Words that stand alone or are joined by commas."""
     return [part.strip() for word in words for part in word.split(",") if part.strip()]
@@ -649,115 +645,6 @@ def _whole_numbers(option: str, words: tuple[str, ...]) -> tuple[int, ...]:
         if not part.isdecimal():
             raise GliosegError(f"{option} {part} is no whole number", expected="as 0,1,2")
     return tuple(int(part) for part in parts)
-
-
-def _change_in_lines(change: "Growth") -> str:
-    """The statement, and a line for each rate and category that is known."""
-    lines = [change.statement]
-    if change.diameter_velocity_mm_per_year is not None:
-        lines.append(
-            f"mean tumour diameter: {change.diameter_velocity_mm_per_year:+.1f} mm a year"
-            + _interval(change.diameter_velocity_mm_per_year_interval)
-        )
-    if change.doubling_time_days is not None:
-        lines.append(
-            f"doubling time: {change.doubling_time_days:.0f} days{_interval(change.doubling_time_days_interval)}"
-        )
-    for way, category in (("area", change.rano_by_area), ("volume", change.rano_by_volume)):
-        if category is not None:
-            lines.append(f"RANO by {way}: {category}")
-    return "\n".join(lines)
-
-
-def _interval(ends: tuple[float, float] | None) -> str:
-    return "" if ends is None else f" (95 % interval {ends[0]:.1f} to {ends[1]:.1f})"
-
-
-def _print_study(outcome: "StudyOutcome") -> None:
-    analysis = outcome.analysis
-    print(f"\n{'3-D Dice':16}{'mean':>9}{'95 % interval':>20}{'median':>9}{'minimum':>9}{'GMAC':>8}{'ms/slice':>10}")
-    for candidate in analysis.candidates:
-        dice, cost = analysis.summaries[candidate]["dice"], outcome.costs[candidate]
-        if dice.mean is not None:
-            interval = _ends(dice.ci_low, dice.ci_high)
-            print(
-                f"{candidate.title:16}{dice.mean:9.3f}{interval:>20}{dice.median:9.3f}{dice.minimum:9.3f}"
-                f"{cost.network.gmacs:8.1f}{cost.cpu_ms_per_slice:10.0f}"
-            )
-    print(f"\n{outcome.verdict}\n\nreport: {outcome.folder.report.resolve()}")
-
-
-def _print_check(outcome: "CheckOutcome") -> None:
-    result = outcome.result
-    # Kinds in their order of severity, each with its first places; the page and --json hold all.
-    for (severity, code), found in groupby(result.findings, key=lambda finding: (finding.severity, finding.code)):
-        listed = list(found)
-        print(f"{severity:8}{listed[0].kind.title} ({code}): {len(listed)}")
-        for finding in listed[:5]:
-            place = finding.patient or "the set"
-            place += f", slice {finding.slice_number}" if finding.slice_number is not None else ""
-            print(f"{'':8}  {place}: {finding.message}")
-        if len(listed) > 5:
-            print(f"{'':8}  and {len(listed) - 5} more")
-    counts = ", ".join(f"{result.count(severity)} {severity}s" for severity in ("error", "warning", "note"))
-    print(f"\n{len(result.source.patients)} patients: {counts}")
-    if outcome.cleaning is not None:
-        cleaning = outcome.cleaning
-        print(f"cleaned: {len(cleaning.changes)} changes, {len(cleaning.kept)} patients kept")
-
-
-def _print_place(what: str, path: Path, json_output: bool) -> None:
-    if not json_output:
-        print(f"{what}: {path.resolve()}")
-
-
-def _print_scores(scores: "Scores", part: str, json_output: bool) -> None:
-    if json_output:
-        print(scores.to_json(), end="")
-        return
-    print(f"\nScores on {part}")
-    print(f"{'':32}{'mean':>9}{'95 % interval':>20}{'median':>9}{'minimum':>9}")
-    summaries = scores.summary()
-    for name, metric in scores.metrics().items():
-        summary = summaries[name]
-        # Voxel counts describe the patients, not the masks' quality; the files hold them.
-        if summary.mean is None or metric.better is None:
-            continue
-        title = f"{metric.title}{f' [{metric.unit}]' if metric.unit else ''}"
-        interval = _ends(summary.ci_low, summary.ci_high)
-        print(f"{title:32}{summary.mean:9.3f}{interval:>20}{summary.median:9.3f}{summary.minimum:9.3f}")
-
-
-def _print_models(found: "SideBySide") -> None:
-    print(f"{found.metric:32}{'patients':>9}{'mean':>9}{'95 % interval':>20}{'median':>9}{'minimum':>9}")
-    for name, values in found.summaries().items():
-        if values.mean is None:
-            print(f"{name:32}{0:9}  undefined for every patient")
-            continue
-        ends = _ends(values.ci_low, values.ci_high)
-        print(f"{name:32}{values.count:9}{values.mean:9.3f}{ends:>20}{values.median:9.3f}{values.minimum:9.3f}")
-
-
-def _print_pairs(found: "SideBySide") -> None:
-    from glioseg.report.study_verdict import NBSP, format_p
-
-    if found.pairs:
-        print("\nPaired by patient: the first minus the second; p by Wilcoxon, adjusted after Holm")
-    for pair in found.pairs:
-        compared = pair.comparison
-        if compared.mean_difference is None:
-            print(f"{pair.first} - {pair.second}: {compared.reason}")
-            continue
-        ends = _ends(compared.ci_low, compared.ci_high, "+.3f")
-        print(
-            f"{pair.first} - {pair.second}: {compared.mean_difference:+.3f}{f' ({ends})' if ends else ''}, "
-            f"higher on {compared.wins}, lower on {compared.losses}, equal on {compared.ties}; "
-            f"p {format_p(pair.p_holm).replace(NBSP, ' ')}"
-        )
-
-
-def _ends(low: float | None, high: float | None, form: str = ".3f") -> str:
-    return "" if low is None or high is None else f"{low:{form}} to {high:{form}}"
 
 
 if __name__ == "__main__":
