@@ -42,8 +42,8 @@ ifneq ($(LACKING),)
 	else echo "Not on this machine: $(LACKING). Their tests are skipped."; fi
 endif
 
-bench: .venv/installed  ## Measure reading, training and prediction; DATA=folder of the dataset.
-	$(BIN)/python -m benchmarks $(DATA)
+bench: .venv/installed  ## Measure reading, training and prediction; DATA=folder of the dataset, PARTS=some of them.
+	$(BIN)/python -m benchmarks $(DATA) $(PARTS)
 
 lock: .venv/installed
 	{ head -1 requirements.lock; $(BIN)/pip freeze --exclude-editable | sed 's/+cpu//'; } > requirements.lock.new

@@ -1,11 +1,12 @@
-"""Measure everything, side by side in one run, as Markdown: ``python -m benchmarks [DATA]``.
+"""Measure everything, side by side in one run, as Markdown: ``python -m benchmarks [DATA [PART...]]``.
 
-Without the dataset's folder, practice patients take its place, and what needs real masks is left out.
+Without the dataset's folder, practice patients take its place, and what needs real masks is left out. A part is a
+name of :data:`PARTS`.
 """
 
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -13,7 +14,7 @@ import torch
 from benchmarks.check import check_rows
 from benchmarks.growth import growth_table
 from benchmarks.opening import opening_rows
-from benchmarks.prediction import SMALL, batch_table, eight_bit_table, network_table, patient_tables
+from benchmarks.prediction import SMALL, batch_table, eight_bit_table, memory_table, network_table, patient_table
 from benchmarks.start_up import start_up_rows
 from benchmarks.tables import Table
 from benchmarks.training import training_tables
@@ -24,30 +25,48 @@ from glioseg.inference.export import Patient
 from glioseg.inference.shipped import find_model
 from glioseg.machine import choose_precision, describe_device, keep_freed_memory, library_versions
 
+PARTS = ("start", "patient", "memory", "growth", "network", "batch", "eight-bits", "training", "check")
+"""In the order of the run. Whole processes come first: later this one holds memory that would push files out of the
+cache."""
+
 
 def main() -> None:
+    words = sys.argv[1:]
+    data, parts = Path(words[0]) if words else None, words[1:] or PARTS
+    unknown = set(parts) - set(PARTS)
+    if unknown:
+        sys.exit(f"there is no part {', '.join(sorted(unknown))}: expected some of {', '.join(PARTS)}")
     device = torch.device("cpu")
     versions = ", ".join(f"{name} {number}" for name, number in library_versions().items())
     print(f"{describe_device(device)}, precision {choose_precision('auto', device)}. {versions}.\n")
     with tempfile.TemporaryDirectory() as folder:
-        for table in _tables(Path(sys.argv[1]) if len(sys.argv) > 1 else None, Path(folder)):
-            print(table.markdown(), flush=True)
+        measures = _measures(data, Path(folder))
+        for part in (name for name in PARTS if name in parts):
+            for table in measures[part]():
+                print(table.markdown(), flush=True)
 
 
-def _tables(data: Path | None, folder: Path) -> Iterator[Table]:
-    # Whole processes come first: later this one holds memory that would push files out of the cache.
+def _measures(data: Path | None, folder: Path) -> dict[str, Callable[[], Sequence[Table]]]:
+    """What measures each part."""
     patients = data if data is not None else _practice_patients(folder)
     store = open_store(patients, cache=folder / "cache")
-    yield Table("Start and reading", ("what", "measured", "target"), [*start_up_rows(), *opening_rows(patients)])
-    yield from patient_tables(store, patients, folder)
-    yield growth_table(folder / "growth")
-    yield network_table(folder)
-    yield batch_table(folder)
-    if data is not None:
-        yield eight_bit_table(_tested(store), folder)
+    header = ("what", "measured", "target")
+    return {
+        "start": lambda: [Table("Start and reading", header, [*start_up_rows(), *opening_rows(patients)])],
+        "patient": lambda: [patient_table(store, patients, folder)],
+        "memory": lambda: [memory_table(folder)],
+        "growth": lambda: [growth_table(folder / "growth")],
+        "network": lambda: [network_table(folder)],
+        "batch": lambda: [batch_table(folder)],
+        "eight-bits": lambda: [] if data is None else [eight_bit_table(_tested(store), folder)],
+        "training": lambda: _training(store),
+        "check": lambda: [Table("Check of a dataset", header, list(check_rows(data)))],
+    }
+
+
+def _training(store: ArrayStore) -> Sequence[Table]:
     keep_freed_memory()
-    yield from training_tables(store)
-    yield Table("Check of a dataset", ("what", "measured", "target"), list(check_rows(data)))
+    return training_tables(store)
 
 
 def _practice_patients(folder: Path) -> Path:

@@ -42,8 +42,8 @@ def network_table(folder: Path) -> Table:
     return Table("Prediction, the network alone", header, rows, note)
 
 
-def patient_tables(store: ArrayStore, data: Path, folder: Path) -> list[Table]:
-    """One patient end to end by the shipped model and by wider ones, and the memory of a large scan."""
+def patient_table(store: ArrayStore, data: Path, folder: Path) -> Table:
+    """One patient end to end, by the shipped model and by a wider one."""
     entry = max(store.patients, key=lambda entry: entry.stop - entry.start)
     patient = data / entry.patient
     rows = []
@@ -64,8 +64,7 @@ def patient_tables(store: ArrayStore, data: Path, folder: Path) -> list[Table]:
         f"{entry.stop - entry.start} slices of 256 x 256 with mirroring, from the start of the process to the written "
         "mask, without contact sheets; the file cache is warm. Median of three."
     )
-    table = Table("A patient, end to end", ("model", "way", "seconds", "faster", "memory [MB]"), rows, note)
-    return [table, _memory_table(folder)]
+    return Table("A patient, end to end", ("model", "way", "seconds", "faster", "memory [MB]"), rows, note)
 
 
 def batch_table(folder: Path) -> Table:
@@ -118,7 +117,7 @@ def eight_bit_table(patients: Sequence[Patient], folder: Path) -> Table:
     )
 
 
-def _memory_table(folder: Path) -> Table:
+def memory_table(folder: Path) -> Table:
     """Peak of predicting 155 slices of 256 x 256 from NIfTI files."""
     scan = folder / "large"
     _write_large_scan(scan)
