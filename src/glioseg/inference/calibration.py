@@ -18,5 +18,10 @@ def calibrated(probabilities: NDArray[np.float32], temperature: float) -> NDArra
     """
     if temperature == 1:
         return probabilities
-    moved = expit(logit(np.clip(probabilities, _SMALLEST, 1 - _SMALLEST)) / np.float32(temperature))
-    return np.where(probabilities > 0, moved, np.float32(0)).astype(np.float32)
+    # In its place throughout: a scan of many slices counts in memory.
+    moved = np.clip(probabilities, _SMALLEST, 1 - _SMALLEST, dtype=np.float32)
+    logit(moved, out=moved)
+    moved /= np.float32(temperature)
+    expit(moved, out=moved)
+    moved[probabilities <= 0] = 0
+    return moved

@@ -151,8 +151,7 @@ def _hang(volume: Volume, mask: Mask) -> _Hung:
     view = axial_view(volume.affine)
     shape = mask.voxels.shape
     roles = [role for role in TITLES if role in volume.channels and role not in volume.missing_sequences()]
-    scans = {role: to_axial(volume.channel(role), view) for role in roles}
-    greys = {role: to_grey(scan, brain_window(scan)) for role, scan in scans.items()}
+    greys = {role: _grey_of(to_axial(volume.channel(role), view)) for role in roles}
     tumour = to_axial(mask.voxels, view)
     rows, columns = head_box(greys["flair"].max(axis=0) > DARKEST_OF_HEAD, tumour.max(axis=0))
     cropped = np.eye(4)
@@ -164,6 +163,10 @@ def _hang(volume: Volume, mask: Mask) -> _Hung:
         into_view=cropped @ np.linalg.inv(axial_affine(np.eye(4), shape, view)),
         from_view=tuple(range(len(tumour)))[:: -1 if view.reversed_axes[0] else 1],
     )
+
+
+def _grey_of(scan: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.uint8]:
+    return to_grey(scan, brain_window(scan))
 
 
 def _proportions(affine: NDArray[np.float64] | None, view: AxialView) -> tuple[float, float]:

@@ -100,9 +100,13 @@ def to_grey(
         window: As :func:`intensity_window` gives it for the scan; of this slice alone where it is None.
     """
     dark, bright = window or intensity_window(flair_slice)
-    share = (flair_slice.astype(np.float32) - dark) / (bright - dark)
-    grey: NDArray[np.uint8] = np.round(np.clip(share, 0.0, 1.0) * 255).astype(np.uint8)
-    return grey
+    # In its place throughout: a scan of many slices counts in memory.
+    share = flair_slice.astype(np.float32)
+    share -= np.float32(dark)
+    share /= np.float32(bright - dark)
+    share.clip(0.0, 1.0, out=share)
+    share *= np.float32(255)
+    return np.rint(share, out=share).astype(np.uint8)
 
 
 def outline_layer(
