@@ -87,7 +87,7 @@ def test_no_amounts_and_the_full_size_change_nothing(size: int) -> None:
     assert images.dtype == masks.dtype == torch.float32
 
 
-def test_a_smaller_crop_is_a_window_around_the_shiftedmiddle() -> None:
+def test_a_smaller_crop_is_a_window_around_the_shifted_middle() -> None:
     row, column = torch.meshgrid(torch.arange(SIZE), torch.arange(SIZE), indexing="ij")
     coordinates = torch.stack((row, torch.zeros_like(row), column)).to(torch.uint8).repeat(200, 1, 1, 1)
     images, _ = augmented(plain_batch(coordinates), only(shift_pixels=10), crop=32)
