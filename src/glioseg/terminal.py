@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from glioseg.commands.compare import NamedPair, SideBySide
+    from glioseg.commands.compare import SideBySide
     from glioseg.commands.data_check import CheckOutcome
     from glioseg.commands.study import StudyOutcome
+    from glioseg.evaluation.comparison import Pair
     from glioseg.evaluation.scores import Scores
     from glioseg.evaluation.statistics import Summary
     from glioseg.measurement.growth import Growth
@@ -109,7 +110,7 @@ def _cells(summary: "Summary") -> str:
     return f"{summary.mean:9.3f}{interval:>20}{summary.median:9.3f}{summary.minimum:9.3f}"
 
 
-def _pair_in_words(pair: "NamedPair") -> str:
+def _pair_in_words(pair: "Pair[str]") -> str:
     from glioseg.report.study_verdict import NBSP, format_p
 
     compared = pair.comparison

@@ -24,7 +24,7 @@ def test_a_network_better_on_every_patient_wins(make_table: Make) -> None:
     analysis = analyse(make_table({RESUNET_A: lower(0.05, 0.001), UNET: HARD_TO_EASY, RESUNET_PP: lower(0.1, 0.002)}))
     assert analysis.candidates == (UNET, RESUNET_A, RESUNET_PP)
     assert analysis.ranks == {UNET: (1, 0, 0), RESUNET_A: (0, 1, 0), RESUNET_PP: (0, 0, 1)}
-    first, second, third = analysis.pairs_on("dice")
+    first, second, third = analysis.pairs["dice"]
     assert (first.first, first.second) == (UNET, RESUNET_A)
     assert (first.comparison.wins, first.comparison.losses, first.comparison.ties) == (10, 0, 0)
     assert first.comparison.mean_difference == pytest.approx(0.05 + 0.001 * 4.5)
@@ -36,7 +36,7 @@ def test_a_network_better_on_every_patient_wins(make_table: Make) -> None:
 
 def test_boundary_metric_is_compared_too_and_adjusted_by_itself(make_table: Make) -> None:
     analysis = analyse(make_table({UNET: HARD_TO_EASY, RESUNET_A: lower(0.05, 0.001)}))
-    (pair,) = analysis.pairs_on("hd95_px")
+    (pair,) = analysis.pairs["hd95_px"]
     assert pair.comparison.mean_difference == pytest.approx(-10 * (0.05 + 0.001 * 4.5))
     assert pair.p_holm == pair.comparison.p_value == pytest.approx(2 / 2**10)
 
@@ -45,7 +45,7 @@ def test_networks_of_equal_scores_show_no_difference(make_table: Make) -> None:
     analysis = analyse(make_table({UNET: HARD_TO_EASY, RESUNET_A: HARD_TO_EASY, RESUNET_PP: HARD_TO_EASY}))
     assert analysis.candidates == (UNET, RESUNET_A, RESUNET_PP)
     assert all(shares == (1, 0, 0) for shares in analysis.ranks.values())
-    for pair in analysis.pairs_on("dice"):
+    for pair in analysis.pairs["dice"]:
         assert (pair.comparison.mean_difference, pair.p_holm, pair.is_shown) == (0, 1, False)
         assert pair.comparison.reason == "both score the same on every patient"
 
@@ -53,7 +53,7 @@ def test_networks_of_equal_scores_show_no_difference(make_table: Make) -> None:
 def test_a_lead_that_chance_gives_is_not_shown(make_table: Make) -> None:
     signs = [1, -1, 1, -1, 1, -1, 1, -1, 1, 1]
     other = [value - 0.02 * sign for value, sign in zip(HARD_TO_EASY, signs, strict=True)]
-    (pair,) = analyse(make_table({UNET: HARD_TO_EASY, RESUNET_A: other})).pairs_on("dice")
+    (pair,) = analyse(make_table({UNET: HARD_TO_EASY, RESUNET_A: other})).pairs["dice"]
     assert pair.first == UNET
     assert not pair.is_shown
     assert pair.comparison.ci_low is not None
@@ -63,7 +63,7 @@ def test_a_lead_that_chance_gives_is_not_shown(make_table: Make) -> None:
 def test_p_values_are_those_of_scipy_and_holm(make_table: Make) -> None:
     chance = np.random.default_rng(1)
     scores = {c: chance.uniform(0.5, 0.9, 12).round(3).tolist() for c in (UNET, RESUNET_A, RESUNET_PP)}
-    pairs = analyse(make_table(scores)).pairs_on("dice")
+    pairs = analyse(make_table(scores)).pairs["dice"]
     raw = [stats.wilcoxon(np.subtract(scores[p.first], scores[p.second]).round(12)).pvalue for p in pairs]
     assert [pair.comparison.p_value for pair in pairs] == pytest.approx(raw)
     order = np.argsort(raw)
@@ -109,7 +109,7 @@ def test_pooled_dice_counts_voxels(make_table: Make) -> None:
 def test_patients_without_every_score_take_no_part_in_ranks(make_table: Make) -> None:
     analysis = analyse(make_table({UNET: [0.9, None, 0.2], RESUNET_A: [0.8, 0.9, 0.1]}))
     assert analysis.ranks[UNET] == (1, 0)
-    assert analysis.pairs_on("dice")[0].comparison.undefined == 1
+    assert analysis.pairs["dice"][0].comparison.undefined == 1
 
 
 def test_a_table_without_rows_is_refused() -> None:

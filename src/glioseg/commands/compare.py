@@ -1,31 +1,13 @@
 """``glioseg compare``: scores of the same patients from several files, side by side and paired."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 
 from glioseg.errors import GliosegError
-from glioseg.evaluation.comparison import PairedComparison, holm, paired_comparison
-from glioseg.evaluation.score_files import PatientValues, read_patient_values
+from glioseg.evaluation.comparison import Pair, PatientValues, compare_pairs
+from glioseg.evaluation.score_files import read_patient_values
 from glioseg.evaluation.statistics import Summary, summarise
-
-
-@dataclass(frozen=True)
-class NamedPair:
-    """Two models on the patients that both have scored.
-
-    Attributes:
-        first: Its scores come first in every difference.
-        second: Its scores are taken away.
-        comparison: Over those patients.
-        p_holm: The p-value adjusted for the number of pairs.
-    """
-
-    first: str
-    second: str
-    comparison: PairedComparison
-    p_holm: float
 
 
 @dataclass(frozen=True)
@@ -39,8 +21,8 @@ class SideBySide:
     """
 
     metric: str
-    values: dict[str, PatientValues]
-    pairs: tuple[NamedPair, ...]
+    values: Mapping[str, PatientValues]
+    pairs: tuple[Pair[str], ...]
 
     def summaries(self) -> dict[str, Summary]:
         """Of each model over all of its patients."""
@@ -62,16 +44,12 @@ def compare_scores(files: Sequence[str], metric: str = "dice") -> SideBySide:
     """
     if not files:
         raise GliosegError("no scores are given", expected="files, or NAME=FILE", remedy="Name two files or more")
-    values: dict[str, PatientValues] = {}
+    values: dict[str, dict[str, float | None]] = {}
     for given in files:
         label, path = _parted(given)
         for network, found in read_patient_values(path, metric).items():
             _join(values.setdefault(_name(label, network, path), {}), found, given)
-    pairs = list(combinations(values, 2))
-    compared = [_paired(values[a], values[b]) for a, b in pairs]
-    adjusted = holm([comparison.p_value for comparison in compared])
-    named = (NamedPair(a, b, c, p) for (a, b), c, p in zip(pairs, compared, adjusted, strict=True))
-    return SideBySide(metric, values, tuple(named))
+    return SideBySide(metric, values, compare_pairs(values))
 
 
 def _parted(given: str) -> tuple[str, Path]:
@@ -86,7 +64,7 @@ def _name(label: str, network: str, path: Path) -> str:
     return label or network or own
 
 
-def _join(values: PatientValues, found: PatientValues, given: str) -> None:
+def _join(values: dict[str, float | None], found: PatientValues, given: str) -> None:
     twice = sorted(values.keys() & found.keys())
     if twice:
         raise GliosegError(
@@ -95,8 +73,3 @@ def _join(values: PatientValues, found: PatientValues, given: str) -> None:
             remedy="Name the files apart: NAME=FILE",
         )
     values |= found
-
-
-def _paired(a: PatientValues, b: PatientValues) -> PairedComparison:
-    common = sorted(a.keys() & b.keys())
-    return paired_comparison([a[name] for name in common], [b[name] for name in common])

@@ -205,7 +205,11 @@ def as_json(outcome: StudyOutcome) -> dict[str, Any]:
         }
         for candidate in analysis.candidates
     ]
-    pairs = [{**asdict(pair), "more_than_chance": pair.is_shown} for pair in analysis.pairs]
+    pairs = [
+        {"metric": metric, **asdict(pair), "more_than_chance": pair.is_shown}
+        for metric, compared in analysis.pairs.items()
+        for pair in compared
+    ]
     return {"networks": networks, "pairs": pairs, "verdict": outcome.verdict, "report": str(outcome.folder.report)}
 
 

@@ -1,13 +1,24 @@
 """Which network is better, and how sure that is, from scores of the same patients."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
 from glioseg.evaluation.statistics import RESAMPLES, SEED, bootstrap_mean_interval
+
+SIGNIFICANCE = 0.05
+"""Below this adjusted p-value, and with an interval that leaves out zero, a difference counts as shown."""
+
+PatientValues = Mapping[str, float | None]
+"""One metric by patient, None where the masks do not define it."""
+
+Model = TypeVar("Model")
+"""What tells the compared apart: a name, or a network with its width."""
 
 _DECIMALS = 12
 """Differences closer than this are equal: 0.3 - 0.2 and 0.2 - 0.1 must share a rank."""
@@ -38,6 +49,29 @@ class PairedComparison:
     undefined: int
     p_value: float
     reason: str | None
+
+
+@dataclass(frozen=True)
+class Pair(Generic[Model]):
+    """Two of several networks compared.
+
+    Attributes:
+        first: Its scores come first in every difference.
+        second: Its scores are taken away.
+        comparison: Over the patients.
+        p_holm: The p-value adjusted for the number of pairs.
+    """
+
+    first: Model
+    second: Model
+    comparison: PairedComparison
+    p_holm: float
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the difference is more than chance: test and interval must both say so."""
+        low, high = self.comparison.ci_low, self.comparison.ci_high
+        return self.p_holm < SIGNIFICANCE and low is not None and high is not None and (low > 0 or high < 0)
 
 
 @dataclass(frozen=True)
@@ -81,6 +115,26 @@ def paired_comparison(a: Sequence[float | None], b: Sequence[float | None]) -> P
         p_value=p_value,
         reason=reason,
     )
+
+
+def compare_pairs(values: Mapping[Model, PatientValues]) -> tuple[Pair[Model], ...]:
+    """Compare every two networks on the patients of both, with p-values adjusted for the number of pairs.
+
+    Args:
+        values: One metric of each network's patients.
+
+    Returns:
+        In the order of the networks.
+    """
+    pairs = list(combinations(values, 2))
+    compared = [_on_common_patients(values[a], values[b]) for a, b in pairs]
+    adjusted = holm([comparison.p_value for comparison in compared])
+    return tuple(Pair(a, b, c, p) for (a, b), c, p in zip(pairs, compared, adjusted, strict=True))
+
+
+def _on_common_patients(a: PatientValues, b: PatientValues) -> PairedComparison:
+    common = sorted(a.keys() & b.keys())
+    return paired_comparison([a[name] for name in common], [b[name] for name in common])
 
 
 def _signed_rank_test(differences: NDArray[np.float64]) -> tuple[float, str | None]:

@@ -5,13 +5,10 @@ import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import numpy as np
-
 from glioseg.errors import GliosegError
+from glioseg.evaluation.comparison import PatientValues
 from glioseg.evaluation.scores import Scores
-
-PatientValues = dict[str, float | None]
-"""By patient, None where the masks do not define the metric."""
+from glioseg.evaluation.statistics import mean_of_defined
 
 _LONG = {"patient", "network", "width", "metric", "value"}
 """Columns of a study's table, which has a row for each metric."""
@@ -54,7 +51,7 @@ def _of_table(lines: list[dict[str, str]], metric: str, path: Path) -> dict[str,
             if line["metric"] == metric:
                 network = runs.setdefault(f"{line['network']}-{line['width']}", {})
                 network.setdefault(line["patient"], []).append(_number(line["value"], path))
-        return {name: {patient: _mean(values) for patient, values in of.items()} for name, of in runs.items()}
+        return {name: {patient: mean_of_defined(values) for patient, values in of.items()} for name, of in runs.items()}
     if "patient" not in columns:
         raise GliosegError(
             f"{path} is no table of scores",
@@ -80,8 +77,3 @@ def _number(text: str | None, path: Path) -> float | None:
     if number is not None and not math.isfinite(number):
         raise GliosegError(f"{path} has a damaged row", expected="a number or nothing", found=str(text))
     return number
-
-
-def _mean(values: list[float | None]) -> float | None:
-    defined = [value for value in values if value is not None]
-    return float(np.mean(defined)) if defined else None

@@ -1,6 +1,6 @@
 """A metric over the patients in a few numbers, with the uncertainty that comes from having so few of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,6 +47,12 @@ def summarise(values: Sequence[float | None]) -> Summary:
     ci_low, ci_high = bootstrap_mean_interval(defined) or (None, None)
     mean = float(np.mean(defined))
     return Summary(mean, median, q1, q3, minimum, maximum, ci_low, ci_high, len(defined), undefined)
+
+
+def mean_of_defined(values: Iterable[float | None]) -> float | None:
+    """The mean of one patient's values, as of several runs; None where none is defined."""
+    defined = [value for value in values if value is not None]
+    return float(np.mean(defined)) if defined else None
 
 
 def bootstrap_mean_interval(

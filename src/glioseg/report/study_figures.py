@@ -47,7 +47,7 @@ def learning_curves(histories: Mapping[Candidate, Sequence[History]]) -> str:
 
 
 def _draw_dice(analysis: StudyAnalysis) -> Figure:
-    networks, pairs = len(analysis.candidates), analysis.pairs_on(PRIMARY)
+    networks, pairs = len(analysis.candidates), analysis.pairs[PRIMARY]
     height = 1.1 + 0.62 * max(networks, len(pairs))
     figure = Figure(figsize=(9.6, height), layout="constrained")
     if not pairs:
@@ -95,7 +95,7 @@ def _draw_mean(axes: Axes, analysis: StudyAnalysis, candidate: Candidate, row: f
 
 
 def _draw_differences(axes: Axes, analysis: StudyAnalysis) -> None:
-    pairs = analysis.pairs_on(PRIMARY)
+    pairs = analysis.pairs[PRIMARY]
     axes.axvline(0, color=INK, linewidth=0.8)
     for row, pair in enumerate(pairs):
         compared = pair.comparison

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from glioseg.evaluation.comparison import SIGNIFICANCE, Pair
 from glioseg.evaluation.definitions import Metric
 from glioseg.evaluation.statistics import RESAMPLES, Summary
 from glioseg.report.page import ABSENT, format_share, format_value
 from glioseg.report.study_verdict import format_difference, format_p
 from glioseg.report.table import Cell, Table
-from glioseg.study.analysis import LEVEL, PRIMARY, Pair, StudyAnalysis
+from glioseg.study.analysis import PRIMARY, StudyAnalysis
 from glioseg.study.cost import CandidateCost
 from glioseg.study.plan import Candidate
 
@@ -100,10 +101,10 @@ def metrics_table(
 def pairs_table(analysis: StudyAnalysis, metrics: Mapping[str, Metric]) -> Table:
     """Every pair of networks on the Dice and on the boundary metric."""
     rows: list[tuple[Cell, ...]] = []
-    for name in dict.fromkeys(pair.metric for pair in analysis.pairs):
+    for name, pairs in analysis.pairs.items():
         metric = metrics[name]
         rows.append((Cell(f"{metric.title}{f' [{metric.unit}]' if metric.unit else ''}, {metric.better} is better"),))
-        rows += [_pair_row(pair, metric) for pair in analysis.pairs_on(name)]
+        rows += [_pair_row(pair, metric) for pair in pairs]
     return Table(
         "pairs",
         "Differences, patient by patient",
@@ -121,9 +122,9 @@ def pairs_table(analysis: StudyAnalysis, metrics: Mapping[str, Metric]) -> Table
         tuple(rows),
         "First network minus second, on the same patients. Higher, lower, equal: patients on which the first scores "
         "so. Wilcoxon signed-rank test, two-sided, adjusted after Holm for the pairs of one metric. A difference "
-        f"counts as more than chance where the adjusted p is below {LEVEL} and the bootstrap interval of the mean "
-        "difference leaves out zero.",
-        tuple(_pair_record(pair) for pair in analysis.pairs),
+        f"counts as more than chance where the adjusted p is below {SIGNIFICANCE} and the bootstrap interval of the "
+        "mean difference leaves out zero.",
+        tuple(_pair_record(name, pair) for name, pairs in analysis.pairs.items() for pair in pairs),
     )
 
 
@@ -260,7 +261,7 @@ def _comparison_record(c: Candidate, analysis: StudyAnalysis, cost: CandidateCos
     return record
 
 
-def _pair_row(pair: Pair, metric: Metric) -> tuple[Cell, ...]:
+def _pair_row(pair: Pair[Candidate], metric: Metric) -> tuple[Cell, ...]:
     compared = pair.comparison
     names = f"{pair.first.title} − {pair.second.title}"
 
@@ -281,6 +282,6 @@ def _pair_row(pair: Pair, metric: Metric) -> tuple[Cell, ...]:
     )
 
 
-def _pair_record(pair: Pair) -> dict[str, Any]:
-    names = {"metric": pair.metric, "first": pair.first.key, "second": pair.second.key}
+def _pair_record(metric: str, pair: Pair[Candidate]) -> dict[str, Any]:
+    names = {"metric": metric, "first": pair.first.key, "second": pair.second.key}
     return {**names, **vars(pair.comparison), "p_holm": pair.p_holm, "more_than_chance": pair.is_shown}

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
+from glioseg.evaluation.comparison import Pair
 from glioseg.evaluation.statistics import RESAMPLES
 from glioseg.report.page import format_share
-from glioseg.study.analysis import PRIMARY, Pair, StudyAnalysis
+from glioseg.study.analysis import PRIMARY, StudyAnalysis
 from glioseg.study.cost import CandidateCost
 from glioseg.study.plan import Candidate
 
@@ -81,7 +82,7 @@ def _margins(analysis: StudyAnalysis) -> str:
     return f"{best.title} lies {'; '.join(parts)}." if parts else ""
 
 
-def _margin(pair: Pair) -> str:
+def _margin(pair: Pair[Candidate]) -> str:
     compared = pair.comparison
     difference = compared.mean_difference or 0.0
     size = f"{format_share(abs(difference))} {'above' if difference >= 0 else 'below'} {pair.second.title}"
@@ -152,9 +153,9 @@ def _alternative(analysis: StudyAnalysis, costs: Mapping[Candidate, CandidateCos
     return f"{sentence}."
 
 
-def _pairs_of_the_best(analysis: StudyAnalysis) -> list[Pair]:
+def _pairs_of_the_best(analysis: StudyAnalysis) -> list[Pair[Candidate]]:
     """Its comparison with every other; it stands first, since the pairs follow the order of the means."""
-    return [pair for pair in analysis.pairs_on(PRIMARY) if pair.first == analysis.candidates[0]]
+    return [pair for pair in analysis.pairs[PRIMARY] if pair.first == analysis.candidates[0]]
 
 
 def _behind(analysis: StudyAnalysis) -> list[Candidate]:

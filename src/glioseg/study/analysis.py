@@ -6,54 +6,24 @@ once. Runs in which the metric is undefined for the patient enter no mean.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 
 from glioseg.evaluation.comparison import (
-    PairedComparison,
+    Pair,
+    PatientValues,
     Spread,
-    holm,
-    paired_comparison,
+    compare_pairs,
     rank_stability,
     seed_and_patient_spread,
 )
 from glioseg.evaluation.patient_scores import PatientScores
-from glioseg.evaluation.statistics import Summary, summarise
+from glioseg.evaluation.statistics import Summary, mean_of_defined, summarise
 from glioseg.evaluation.subgroups import patient_groups
 from glioseg.study.plan import Candidate
 from glioseg.study.table import PatientFacts, StudyTable
 
 PRIMARY = "dice"
-LEVEL = 0.05
-"""Below this adjusted p-value, and with an interval that leaves out zero, a difference counts as shown."""
-
-PatientValues = Mapping[str, float | None]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two networks compared on one metric.
-
-    Attributes:
-        metric: The metric's name.
-        first: Its scores come first in every difference.
-        second: Its scores are taken away.
-        comparison: Over the patients.
-        p_holm: The p-value adjusted for the number of pairs compared on this metric.
-    """
-
-    metric: str
-    first: Candidate
-    second: Candidate
-    comparison: PairedComparison
-    p_holm: float
-
-    @property
-    def is_shown(self) -> bool:
-        """Whether the difference is more than chance: test and interval must both say so."""
-        low, high = self.comparison.ci_low, self.comparison.ci_high
-        return self.p_holm < LEVEL and low is not None and high is not None and (low > 0 or high < 0)
 
 
 @dataclass(frozen=True)
@@ -66,7 +36,7 @@ class StudyAnalysis:
         values: The primary metric of each network for each patient, mean over runs.
         summaries: Every metric of each network over the patients.
         pooled_dice: Of each network, over the voxels of all patients and runs; None without any voxel.
-        pairs: Every pair on the primary metric and on the boundary metric, in the networks' order.
+        pairs: By metric, the primary one and that of the boundary: every two networks, in their order.
         ranks: For each network the share of resamples in which it takes each rank, best first; empty where no patient
             has every score.
         spread: For each network, scatter between seeds and between patients.
@@ -79,15 +49,11 @@ class StudyAnalysis:
     values: dict[Candidate, PatientValues]
     summaries: dict[Candidate, dict[str, Summary]]
     pooled_dice: dict[Candidate, float | None]
-    pairs: tuple[Pair, ...]
+    pairs: dict[str, tuple[Pair[Candidate], ...]]
     ranks: dict[Candidate, tuple[float, ...]]
     spread: dict[Candidate, Spread]
     subgroups: dict[str, dict[str, dict[Candidate, Summary]]]
     seeds: int
-
-    def pairs_on(self, metric: str) -> tuple[Pair, ...]:
-        """The pairs compared on one metric."""
-        return tuple(pair for pair in self.pairs if pair.metric == metric)
 
 
 def analyse(table: StudyTable) -> StudyAnalysis:
@@ -113,7 +79,7 @@ def analyse(table: StudyTable) -> StudyAnalysis:
         values={c: values[PRIMARY][c] for c in candidates},
         summaries=summaries,
         pooled_dice={c: _pooled_dice(table, c) for c in candidates},
-        pairs=tuple(pair for metric in compared for pair in compare_pairs(metric, candidates, values[metric], names)),
+        pairs={metric: compare_pairs({c: values[metric][c] for c in candidates}) for metric in compared},
         ranks=_ranks(candidates, values[PRIMARY], names),
         spread={c: _spread(table, c) for c in candidates},
         subgroups=_subgroups(table.patients, candidates, values[PRIMARY]),
@@ -123,28 +89,14 @@ def analyse(table: StudyTable) -> StudyAnalysis:
 
 def patient_means(table: StudyTable, metric: str) -> dict[Candidate, PatientValues]:
     """One metric of each network for each patient: the mean over the runs that define it, None where none does."""
-    found: dict[Candidate, dict[str, list[float]]] = {candidate: {} for candidate in table.candidates}
+    found: dict[Candidate, dict[str, list[float | None]]] = {candidate: {} for candidate in table.candidates}
     for row in table.rows:
         if row.metric == metric:
-            runs = found[row.candidate].setdefault(row.patient, [])
-            runs += [] if row.value is None else [row.value]
+            found[row.candidate].setdefault(row.patient, []).append(row.value)
     return {
-        candidate: {patient: float(np.mean(runs)) if runs else None for patient, runs in patients.items()}
+        candidate: {patient: mean_of_defined(runs) for patient, runs in patients.items()}
         for candidate, patients in found.items()
     }
-
-
-def compare_pairs(
-    metric: str, candidates: Sequence[Candidate], values: Mapping[Candidate, PatientValues], patients: Sequence[str]
-) -> list[Pair]:
-    """Compare every two networks on one metric, with p-values adjusted for the number of pairs."""
-    pairs = list(combinations(candidates, 2))
-    compared = [
-        paired_comparison([values[a].get(name) for name in patients], [values[b].get(name) for name in patients])
-        for a, b in pairs
-    ]
-    adjusted = holm([comparison.p_value for comparison in compared])
-    return [Pair(metric, a, b, c, p) for (a, b), c, p in zip(pairs, compared, adjusted, strict=True)]
 
 
 def _ranked(candidates: Sequence[Candidate], values: Mapping[Candidate, PatientValues]) -> tuple[Candidate, ...]:
