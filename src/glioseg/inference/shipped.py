@@ -6,7 +6,7 @@ from pathlib import Path
 from glioseg.errors import GliosegError
 
 MODELS_FOLDER = Path(__file__).parents[1] / "models"
-_SIX = MODELS_FOLDER / "six"
+_ALL = MODELS_FOLDER / "all"
 DEFAULT = "best"
 
 
@@ -28,11 +28,11 @@ class ShippedModel:
 SHIPPED = {
     model.name: model
     for model in (
-        ShippedModel(DEFAULT, MODELS_FOLDER / "unet-16", "the default: U-Net 16 of two folds together"),
-        ShippedModel("fast", _SIX / "unet-16_fold-4", "one U-Net 16, half of the work"),
-        ShippedModel("six", _SIX, "U-Net 16, ResUNet-a 8 and ResUNet++ 8 of two folds together"),
-        ShippedModel("resunet-a", _SIX / "resunet-a-8_fold-2", "one ResUNet-a 8"),
-        ShippedModel("resunet-pp", _SIX / "resunet-pp-8_fold-2", "one ResUNet++ 8"),
+        ShippedModel(DEFAULT, MODELS_FOLDER / "unet-16", "the default: U-Net 16 of four folds together"),
+        ShippedModel("fast", _ALL / "unet-16_fold-4", "one U-Net 16, a quarter of the work"),
+        ShippedModel("all", _ALL, "U-Net 16, ResUNet-a 8 and ResUNet++ 8 of four folds together"),
+        ShippedModel("resunet-a", _ALL / "resunet-a-8_fold-1", "one ResUNet-a 8"),
+        ShippedModel("resunet-pp", _ALL / "resunet-pp-8_fold-4", "one ResUNet++ 8"),
     )
 }
 
