@@ -1,6 +1,7 @@
 import csv
 import json
 import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from safetensors.numpy import load_file, save_file
 
 import glioseg.dataset.lgg as lgg_module
 from glioseg import __version__
-from glioseg.cli import main
+from glioseg.cli import OUTPUT_WAS_CLOSED, main
 from glioseg.dataset.lgg import find_patients
 from glioseg.dataset.splits import load_split
 from glioseg.evaluation.scores import Scores
@@ -446,6 +447,18 @@ def test_an_interrupted_command_says_so(glioseg: Glioseg, few_slices: Path, monk
     assert ended.err == "glioseg: stopped; what was finished is kept\n"
 
 
+@pytest.mark.parametrize("words", ["info", "info --json"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_who_has_had_enough_is_no_error(words: str, unbuffered: str) -> None:
+    reading_end, writing_end = os.pipe()
+    os.close(reading_end)
+    command = [sys.executable, "-m", "glioseg", *words.split()]
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    ended = subprocess.run(command, stdout=writing_end, stderr=subprocess.PIPE, text=True, env=environment, check=False)
+    os.close(writing_end)
+    assert (ended.returncode, ended.stderr) == (OUTPUT_WAS_CLOSED, "")
+
+
 # What goes well.
 
 
@@ -544,7 +557,7 @@ QUICK = ["--help", "--version", "info --json", "info", "train --help", "predict 
 def test_a_quick_answer_imports_nothing_heavy(words: str) -> None:
     script = f"""
 import sys
-from glioseg.cli import main
+from glioseg.cli import OUTPUT_WAS_CLOSED, main
 sys.argv = ["glioseg", *{words.split()!r}]
 try:
     main()

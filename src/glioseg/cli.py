@@ -1,6 +1,7 @@
 """The command line: parses and calls. Each command imports what it needs when it runs."""
 
 import json
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -27,6 +28,8 @@ app = App(
     # main() says what a user who stops the work needs to know.
     suppress_keyboard_interrupt=False,
 )
+OUTPUT_WAS_CLOSED = 141
+"""The exit code of a program whose output nobody reads any more, in every shell."""
 data_app = App(name="data", help="Practice patients and the dataset.")
 app.command(data_app)
 
@@ -608,21 +611,33 @@ def doctor(*, json_output: Json = False) -> None:
 def main() -> None:
     """Run the command line; a user's mistake is one line and exit code 2."""
     try:
-        result = app(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
+        code = _run(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has had enough, as `head` has. What is still to be printed goes nowhere, or Python would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = OUTPUT_WAS_CLOSED
+    sys.exit(code)
+
+
+def _run(words: list[str]) -> int:
+    """Run one command and tell the exit code."""
+    try:
+        result = app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except GliosegError as error:
         print(f"glioseg: {error}", file=sys.stderr)
-        sys.exit(2)
+        return 2
     except KeyboardInterrupt:
         print("glioseg: stopped; what was finished is kept", file=sys.stderr)
-        sys.exit(130)
+        return 130
     except Exception as error:
         from cyclopts import CycloptsError
 
         if not isinstance(error, CycloptsError):
             raise
         print(f"glioseg: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
-    sys.exit(result if isinstance(result, int) else 0)
+        return 2
+    return result if isinstance(result, int) else 0
 
 
 def _archive(inputs: tuple[Path, ...], url: str | None, study: str | None) -> tuple[str, str]:
