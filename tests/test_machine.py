@@ -1,9 +1,12 @@
 import subprocess
 import sys
+from typing import Literal
 
 import numpy as np
+import pytest
+import torch
 
-from glioseg.machine import peak_memory_mb
+from glioseg.machine import choose_memory_format, peak_memory_mb
 
 
 def test_the_peak_is_that_of_the_process_and_not_of_the_one_that_started_it() -> None:
@@ -12,3 +15,26 @@ def test_the_peak_is_that_of_the_process_and_not_of_the_one_that_started_it() ->
     code = "from glioseg.machine import peak_memory_mb; print(peak_memory_mb())"
     found = float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
     assert 5 < found < 200
+
+
+@pytest.mark.parametrize(
+    ("precision", "device", "avx512", "side_px", "channels_last"),
+    [
+        ("32", "cpu", False, 256, False),
+        ("32", "cpu", False, 96, True),
+        ("32", "cpu", True, 256, True),
+        ("bf16", "cpu", False, 256, True),
+        ("32", "cuda", False, 256, True),
+    ],
+)
+def test_only_large_pictures_in_float32_without_avx512_lie_channel_by_channel(
+    monkeypatch: pytest.MonkeyPatch,
+    precision: Literal["32", "bf16"],
+    device: str,
+    avx512: bool,
+    side_px: int,
+    channels_last: bool,
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_f": avx512})
+    found = choose_memory_format(precision, torch.device(device), side_px)
+    assert found == (torch.channels_last if channels_last else torch.contiguous_format)

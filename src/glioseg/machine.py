@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import torch
 
 Precision = Literal["auto", "32", "bf16"]
+LARGE_PX = 192
+"""From this side on a picture is large to :func:`choose_memory_format`; measured on two cores."""
 
 
 def choose_device(wish: Literal["auto", "cpu", "cuda"] = "auto") -> "torch.device":
@@ -39,6 +41,20 @@ def choose_precision(wish: Precision, device: "torch.device") -> Literal["32", "
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "32"
     able = torch.cpu.get_capabilities()
     return "bf16" if able.get("avx512_bf16") or able.get("amx_bf16") else "32"
+
+
+def choose_memory_format(
+    precision: Literal["32", "bf16"], device: "torch.device", side_px: int
+) -> "torch.memory_format":
+    """How pictures of this side lie in memory while a network trains on them: channels last, with one exception.
+
+    Float32 convolutions of a CPU without AVX-512 take large pictures faster channel by channel: a step by 4 % at 192
+    pixels and by 16 to 22 % at 256. Small ones they take slower, by 7 to 46 % at 96 pixels.
+    """
+    import torch
+
+    narrow = device.type == "cpu" and precision == "32" and not torch.cpu.get_capabilities().get("avx512_f")
+    return torch.contiguous_format if narrow and side_px >= LARGE_PX else torch.channels_last
 
 
 def keep_freed_memory() -> None:

@@ -356,3 +356,12 @@ def test_compiled_training_loses_as_much(train: Train, monkeypatch: pytest.Monke
     )
     assert column(compiled, "loss")[0] == pytest.approx(column(plain, "loss")[0], rel=1e-3)
     assert weights(compiled).keys() == weights(plain).keys()
+
+
+@pytest.mark.parametrize("name", ["unet", "resunet-a", "resunet-pp"])
+def test_how_pictures_lie_in_memory_changes_no_loss(train: Train, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    losses = []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        monkeypatch.setattr(engine, "choose_memory_format", lambda *_, layout=layout: layout)
+        losses.append(column(train("budget.steps=3", f"network.name={name}", folder=str(layout)), "loss")[0])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)

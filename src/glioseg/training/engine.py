@@ -14,7 +14,7 @@ from glioseg.dataset.heads import open_heads
 from glioseg.dataset.splits import Split, check_patients_present, save_split
 from glioseg.dataset.store import ArrayStore
 from glioseg.errors import GliosegError
-from glioseg.machine import choose_device, choose_precision, keep_freed_memory
+from glioseg.machine import choose_device, choose_memory_format, choose_precision, keep_freed_memory
 from glioseg.networks import build_network
 from glioseg.training.augmentation import augment
 from glioseg.training.average import moving_average
@@ -84,9 +84,12 @@ class _Run:
         self.config, self.store, self.split, self.folder = config, store, split, folder
         self.fabric = _launch(config)
         self.device = self.fabric.device
+        self.memory_format = choose_memory_format(
+            choose_precision(config.machine.precision, self.device), self.device, crop_px(config)
+        )
         self.network: nn.Module = build_network(config.network.name, config.network.width)
         # On its device before a checkpoint is loaded: the optimiser's moments go where the weights are, and stay there.
-        self.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network.to(self.device, memory_format=self.memory_format)  # type: ignore[call-overload]
         self.average = moving_average(self.network, config.optimisation.ema_decay)
         optimiser = torch.optim.AdamW(
             self.network.parameters(), weight_decay=config.optimisation.weight_decay, fused=True
@@ -163,7 +166,7 @@ class _Run:
             _generator(self.config.seed, step, self.device),
             binning=crop_binning(self.config, coarse=coarse),
         )
-        return images.contiguous(memory_format=torch.channels_last), target
+        return images.contiguous(memory_format=self.memory_format), target
 
     def show(self, console: TrainingConsole) -> None:
         """Tell a person how far the run is."""
