@@ -92,3 +92,12 @@ def test_a_half_way_average_goes_on_from_the_disk_as_if_nothing_had_been() -> No
         one.update_parameters(network)
     for name, value in other.state_dict().items():
         assert torch.equal(value, average.state_dict()[name])
+
+
+def test_it_reads_nothing_from_the_device_of_the_weights() -> None:
+    """A device that computes nothing stands for a GPU: to read from it is an error."""
+    network = tiny().to("meta")
+    average = moving_average(network, 0.9)
+    for _ in range(3):
+        average.update_parameters(network)
+    assert average.n_averaged == 3

@@ -106,7 +106,6 @@ class _Run:
         self.progress = Progress.of(config.budget, self.sampler.steps_per_epoch)
         self.identity = _identity(config, split, store)
         self.state = _prepare(folder, config, split, self.identity, resume, self.network, self.average, optimiser)
-        self.average.to(self.device)
         self.trained, self.optimiser = self.fabric.setup(self.network, optimiser)
         if is_multitask(self.network):
             self.trained.mark_forward_method(MULTITASK)
