@@ -18,23 +18,25 @@ def test_the_peak_is_that_of_the_process_and_not_of_the_one_that_started_it() ->
 
 
 @pytest.mark.parametrize(
-    ("precision", "device", "avx512", "side_px", "channels_last"),
+    ("precision", "device", "avx512", "side_px", "planes", "channels_last"),
     [
-        ("32", "cpu", False, 256, False),
-        ("32", "cpu", False, 96, True),
-        ("32", "cpu", True, 256, True),
-        ("bf16", "cpu", False, 256, True),
-        ("32", "cuda", False, 256, True),
+        ("32", "cpu", False, 256, True, False),
+        ("32", "cpu", False, 96, True, True),
+        ("32", "cpu", True, 256, True, True),
+        ("bf16", "cpu", False, 256, True, True),
+        ("32", "cpu", False, 256, False, True),
+        ("32", "cuda", False, 256, True, True),
     ],
 )
-def test_only_large_pictures_in_float32_without_avx512_lie_channel_by_channel(
+def test_only_large_pictures_in_float32_without_avx512_lie_plane_by_plane(
     monkeypatch: pytest.MonkeyPatch,
     precision: Literal["32", "bf16"],
     device: str,
     avx512: bool,
     side_px: int,
+    planes: bool,
     channels_last: bool,
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_f": avx512})
-    found = choose_memory_format(precision, torch.device(device), side_px)
+    found = choose_memory_format(precision, torch.device(device), side_px, planes)
     assert found == (torch.channels_last if channels_last else torch.contiguous_format)

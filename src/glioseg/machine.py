@@ -44,17 +44,23 @@ def choose_precision(wish: Precision, device: "torch.device") -> Literal["32", "
 
 
 def choose_memory_format(
-    precision: Literal["32", "bf16"], device: "torch.device", side_px: int
+    precision: Literal["32", "bf16"], device: "torch.device", side_px: int, planes: bool
 ) -> "torch.memory_format":
-    """How pictures of this side lie in memory while a network trains on them: channels last, with one exception.
+    """How pictures lie in memory while a network trains on them: channels last, with one exception.
 
-    Float32 convolutions of a CPU without AVX-512 take large pictures faster channel by channel: a step by 4 % at 192
-    pixels and by 16 to 22 % at 256. Small ones they take slower, by 7 to 46 % at 96 pixels.
+    Float32 convolutions of a CPU without AVX-512 may take large pictures faster plane by plane: a step by up to 4 % at
+    192 pixels and by 16 to 22 % at 256. Small ones they take slower, by 7 to 46 % at 96 pixels.
+
+    Args:
+        precision: Arithmetic of the convolutions.
+        device: Where they are computed.
+        side_px: Rows and columns of the pictures.
+        planes: Whether the network gains by it, as :attr:`glioseg.networks.table.NetworkEntry.planes` says.
     """
     import torch
 
     narrow = device.type == "cpu" and precision == "32" and not torch.cpu.get_capabilities().get("avx512_f")
-    return torch.contiguous_format if narrow and side_px >= LARGE_PX else torch.channels_last
+    return torch.contiguous_format if planes and narrow and side_px >= LARGE_PX else torch.channels_last
 
 
 def keep_freed_memory() -> None:

@@ -16,6 +16,7 @@ from glioseg.dataset.store import ArrayStore
 from glioseg.errors import GliosegError
 from glioseg.machine import choose_device, choose_memory_format, choose_precision, keep_freed_memory
 from glioseg.networks import build_network
+from glioseg.networks.table import find_network
 from glioseg.training.augmentation import augment
 from glioseg.training.average import moving_average
 from glioseg.training.checkpoint import RunState, load_checkpoint, save_checkpoint
@@ -84,9 +85,7 @@ class _Run:
         self.config, self.store, self.split, self.folder = config, store, split, folder
         self.fabric = _launch(config)
         self.device = self.fabric.device
-        self.memory_format = choose_memory_format(
-            choose_precision(config.machine.precision, self.device), self.device, crop_px(config)
-        )
+        self.memory_format = _memory_format(config, self.device)
         self.network: nn.Module = build_network(config.network.name, config.network.width)
         # On its device before a checkpoint is loaded: the optimiser's moments go where the weights are, and stay there.
         self.network.to(self.device, memory_format=self.memory_format)  # type: ignore[call-overload]
@@ -210,6 +209,11 @@ def _launch(config: TrainingConfig) -> Fabric:
     fabric = Fabric(accelerator=device.type, devices=1, precision="bf16-mixed" if precision == "bf16" else "32-true")
     fabric.launch()
     return fabric
+
+
+def _memory_format(config: TrainingConfig, device: torch.device) -> torch.memory_format:
+    precision, planes = choose_precision(config.machine.precision, device), find_network(config.network.name).planes
+    return choose_memory_format(precision, device, crop_px(config), planes)
 
 
 def _prepare(
