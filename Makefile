@@ -20,7 +20,7 @@ help:  ## List the targets.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-demo: .venv/installed  ## See it work on practice patients: about five minutes on two cores.
+demo: .venv/installed  ## See it work on practice patients: five to ten minutes on two cores.
 	@rm -rf demo
 	$(BIN)/glioseg demo --out demo
 

@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 from scipy.ndimage import binary_dilation, binary_erosion, distance_transform_edt
 from torch import Tensor
 
-from glioseg.training.auxiliary_targets import FAR, boundary_target, distance_target, squared_distance_inside
+from glioseg.training.auxiliary_targets import (
+    FAR,
+    boundary_target,
+    distance_target,
+    nearest_at_once,
+    nearest_by_steps,
+    squared_distance_inside,
+)
 
 
 def drawn(*lines: str) -> Tensor:
@@ -48,6 +55,18 @@ def test_distance_of_a_large_slice() -> None:
     mask = random_mask(3, 256, 256, 0.4)
     expected = distance_transform_edt(mask[0, 0].numpy())
     assert np.array_equal(squared_distance_inside(mask.bool())[0, 0].numpy(), np.rint(expected**2).astype(int))
+
+
+@given(st.integers(0, 2**16), st.integers(1, 12), st.integers(1, 12))
+def test_a_gpu_finds_the_same_distance_without_being_asked_for_the_most(seed: int, rows: int, columns: int) -> None:
+    squared = torch.randint(0, 2 * columns**2, (2, 3, rows, columns), generator=torch.Generator().manual_seed(seed))
+    squared = squared.int().masked_fill(squared > columns**2, FAR**2)
+    assert torch.equal(nearest_at_once(squared), nearest_by_steps(squared, columns))
+
+
+def test_distance_reads_nothing_from_a_device_that_is_no_cpu() -> None:
+    """A device that computes nothing stands for a GPU: to read from it is an error."""
+    assert distance_target(torch.zeros(2, 1, 8, 8, device="meta")).shape == (2, 1, 8, 8)
 
 
 def test_slices_are_scaled_by_themselves() -> None:

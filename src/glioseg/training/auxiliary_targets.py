@@ -53,10 +53,7 @@ def squared_distance_inside(mask: Tensor) -> Tensor:
     """Exact squared Euclidean distance, in pixels, from each pixel of a mask to the nearest pixel outside it.
 
     The transform of Felzenszwalb and Huttenlocher 2012, "Distance Transforms of Sampled Functions", taken apart by
-    axes: the squared distance within the column first, then the least sum of it and a squared step along the row. No
-    pixel is farther from the outside than within its own row or column, which bounds the steps to try by the tumour's
-    size. Where neither holds anything outside, the pixel of the same column beside the nearest pixel outside has
-    just as many steps to it within its row, so the bound holds all the same.
+    axes: the squared distance within the column first, then the least sum of it and a squared step along the row.
 
     Args:
         mask: Shape (..., row, column), bool.
@@ -65,15 +62,49 @@ def squared_distance_inside(mask: Tensor) -> Tensor:
         Shape as the mask, int32: 0 outside, ``FAR**2`` throughout where nothing is outside.
     """
     vertical = _steps_to_outside(mask, axis=-2)
-    squared = vertical.square()
+    if mask.device.type == "cpu":
+        return nearest_by_steps(vertical.square(), _most_steps(mask, vertical))
+    return nearest_at_once(vertical.square())
+
+
+def nearest_by_steps(squared: Tensor, most_steps: int) -> Tensor:
+    """The least sum along the row of a squared distance within the column and a squared step, step after step.
+
+    Args:
+        squared: Squared distances within the column, shape (..., row, column), int32.
+        most_steps: How far along the row the least sum may lie.
+    """
     nearest = squared.clone()
-    bound = torch.minimum(vertical, _steps_to_outside(mask, axis=-1))
-    longest = int(bound.where(bound < FAR, 0).amax())
-    for step in range(1, min(longest + 1, mask.shape[-1])):
+    for step in range(1, min(most_steps + 1, squared.shape[-1])):
         before, after = nearest[..., step:], nearest[..., :-step]
         torch.minimum(before, squared[..., :-step] + step**2, out=before)
         torch.minimum(after, squared[..., step:] + step**2, out=after)
     return nearest
+
+
+def nearest_at_once(squared: Tensor) -> Tensor:
+    """As :func:`nearest_by_steps` over every step, slice after slice.
+
+    That is more work, but no GPU is waited for to learn how many steps are enough.
+
+    Args:
+        squared: Squared distances within the column, shape (..., row, column), int32.
+    """
+    column = torch.arange(squared.shape[-1], dtype=torch.int32, device=squared.device)
+    steps = (column[:, None] - column).square()
+    slices = squared.reshape(-1, *squared.shape[-2:])
+    return torch.stack([(one[:, None, :] + steps).amin(dim=-1) for one in slices]).view_as(squared)
+
+
+def _most_steps(mask: Tensor, vertical: Tensor) -> int:
+    """How far along its row the nearest pixel outside may lie.
+
+    No pixel is farther from the outside than within its own row or column, which bounds the steps to try by the
+    tumour's size. Where neither holds anything outside, the pixel of the same column beside the nearest pixel outside
+    has just as many steps to it within its row, so the bound holds all the same.
+    """
+    bound = torch.minimum(vertical, _steps_to_outside(mask, axis=-1))
+    return int(bound.where(bound < FAR, 0).amax())
 
 
 def _steps_to_outside(mask: Tensor, axis: int) -> Tensor:
