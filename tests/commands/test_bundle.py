@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from glioseg.commands.bundle import BundleOutcome, bundle
+from glioseg.commands.bundle import bundle
+from glioseg.commands.bundle_scores import BundleOutcome
 from glioseg.commands.evaluate import evaluate
 from glioseg.commands.predict import predict
 from glioseg.commands.train import SplitChoice, train
@@ -92,23 +93,23 @@ def test_its_scores_are_those_that_a_user_gets(ensemble: BundleOutcome, phantom_
             assert trusted[result.patient] == expected
 
 
-def test_temperature_and_rule_are_chosen_on_validation_patients_alone(
+def test_temperatures_are_fitted_on_validation_patients_alone(
     runs: list[Path], phantom_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from glioseg.commands import bundle as module
+    """Each of two networks, and both together; on whom rules are chosen tells test_bundle_decisions.py."""
+    from glioseg.commands import bundle_decisions as module
 
-    chosen_on: list[set[str]] = []
-    choose = module.choose_decision
+    fitted_on: list[set[str]] = []
+    fit = module.fit_temperature
 
-    def watched(predicted, store, head_above):
-        found = list(predicted)
-        chosen_on.append({patient for patient, _ in found})
-        return choose(found, store, head_above)
+    def watched(found, store, head_above):
+        fitted_on.append(set(found))
+        return fit(found, store, head_above)
 
-    monkeypatch.setattr(module, "choose_decision", watched)
+    monkeypatch.setattr(module, "fit_temperature", watched)
     bundle(runs, phantom_data, tmp_path / "model", stand_ins=False)
     validation = set(load_split(runs[0] / "split.json").validation)
-    assert chosen_on == [validation] * 3
+    assert fitted_on == [validation] * 3
 
 
 def test_one_run_becomes_a_bundle(runs: list[Path], phantom_data: Path, store: ArrayStore, tmp_path: Path) -> None:
@@ -163,15 +164,15 @@ def test_runs_of_several_folds_become_one_model(folds: BundleOutcome, ensemble: 
 def test_every_patient_is_scored_by_the_fold_that_held_it_back(
     folds: BundleOutcome, ensemble: BundleOutcome, other_fold: Path, phantom_data: Path, tmp_path: Path
 ) -> None:
-    """The very scores of fold 0's model for its patients, and a user gets all of them again."""
-    alone = bundle([other_fold], phantom_data, tmp_path / "alone", stand_ins=False)
-    expected = dice_in(ensemble.folder / "scores.csv") | dice_in(alone.folder / "scores.csv")
-    assert dice_in(folds.folder / "scores.csv") == expected
-    assert dice_in(folds.folder / "unet-8_fold-1" / "scores.csv") == dice_in(alone.folder / "scores.csv")
+    """The very scores of fold 0's model for its patients, of fold 1's network for the others; a user gets them too."""
+    found = dice_in(folds.folder / "scores.csv")
+    network = dice_in(folds.folder / "unet-8_fold-1" / "scores.csv")
+    assert found == dice_in(ensemble.folder / "scores.csv") | network
+    assert set(network) == set(load_split(other_fold / "split.json").test)
     predict([phantom_data], tmp_path / "masks", model=folds.folder, unseen=True, previews=False)
     evaluate(tmp_path / "masks", phantom_data, tmp_path / "scores.csv")
-    assert dice_in(tmp_path / "scores.csv") == expected
-    assert len(expected) == 4
+    assert dice_in(tmp_path / "scores.csv") == found
+    assert len(found) == 4
 
 
 def test_the_card_of_folds_tells_each_network_and_all_together(folds: BundleOutcome) -> None:

@@ -33,13 +33,11 @@ def blob(side: int) -> Place:
 
 
 def choose(*volumes: NDArray[np.float32]) -> Postprocessing:
-    return choose_postprocessing(
-        {str(n): volume for n, volume in enumerate(volumes)}, {str(n): truth() for n in range(len(volumes))}
-    )
+    return choose_postprocessing([(volume, truth()) for volume in volumes])
 
 
 def test_no_patient_gives_the_default() -> None:
-    assert choose_postprocessing({}, {}) == Postprocessing()
+    assert choose_postprocessing([]) == Postprocessing()
 
 
 def test_a_prediction_without_fault_keeps_the_default() -> None:
@@ -64,7 +62,7 @@ def test_the_relative_rule_wins_where_a_tumour_has_two_parts() -> None:
     values, true = probabilities(0.9, (blob(6), 0.9)), truth()
     values[12:14, 26:29, 2:6] = 0.9
     true[blob(6)] = True
-    assert choose_postprocessing({"a": values}, {"a": true}) == Postprocessing(components="relative")
+    assert choose_postprocessing([(values, true)]) == Postprocessing(components="relative")
 
 
 def test_a_tie_goes_to_the_threshold_nearest_the_default() -> None:
@@ -88,16 +86,13 @@ def test_a_small_tumour_counts_as_much_as_a_large_one() -> None:
     small[2:4, 2:4, 2:4] = True
     faint = np.where(small, 0.35, 0.05).astype(np.float32)
     grown = probabilities(0.9, ((slice(2, 12), slice(12, 22), slice(2, 12)), 0.35))
-    values, truths = {"small": faint, "a": grown, "b": grown}, {"small": small, "a": truth(), "b": truth()}
-    assert choose_postprocessing(values, truths) == Postprocessing(threshold=0.3)
+    assert choose_postprocessing([(faint, small), (grown, truth()), (grown, truth())]) == Postprocessing(threshold=0.3)
     assert choose(grown) == Postprocessing()
 
 
 def test_a_patient_without_tumour_and_prediction_does_not_count() -> None:
-    empty = np.zeros(SHAPE, np.float32)
-    values = {"sick": probabilities(0.35), "healthy": empty}
-    truths = {"sick": truth(), "healthy": np.zeros(SHAPE, np.bool_)}
-    assert choose_postprocessing(values, truths) == Postprocessing(threshold=0.3)
+    sick, healthy = (probabilities(0.35), truth()), (np.zeros(SHAPE, np.float32), np.zeros(SHAPE, np.bool_))
+    assert choose_postprocessing([sick, healthy]) == Postprocessing(threshold=0.3)
 
 
 def test_the_default_is_among_the_candidates() -> None:

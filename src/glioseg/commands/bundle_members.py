@@ -85,6 +85,11 @@ def folds_of(members: Mapping[str, Member]) -> tuple[Fold, ...]:
     return tuple(Fold(split, tuple(names[key])) for key, split in splits.items())
 
 
+def kind_of(name: str) -> str:
+    """A member's name without its fold: unet-16_fold-4 and unet-16_fold-0 are one kind, trained on other patients."""
+    return name.partition("_")[0]
+
+
 def shared_folder(members: Mapping[str, Member], out: Path) -> Path:
     """The ensemble beside a new model that holds all of its members.
 

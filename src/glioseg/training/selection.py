@@ -1,6 +1,6 @@
 """What is chosen on the validation patients: temperature, threshold and component rule."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,13 +40,17 @@ def choose_decision(
         where there is no patient.
     """
     found = dict(predicted)
-    truths = {patient: store.mask(patient).voxels for patient in found}
+    temperature = fit_temperature(found, store, head_above)
+    sharp = [(calibrated(values, temperature), store.mask(patient).voxels) for patient, values in found.items()]
+    return temperature, choose_postprocessing(sharp)
+
+
+def fit_temperature(found: Mapping[str, NDArray[np.float32]], store: ArrayStore, head_above: float) -> float:
+    """The temperature under which the true masks are likeliest; arguments as :func:`choose_decision`."""
     counts = LogitCounts.none()
     for patient, values in found.items():
-        counts += LogitCounts.of(values, truths[patient], brain_of(store, patient, head_above))
-    temperature = counts.temperature()
-    sharp = {patient: calibrated(values, temperature) for patient, values in found.items()}
-    return temperature, choose_postprocessing(sharp, truths)
+        counts += LogitCounts.of(values, store.mask(patient).voxels, brain_of(store, patient, head_above))
+    return counts.temperature()
 
 
 def brain_of(store: ArrayStore, patient: str, head_above: float) -> NDArray[np.bool_]:
@@ -54,29 +58,23 @@ def brain_of(store: ArrayStore, patient: str, head_above: float) -> NDArray[np.b
     return np.asarray(stored_head(store, patient, head_above) & BRAIN_BIT != 0)
 
 
-def choose_postprocessing(
-    probabilities: Mapping[str, NDArray[np.floating]], truths: Mapping[str, NDArray[np.bool_]]
-) -> Postprocessing:
+def choose_postprocessing(predicted: Sequence[tuple[NDArray[np.floating], NDArray[np.bool_]]]) -> Postprocessing:
     """Pick the candidate of the highest mean per-patient Dice; the default where none gains enough over it.
 
     Args:
-        probabilities: For each validation patient, shape (slice, row, column), 0 to 1.
-        truths: For each, the true mask of the same shape.
+        predicted: For each validation patient its probabilities, 0 to 1, and its true mask, both of shape
+            (slice, row, column).
 
     Returns:
         The choice; the default where there is no patient.
     """
     default = Postprocessing()
-    scores = {candidate: _mean_dice(probabilities, truths, candidate) for candidate in (default, *CANDIDATES)}
+    scores = {candidate: _mean_dice(predicted, candidate) for candidate in (default, *CANDIDATES)}
     best = max(scores, key=lambda candidate: scores[candidate])
     return best if scores[best] >= scores[default] + WORTHWHILE_GAIN else default
 
 
-def _mean_dice(
-    probabilities: Mapping[str, NDArray[np.floating]],
-    truths: Mapping[str, NDArray[np.bool_]],
-    candidate: Postprocessing,
-) -> float:
-    scores = [dice(cut_mask(values, candidate), truths[patient]) for patient, values in probabilities.items()]
+def _mean_dice(predicted: Sequence[tuple[NDArray[np.floating], NDArray[np.bool_]]], candidate: Postprocessing) -> float:
+    scores = [dice(cut_mask(values, candidate), truth) for values, truth in predicted]
     defined = [score for score in scores if score is not None]
     return float(np.mean(defined)) if defined else 0.0

@@ -1,0 +1,84 @@
+"""How a model's probabilities become masks: decided on validation patients, those of sister folds among them.
+
+Eight patients choose a threshold half by chance. The same network trained on other folds has validation patients of
+its own, and what suits those suits this one, so that a rule is chosen on all of them: but never on a patient that the
+fold tests.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glioseg.dataset.splits import Split
+from glioseg.dataset.store import ArrayStore
+from glioseg.inference.calibration import calibrated
+from glioseg.inference.ensemble import Decision, mean_of
+from glioseg.training.selection import choose_decision, choose_postprocessing, fit_temperature
+
+Probabilities = dict[str, NDArray[np.float32]]
+"""By patient, each of shape (slice, row, column)."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a network, or several together, say of the validation patients of their split.
+
+    Attributes:
+        kind: What they are, as ``unet-16``: alike in every fold.
+        split: Whose validation patients these are.
+        temperature: Fitted on them.
+        calibrated: Their probabilities, divided by it.
+    """
+
+    kind: str
+    split: Split
+    temperature: float
+    calibrated: Probabilities
+
+    @classmethod
+    def fitted(
+        cls, kind: str, split: Split, found: Mapping[str, NDArray[np.float32]], store: ArrayStore, head_above: float
+    ) -> "Answers":
+        """Calibrate what was found; arguments as :func:`glioseg.training.selection.choose_decision`."""
+        temperature = fit_temperature(found, store, head_above)
+        sharp = {patient: calibrated(values, temperature) for patient, values in found.items()}
+        return cls(kind, split, temperature, sharp)
+
+
+def decide(answers: Answers, sisters: Iterable[Answers], store: ArrayStore) -> Decision:
+    """The temperature of these answers, and the rule that suits them and those of the same kind in other folds.
+
+    Args:
+        answers: Of one fold.
+        sisters: Of every fold, these among them; other kinds are passed over.
+        store: Holds the true masks.
+    """
+    tested = set(answers.split.test)
+    pool = [
+        (values, store.mask(patient).voxels)
+        for sister in sisters
+        if sister.kind == answers.kind
+        for patient, values in sister.calibrated.items()
+        if patient not in tested
+    ]
+    return Decision(temperature=answers.temperature, postprocessing=choose_postprocessing(pool))
+
+
+def decide_for_all(found: Iterable[Probabilities], store: ArrayStore, head_above: float) -> Decision:
+    """How the mean of every network becomes a mask.
+
+    Args:
+        found: For each fold the mean of its networks on its validation patients. A patient of several folds is
+            predicted by the networks of each, none of which was fitted to it.
+        store: Holds the true masks.
+        head_above: FLAIR above this belongs to the head.
+    """
+    pooled: dict[str, list[NDArray[np.float32]]] = {}
+    for fold in found:
+        for patient, values in fold.items():
+            pooled.setdefault(patient, []).append(values)
+    means = ((patient, mean_of(values)) for patient, values in pooled.items())
+    temperature, rule = choose_decision(means, store, head_above)
+    return Decision(temperature=temperature, postprocessing=rule)

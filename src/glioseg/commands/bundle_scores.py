@@ -1,0 +1,172 @@
+"""What a bundled model reaches on its test patients, written beside it: scores, trust, reliability and the card."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glioseg.atomic import write_text_atomically
+from glioseg.commands.bundle_members import Fold, kind_of
+from glioseg.dataset.store import ArrayStore
+from glioseg.evaluation.calibration import LogitCounts
+from glioseg.evaluation.scores import PatientScores, Scores
+from glioseg.evaluation.trust import Trust
+from glioseg.experiment import scored
+from glioseg.inference.card import CardScores, write_card
+from glioseg.inference.confidence import expected_dice
+from glioseg.inference.contract import CARD, Contract
+from glioseg.inference.ensemble import Ensemble
+from glioseg.inference.predictor import Predictor
+from glioseg.inference.segmenter import Segmenter
+from glioseg.inference.unseen import unseen_by
+from glioseg.report.trust_figures import save_reliability
+from glioseg.training.selection import brain_of
+from glioseg.training.stand_in_validation import stand_in_dice
+
+SCORES, TRUST, RELIABILITY, STAND_IN = "scores.csv", "trust.csv", "reliability.png", "stand_in.csv"
+
+
+@dataclass
+class _Record:
+    """What a model does on the test patients, patient after patient."""
+
+    scores: list[PatientScores] = field(default_factory=list)
+    expected: dict[str, float | None] = field(default_factory=dict)
+    counts: LogitCounts = field(default_factory=LogitCounts.none)
+    elsewhere: dict[str, float | None] = field(default_factory=dict)
+
+    def add(
+        self,
+        model: Segmenter,
+        probabilities: NDArray[np.float32],
+        store: ArrayStore,
+        patient: str,
+        brain: NDArray[np.bool_],
+    ) -> None:
+        mask = model.cut(store.volume(patient), probabilities)
+        self.scores.append(scored(mask, store))
+        self.expected[patient] = expected_dice(probabilities, mask.voxels)
+        self.counts += LogitCounts.of(probabilities, store.mask(patient).voxels, brain)
+
+    def extend(self, other: "_Record") -> None:
+        """Take over what another one holds of other patients."""
+        self.scores += other.scores
+        self.expected |= other.expected
+        self.counts += other.counts
+
+    @property
+    def all_scores(self) -> Scores:
+        """In the order of the patients."""
+        return Scores(tuple(sorted(self.scores, key=lambda entry: entry.patient)))
+
+    @property
+    def trust(self) -> Trust:
+        dice = {entry.patient: entry.values["dice"] for entry in self.scores}
+        return Trust(self.expected, dice, self.counts.reliability())
+
+
+@dataclass(frozen=True)
+class BundleOutcome:
+    """What bundling leaves.
+
+    Attributes:
+        folder: The model's folder.
+        title: The model in words.
+        part: On whom it was scored, in words.
+        scores: There.
+        trust: There.
+    """
+
+    folder: Path
+    title: str
+    part: str
+    scores: Scores
+    trust: Trust
+
+
+def score_model(
+    model: Segmenter,
+    out: Path,
+    networks: Mapping[str, Predictor],
+    folds: Sequence[Fold],
+    store: ArrayStore,
+    stand_ins: bool,
+) -> BundleOutcome:
+    """Predict the test patients, and write what the model and each of its networks reaches beside it.
+
+    Args:
+        model: Loaded from ``out``.
+        out: The model's folder.
+        networks: Those of the model, by name.
+        folds: Whom each network is scored on.
+        store: Holds scans and masks.
+        stand_ins: Whether the patients are also scored as scans from elsewhere.
+    """
+    whole, parts = _Record(), unseen_by(model, out)
+    by_network: dict[str, _Record] = {}
+    for fold in folds:
+        records = {name: _Record() for name in fold.names}
+        for patient in fold.split.test:
+            part, volume = parts[patient], store.volume(patient)
+            brain = brain_of(store, patient, part.head_above)
+            found = {name: networks[name].probabilities(volume) for name in fold.names}
+            for name, probabilities in found.items():
+                records[name].add(networks[name], probabilities, store, patient, brain)
+            if isinstance(part, Ensemble):
+                whole.add(part, part.combine(list(found.values())), store, patient, brain)
+            if stand_ins:
+                whole.elsewhere |= stand_in_dice(part, store, [patient])
+        if len(fold.names) == 1:
+            whole.extend(records[fold.names[0]])
+        for name, record in records.items():
+            by_network.setdefault(kind_of(name), _Record()).extend(record)
+            # Shared ones have their scores where they lie, and one alone those of the model.
+            if (out / name).is_dir():
+                _write(out / name, networks[name], record, [fold])
+    return _write(out, model, whole, folds, by_network if len(networks) > 1 else {})
+
+
+def _write(
+    place: Path, model: Segmenter, record: _Record, folds: Sequence[Fold], networks: Mapping[str, _Record] | None = None
+) -> BundleOutcome:
+    outcome = BundleOutcome(place, model.title, _part(folds), record.all_scores, record.trust)
+    write_text_atomically(place / SCORES, outcome.scores.to_csv())
+    write_text_atomically(place / TRUST, outcome.trust.to_csv())
+    if record.elsewhere:
+        write_text_atomically(place / STAND_IN, _as_csv(record.elsewhere))
+    save_reliability(outcome.trust.reliability, place / RELIABILITY)
+    evidence = CardScores(
+        outcome.scores,
+        outcome.part,
+        outcome.trust,
+        record.elsewhere,
+        {name: network.all_scores for name, network in (networks or {}).items()},
+    )
+    patients = {patient for fold in folds for patient in fold.split.train}
+    card = write_card(_card_contract(model), sorted(patients), evidence, title=outcome.title)
+    write_text_atomically(place / CARD, card)
+    return outcome
+
+
+def _card_contract(model: Segmenter) -> Contract:
+    """Of an ensemble its first network's, with the rule of all."""
+    if isinstance(model, Ensemble):
+        first = next(iter(model.members.values())).contract
+        return first.model_copy(update={"postprocessing": model.contract.postprocessing})
+    assert isinstance(model, Predictor)
+    return model.contract
+
+
+def _as_csv(dice: Mapping[str, float | None]) -> str:
+    rows = [f"{patient},{'' if value is None else f'{value:.4f}'}" for patient, value in sorted(dice.items())]
+    return "\n".join(["patient,dice", *rows]) + "\n"
+
+
+def _part(folds: Sequence[Fold]) -> str:
+    patients = sum(len(fold.split.test) for fold in folds)
+    if len(folds) == 1:
+        return f"{patients} patients of {folds[0].split.name}, unseen in training and in every choice"
+    names = ", ".join(fold.split.name for fold in folds)
+    return f"{patients} patients of {names}, each predicted by the networks of the fold that had held it back"
