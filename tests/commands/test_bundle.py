@@ -93,23 +93,30 @@ def test_its_scores_are_those_that_a_user_gets(ensemble: BundleOutcome, phantom_
             assert trusted[result.patient] == expected
 
 
-def test_temperatures_are_fitted_on_validation_patients_alone(
-    runs: list[Path], phantom_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_temperature_and_rule_are_chosen_on_validation_patients_alone(
+    runs: list[Path], phantom_data: Path, store: ArrayStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each of two networks, and both together; on whom rules are chosen tells test_bundle_decisions.py."""
+    """Of one fold, for each of two networks and for both together; of several tells test_bundle_decisions.py."""
     from glioseg.commands import bundle_decisions as module
 
     fitted_on: list[set[str]] = []
-    fit = module.fit_temperature
+    ruled_on: list[list[bytes]] = []
+    fit, choose = module.fit_temperature, module.choose_postprocessing
 
     def watched(found, store, head_above):
         fitted_on.append(set(found))
         return fit(found, store, head_above)
 
+    def watched_choice(predicted):
+        ruled_on.append(sorted(truth.tobytes() for _, truth in predicted))
+        return choose(predicted)
+
     monkeypatch.setattr(module, "fit_temperature", watched)
+    monkeypatch.setattr(module, "choose_postprocessing", watched_choice)
     bundle(runs, phantom_data, tmp_path / "model", stand_ins=False)
     validation = set(load_split(runs[0] / "split.json").validation)
     assert fitted_on == [validation] * 3
+    assert ruled_on == [sorted(store.mask(patient).voxels.tobytes() for patient in validation)] * 3
 
 
 def test_one_run_becomes_a_bundle(runs: list[Path], phantom_data: Path, store: ArrayStore, tmp_path: Path) -> None:
