@@ -133,6 +133,7 @@ def study(
     seeds: Annotated[tuple[str, ...], Several] = ("0",),
     minutes: float | None = None,
     steps: int | None = None,
+    parallel: int = 1,
     config: Path | None = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
     json_output: Json = False,
@@ -163,12 +164,15 @@ def study(
         Budget of each run in minutes of training on this machine.
     steps
         Budget of each run in steps.
+    parallel
+        Runs at once, each in a process of its own. One small network leaves most of a GPU idle.
     config
         Settings as JSON or TOML, laid over the defaults; every network shares them.
     set_
         A setting as section.key=value, laid over the file; may be given many times.
     """
     from glioseg.commands.study import SplitsChoice, as_json, study
+    from glioseg.study.executor import executor_of
     from glioseg.study.plan import candidates_of, parse_candidates
     from glioseg.training.config import load_config
 
@@ -182,6 +186,7 @@ def study(
         config=load_config(config, [*set_, *budgets]),
         splits=SplitsChoice(split, folds, _whole_numbers("--only-folds", only_folds)),
         seeds=_whole_numbers("--seeds", seeds),
+        executor=executor_of(parallel),
         command=["glioseg", *sys.argv[1:]],
         say=say,
     )

@@ -1,7 +1,8 @@
-"""What a person sees while a network trains: a bar on a terminal, plain lines elsewhere."""
+"""What a person sees while a network trains: a bar on a terminal, plain lines elsewhere and where several train."""
 
 import sys
 import time
+from multiprocessing import parent_process
 from types import TracebackType
 from typing import Self
 
@@ -23,7 +24,8 @@ class TrainingConsole:
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._last_line = 0.0
-        if sys.stderr.isatty():
+        # Several processes would draw their bars over each other.
+        if sys.stderr.isatty() and parent_process() is None:
             self._bar = Progress(
                 TextColumn("[bold]{task.description}"),
                 BarColumn(),
