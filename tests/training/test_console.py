@@ -68,3 +68,16 @@ def test_an_error_passes_through_and_the_bar_ends(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(KeyboardInterrupt), TrainingConsole("unet"):
         raise KeyboardInterrupt
     assert show_cursor in terminal.getvalue()
+
+
+def test_one_of_several_processes_draws_no_bar_and_names_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(module, "parent_process", object)
+    with TrainingConsole("unet fold 3 of 5") as console:
+        console.step(0.25, 0.5, 12.0, 60.0)
+        console.say("epoch 1: loss 0.500")
+    assert terminal.getvalue().splitlines() == [
+        "unet fold 3 of 5: 25%, loss 0.500, 12.0 slices/s, 1:00 left",
+        "unet fold 3 of 5: epoch 1: loss 0.500",
+    ]

@@ -24,8 +24,9 @@ class TrainingConsole:
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._last_line = 0.0
+        self._among_others = parent_process() is not None
         # Several processes would draw their bars over each other.
-        if sys.stderr.isatty() and parent_process() is None:
+        if sys.stderr.isatty() and not self._among_others:
             self._bar = Progress(
                 TextColumn("[bold]{task.description}"),
                 BarColumn(),
@@ -54,14 +55,17 @@ class TrainingConsole:
             self._bar.update(self._task, completed=share, status=status)
         elif time.monotonic() - self._last_line >= LINE_EVERY_SECONDS:
             self._last_line = time.monotonic()
-            self.say(f"{self._title}: {share:.0%}, {status}")
+            self._print(f"{self._title}: {share:.0%}, {status}")
 
     def say(self, line: str) -> None:
-        """Print a line that stays."""
+        """Print a line that stays; it names the run where several are under way."""
         if self._bar is not None:
             self._bar.console.print(line, highlight=False)
         else:
-            print(line, file=sys.stderr, flush=True)
+            self._print(f"{self._title}: {line}" if self._among_others else line)
+
+    def _print(self, line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
 
 
 def _duration(seconds: float) -> str:
