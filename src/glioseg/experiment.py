@@ -165,6 +165,7 @@ def _ship(network: nn.Module, config: TrainingConfig, store: ArrayStore, split: 
         width=config.network.width or entry.published_width,
         preprocessing=config.preprocessing,
         flip=config.validation.flip,
+        neighbour_weight=config.validation.neighbour_weight,
         window_px=crop_px(config),
         temperature=temperature,
         postprocessing=postprocessing,

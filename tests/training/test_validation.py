@@ -44,7 +44,12 @@ def test_predicts_each_patient_as_the_settings_say(
     for patient, probabilities in found.items():
         backend = TorchBackend(network, device=CPU, precision="32")
         expected = predict_probabilities(
-            backend, small_store.volume(patient), config.preprocessing, flip=flip, window_px=crop_px(config)
+            backend,
+            small_store.volume(patient),
+            config.preprocessing,
+            flip=flip,
+            window_px=crop_px(config),
+            neighbour_weight=0.1,
         )
         np.testing.assert_array_equal(probabilities, expected)
 

@@ -73,6 +73,7 @@ class Contract(BaseModel):
         channels: The role of each input channel, in order.
         preprocessing: How a slice becomes what the network sees.
         flip: Whether prediction averages each slice with its left-right mirror image.
+        neighbour_weight: Weight of each of the two slices beside a slice in its probabilities.
         window_px: Rows and columns of the windows that the network sees, in pixels after binning: those of the crops
             that it was trained on. Null where it sees whole slices.
         temperature: Divides the logit of each probability, so that of the voxels that get 0.8 four in five are tumour;
@@ -96,6 +97,7 @@ class Contract(BaseModel):
     channels: tuple[str, ...] = CHANNELS
     preprocessing: Preprocessing
     flip: bool = True
+    neighbour_weight: float = Field(0.0, ge=0, lt=1 / 3)
     window_px: int | None = Field(None, ge=1)
     temperature: float = Field(1.0, gt=0, allow_inf_nan=False)
     postprocessing: Postprocessing = Postprocessing()

@@ -14,6 +14,7 @@ from glioseg.inference.binning import binned, unbinned
 from glioseg.inference.calibration import calibrated
 from glioseg.inference.contract import Contract, load_contract
 from glioseg.inference.familiarity import traits, unfamiliar
+from glioseg.inference.neighbours import with_neighbours
 from glioseg.inference.postprocessing import Postprocessing, cut_mask
 from glioseg.inference.preprocessing import Preprocessing, clip_and_normalise, intensity_statistics
 from glioseg.inference.windows import Windows, lay_windows
@@ -100,6 +101,7 @@ class Predictor:
             self.contract.preprocessing,
             flip=self.contract.flip,
             window_px=self.contract.window_px,
+            neighbour_weight=self.contract.neighbour_weight,
         )
         return calibrated(found, self.contract.temperature)
 
@@ -118,7 +120,13 @@ def mask_on_grid(volume: Volume, probabilities: NDArray[np.float32], rule: Postp
 
 
 def predict_probabilities(
-    backend: Backend, volume: Volume, preprocessing: Preprocessing, *, flip: bool, window_px: int | None = None
+    backend: Backend,
+    volume: Volume,
+    preprocessing: Preprocessing,
+    *,
+    flip: bool,
+    window_px: int | None = None,
+    neighbour_weight: float = 0.0,
 ) -> NDArray[np.float32]:
     """Probabilities of a network that is being trained or used.
 
@@ -130,6 +138,7 @@ def predict_probabilities(
         preprocessing: As in training.
         flip: Whether to average with the left-right mirror image.
         window_px: Rows and columns of the windows that the network sees, binned; whole slices if None.
+        neighbour_weight: Of each slice beside a slice, as :func:`glioseg.inference.neighbours.with_neighbours`.
 
     Returns:
         Shape (slice, row, column), 0 to 1.
@@ -147,7 +156,7 @@ def predict_probabilities(
             windows = network_windows(volume, batch, preprocessing, window_px)
             found = windows.join(_predicted(backend, windows.cut(images), flip))
         probabilities[batch] = unbinned(found, preprocessing.binning, rows, columns)
-    return probabilities
+    return with_neighbours(probabilities, neighbour_weight)
 
 
 def network_images(

@@ -147,12 +147,14 @@ class Validation(_Settings):
     Attributes:
         every_epochs: Epochs from one validation to the next; the last epoch is always validated.
         flip: Whether prediction averages a slice and its left-right mirror image; goes into the contract.
+        neighbour_weight: Weight of each of the two slices beside a slice in its probabilities; goes into the contract.
         stand_in: Whether the validation patients are also predicted, at the end, as scans from elsewhere: stripped,
             turned, in another size and contrast, with fewer sequences. ``RUN/stand_in.json`` holds the scores.
     """
 
     every_epochs: int = Field(5, ge=1)
     flip: bool = True
+    neighbour_weight: float = Field(0.1, ge=0, lt=1 / 3)
     stand_in: bool = False
 
 

@@ -28,6 +28,7 @@ def validation_probabilities(
             config.preprocessing,
             flip=config.validation.flip,
             window_px=crop_px(config),
+            neighbour_weight=config.validation.neighbour_weight,
         )
         yield patient, found
     network.train(was_training)
