@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -158,9 +158,9 @@ class Ensemble:
 
     def probabilities(self, volume: Volume) -> NDArray[np.float32]:
         """The members' mean; raises as :meth:`glioseg.inference.predictor.Predictor.probabilities`."""
-        return self.combine([member.probabilities(volume) for member in self.members.values()])
+        return self.combine(member.probabilities(volume) for member in self.members.values())
 
-    def combine(self, found: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    def combine(self, found: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
         """The ensemble's probabilities from those of its members, all of one shape."""
         return calibrated(mean_of(found), self.contract.temperature)
 
@@ -186,12 +186,15 @@ class Ensemble:
         return next(iter(self.members.values()))
 
 
-def mean_of(found: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """The mean of several networks' probabilities, all of one shape."""
-    total = found[0]
-    for other in found[1:]:
-        total = total + other
-    return total / np.float32(len(found))
+def mean_of(found: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """The mean of several networks' probabilities, all of one shape; one after the other, so that memory holds two."""
+    parts = iter(found)
+    total, count = next(parts).copy(), 1
+    for part in parts:
+        total += part
+        count += 1
+    total /= np.float32(count)
+    return total
 
 
 def save_ensemble(folder: Path, contract: EnsembleContract, card: str) -> None:
