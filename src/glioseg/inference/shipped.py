@@ -28,11 +28,11 @@ class ShippedModel:
 SHIPPED = {
     model.name: model
     for model in (
-        ShippedModel(DEFAULT, MODELS_FOLDER / "resunet-pp-8", "the default: ResUNet++ 8 of four folds together"),
-        ShippedModel("fast", _ALL / "unet-16_fold-1", "one U-Net 16, less than a quarter of the work"),
-        ShippedModel("all", _ALL, "U-Net 16, ResUNet-a 8 and ResUNet++ 8 of four folds together"),
+        ShippedModel(DEFAULT, _ALL, "the default: U-Net 16, ResUNet-a 8 and ResUNet++ 16 of five folds together"),
+        ShippedModel("unet", MODELS_FOLDER / "unet-16", "U-Net 16 of five folds together, a sixth of the work"),
+        ShippedModel("fast", _ALL / "unet-16_fold-1", "one U-Net 16, a thirtieth of the work"),
         ShippedModel("resunet-a", _ALL / "resunet-a-8_fold-1", "one ResUNet-a 8"),
-        ShippedModel("resunet-pp", _ALL / "resunet-pp-8_fold-1", "one ResUNet++ 8"),
+        ShippedModel("resunet-pp", _ALL / "resunet-pp-16_fold-1", "one ResUNet++ 16"),
     )
 }
 

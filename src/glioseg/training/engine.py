@@ -66,7 +66,9 @@ def train_network(
         GliosegError: If the folder holds another run, the loss is no number, or a file cannot be written.
     """
     run = _Run(config, store, split, folder, resume)
-    with TrainingConsole(f"{config.network.name} {split.name}") as console:
+    entry = find_network(config.network.name)
+    title = f"{entry.title} {config.network.width or entry.published_width}, {split.name}"
+    with TrainingConsole(title) as console:
         while run.share < 1:
             run.step()
             run.show(console)
