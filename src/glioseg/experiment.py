@@ -162,7 +162,7 @@ def _ship(network: nn.Module, config: TrainingConfig, store: ArrayStore, split: 
     entry = find_network(config.network.name)
     contract = Contract(
         network=config.network.name,
-        width=config.network.width or entry.published_width,
+        width=entry.width(config.network.width),
         preprocessing=config.preprocessing,
         flip=config.validation.flip,
         neighbour_weight=config.validation.neighbour_weight,

@@ -53,7 +53,7 @@ class Predictor:
     @property
     def title(self) -> str:
         """As :attr:`glioseg.inference.segmenter.Segmenter.title`."""
-        return f"{find_network(self.contract.network).title} {self.contract.width}"
+        return find_network(self.contract.network).titled(self.contract.width)
 
     @property
     def identity(self) -> str:

@@ -45,6 +45,14 @@ class NetworkEntry:
     planes: bool
     location: str
 
+    def width(self, chosen: int | None) -> int:
+        """The chosen width; the published one if None."""
+        return self.published_width if chosen is None else chosen
+
+    def titled(self, width: int | None) -> str:
+        """Its name with its width, as "U-Net 32"; the published width if None."""
+        return f"{self.title} {self.width(width)}"
+
 
 NETWORKS: dict[str, NetworkEntry] = {
     "unet": NetworkEntry(
@@ -97,7 +105,7 @@ def build_network(name: str, width: int | None = None) -> "nn.Module":
         GliosegError: If the table has no such name, the message offers the nearest; or if the width is too small.
     """
     entry = find_network(name)
-    width = entry.published_width if width is None else width
+    width = entry.width(width)
     if width < entry.least_width:
         raise GliosegError(
             f"{entry.title} cannot be built with width {width}",

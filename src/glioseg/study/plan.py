@@ -42,7 +42,7 @@ class Candidate:
     @property
     def title(self) -> str:
         """Its name in tables and figures, as "U-Net 32"."""
-        return f"{find_network(self.name).title} {self.width}"
+        return find_network(self.name).titled(self.width)
 
     @property
     def key(self) -> str:

@@ -66,9 +66,8 @@ def train_network(
         GliosegError: If the folder holds another run, the loss is no number, or a file cannot be written.
     """
     run = _Run(config, store, split, folder, resume)
-    entry = find_network(config.network.name)
-    title = f"{entry.title} {config.network.width or entry.published_width}, {split.name}"
-    with TrainingConsole(title) as console:
+    title = find_network(config.network.name).titled(config.network.width)
+    with TrainingConsole(f"{title}, {split.name}") as console:
         while run.share < 1:
             run.step()
             run.show(console)
@@ -101,7 +100,7 @@ class _Run:
             config.sampling,
             config.preprocessing,
             config.seed,
-            skulls=_skulls(config, store),
+            skulls=find_skulls(config, store),
             device=self.device,
         )
         self.progress = Progress.of(config.budget, self.sampler.steps_per_epoch)
@@ -245,7 +244,8 @@ def _identity(config: TrainingConfig, split: Split, store: ArrayStore) -> dict[s
     return {"settings": settings, "split": split.sha256, "data": store.fingerprint}
 
 
-def _skulls(config: TrainingConfig, store: ArrayStore) -> Skulls | None:
+def find_skulls(config: TrainingConfig, store: ArrayStore) -> Skulls | None:
+    """Depth and brain of every slice, kept beside the store from then on; None where skulls stay on."""
     if config.augmentation.strip == 0:
         return None
     return Skulls(open_heads(store, config.preprocessing.head_above), config.augmentation.strip_px[1])
