@@ -45,6 +45,18 @@ class Recorder:
         yield from ()
 
 
+@dataclass
+class Looker:
+    """An executor that does nothing but look which heads lie in the cache when it begins."""
+
+    cache: Path
+    heads: list[Path]
+
+    def run(self, jobs: Sequence[Job], do: Callable[[Job], None]) -> Iterator[Job]:
+        self.heads += self.cache.rglob("heads-*.u8")
+        yield from ()
+
+
 @pytest.fixture(scope="module")
 def studies(phantom_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Studies:
     root = tmp_path_factory.mktemp("studies")
@@ -116,6 +128,23 @@ def test_an_executor_gets_the_runs_that_wait(studies: Studies, tmp_path: Path) -
         )
     assert len(recorder.jobs) == 8
     assert recorder.jobs[:3] == ["unet-2_seed-3_fold-0", "resunet-a-8_seed-3_fold-0", "unet-2_seed-4_fold-0"]
+
+
+def test_heads_are_found_once_before_the_runs(
+    studies: Studies, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GLIOSEG_CACHE", str(tmp_path / "cache"))
+    looker = Looker(tmp_path / "cache", [])
+    with pytest.raises(FileNotFoundError):
+        study(
+            studies.data,
+            tmp_path / "new",
+            networks=parse_candidates(NETWORKS),
+            config=load_config(assignments=[*settings(), "augmentation.strip=0.2"]),
+            splits=SplitsChoice(folds=3, only_folds=(0,)),
+            executor=looker,
+        )
+    assert len(looker.heads) == 1
 
 
 def test_another_plan_in_the_same_folder_is_refused(studies: Studies) -> None:

@@ -26,6 +26,7 @@ from glioseg.study.plan import Candidate, StudyPlan, keep_plan
 from glioseg.study.run import is_finished, run_job
 from glioseg.study.table import StudyTable
 from glioseg.training.config import TrainingConfig
+from glioseg.training.engine import find_skulls
 from glioseg.training.run_folder import read_history
 from glioseg.volume import Mask
 
@@ -129,16 +130,21 @@ def study(
             raise GliosegError(f"split {split.name!r} holds nobody to compare on", remedy="Give it test patients")
     plan = StudyPlan(tuple(networks), chosen, tuple(seeds), config, store.fingerprint)
     keep_plan(plan, folder.plan)
-    _do_runs(plan, data, folder, executor or LocalExecutor(), say)
+    _do_runs(plan, data, store, folder, executor or LocalExecutor(), say)
     return _compare(plan, store, folder, command)
 
 
-def _do_runs(plan: StudyPlan, data: Path, folder: StudyFolder, executor: Executor, say: Callable[[str], None]) -> None:
+def _do_runs(
+    plan: StudyPlan, data: Path, store: ArrayStore, folder: StudyFolder, executor: Executor, say: Callable[[str], None]
+) -> None:
     jobs = list(plan.jobs())
     waiting = [job for job in jobs if not is_finished(folder.run(job))]
     done = len(jobs) - len(waiting)
     if done:
         say(f"{done} of {len(jobs)} runs are finished already")
+    if waiting:
+        # Kept beside the arrays: runs in several processes would each seek them, for a minute or more.
+        find_skulls(plan.config, store)
     for job in executor.run(waiting, partial(run_job, plan=plan, data=data, out=folder.root)):
         done += 1
         say(f"run {done} of {len(jobs)} finished: {job.key}")
