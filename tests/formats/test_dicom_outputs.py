@@ -12,8 +12,9 @@ import pytest
 from pydicom.uid import generate_uid
 from synthetic_dicom import AXIAL, OBLIQUE, SAGITTAL, blob, head, write_enhanced, write_series
 
+from glioseg import __version__
 from glioseg.errors import GliosegError
-from glioseg.formats.dicom_origin import Algorithm
+from glioseg.formats.dicom_origin import Algorithm, algorithm_of
 from glioseg.formats.dicom_overlay import COLOUR, outlined, write_overlay
 from glioseg.formats.dicom_report import ReportedMeasurements, write_report
 from glioseg.formats.dicom_seg import read_segmentation, write_segmentation
@@ -224,6 +225,24 @@ def test_a_name_that_dicom_cannot_hold_is_refused(name: str) -> None:
         Algorithm(name, "1")
     with pytest.raises(GliosegError, match="version of the algorithm"):
         Algorithm("U-Net", name)
+
+
+def test_a_model_of_any_title_is_named_and_told_in_full(source: DicomSeries, tmp_path: Path) -> None:
+    """The title of many networks has more characters than a name may have in DICOM."""
+    title, weights = ", ".join(["ResUNet++ 16 (5 folds)"] * 5), "0123456789abcdef" * 4
+    algorithm = algorithm_of(title, weights, {"threshold": "0.4"})
+    segmentation = write_segmentation(tmp_path / "seg.dcm", mask_of(source), source, algorithm)
+    write_report(tmp_path / "sr.dcm", MEASURED, segmentation, source, algorithm)
+    told = [f"model={title.replace(',', ';')}", f"weights_sha256={weights}", "threshold=0.4"]
+    (identification,) = segmentation.SegmentSequence[0].SegmentationAlgorithmIdentificationSequence
+    assert identification.AlgorithmName == "glioseg"
+    assert identification.AlgorithmVersion == f"{__version__}+0123456789ab"
+    assert identification.AlgorithmParameters.split(",") == told
+    (group,) = highdicom.sr.srread(tmp_path / "sr.dcm").content.get_volumetric_roi_measurement_groups()
+    items = [item for item in group[0].ContentSequence if item.ConceptNameCodeSequence[0].CodeValue == "111002"]
+    assert [item.TextValue for item in items] == told
+    assert_valid(tmp_path / "seg.dcm")
+    assert_valid(tmp_path / "sr.dcm")
 
 
 @pytest.mark.parametrize("name", ["Grün^Jürgen", "Дом^Иван"])

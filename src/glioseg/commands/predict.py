@@ -230,8 +230,15 @@ def _write(
 ) -> PatientResult:
     began, segmenter, volume = time.perf_counter(), parts[source.patient], found.patient.volume
     measurement = measure_mask(found.mask, volume)
-    title = f"glioseg {segmenter.title}"
-    result = Result(volume, found.mask, found.probabilities, measurement, title, segmenter.identity)
+    result = Result(
+        volume,
+        found.mask,
+        found.probabilities,
+        measurement,
+        segmenter.title,
+        segmenter.identity,
+        _settings(segmenter.facts()),
+    )
     written = source.write(result, out, options)
     if previews:
         # Drawing takes a second of imports, which a run without previews is spared.
@@ -247,6 +254,13 @@ def _write(
         seconds=round(found.seconds + time.perf_counter() - began, 3),
         files=tuple(written),
     )
+
+
+def _settings(facts: Mapping[str, Any]) -> dict[str, str]:
+    """What of a model's facts decides the mask beside its weights, in words."""
+    model = facts["model"]
+    decision = {"temperature": model["temperature"], **model["postprocessing"]}
+    return {name: str(value) for name, value in {**decision, "precision": facts["precision"]}.items()}
 
 
 def _only(patients: Collection[str], found: FoundPatients) -> FoundPatients:

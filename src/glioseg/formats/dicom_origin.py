@@ -50,12 +50,12 @@ _MAY_BE_EMPTY = (
 
 @dataclass(frozen=True)
 class Algorithm:
-    """The network behind a result, as DICOM objects name it.
+    """What made a result, as DICOM objects name it.
 
     Attributes:
-        name: At most 64 characters.
-        version: At most 64 characters, such as the hash of the weights.
-        parameters: Settings that decide the result, by name.
+        name: At most 64 characters; short and the same for every model, so that an archive can look for it.
+        version: At most 64 characters, another one for other weights.
+        parameters: The network in words and the settings that decide the result, by name; of any length.
 
     Raises:
         GliosegError: If name or version are empty or too long for DICOM.
@@ -73,6 +73,19 @@ class Algorithm:
                     expected=f"1 to {LONGEST_NAME} characters without backslash",
                     found=repr(value),
                 )
+
+
+def algorithm_of(model: str, weights_sha256: str, settings: Mapping[str, str]) -> Algorithm:
+    """glioseg with one of its models: the name says glioseg alone, since that of an ensemble is too long for DICOM.
+
+    Args:
+        model: The network in words.
+        weights_sha256: Hash of its weights, of which the version holds the beginning.
+        settings: What else decides the mask, by name.
+    """
+    # The segment's parameters are one text, name=value, joined by commas.
+    parameters = {"model": model.replace(",", ";"), "weights_sha256": weights_sha256, **settings}
+    return Algorithm(MANUFACTURER, f"{__version__}+{weights_sha256[:12]}", parameters)
 
 
 def new_uid() -> str:

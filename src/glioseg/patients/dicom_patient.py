@@ -7,7 +7,7 @@ from pathlib import Path
 from glioseg.errors import GliosegError
 from glioseg.formats.assemble import assemble
 from glioseg.formats.dicom_choice import choose_series
-from glioseg.formats.dicom_origin import Algorithm
+from glioseg.formats.dicom_origin import algorithm_of
 from glioseg.formats.dicom_report import ReportedMeasurements
 from glioseg.formats.dicom_results import write_dicom_results
 from glioseg.formats.dicom_series import DicomSeries, find_series, read_series
@@ -61,7 +61,7 @@ class DicomPatient:
         """Write segmentation, report and overlay, and NIfTI where wished."""
         volume = result.volume
         scan = Scan(self.patient, volume.channel("flair").astype("float32"), affine=volume.affine)
-        algorithm = Algorithm(result.model, result.model_version)
+        algorithm = algorithm_of(result.model, result.model_version, result.settings)
         paths = write_dicom_results(
             out,
             scan,

@@ -1,5 +1,6 @@
 """What every source of a patient's scan can do: be read, and take a result in its own format."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -35,6 +36,7 @@ class Result:
         measurement: Of the mask.
         model: The network in words, for formats that name it.
         model_version: The hash of its weights.
+        settings: What else decides the mask, by name.
     """
 
     volume: Volume
@@ -43,6 +45,7 @@ class Result:
     measurement: Measurement
     model: str
     model_version: str
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
