@@ -14,7 +14,13 @@ GZIP_EXPANSION = 1032
 
 
 def check_claimed_size(
-    path: Path, shape: Sequence[int], bytes_per_voxel: int, stored_bytes: int, *, expansion: int | None = 1
+    path: Path,
+    shape: Sequence[int],
+    bytes_per_voxel: int,
+    stored_bytes: int,
+    *,
+    expansion: int | None = 1,
+    most: int = MAX_VOXELS,
 ) -> None:
     """Refuse a picture that is empty, too large, or larger than its file can hold.
 
@@ -24,6 +30,7 @@ def check_claimed_size(
         bytes_per_voxel: The least that a voxel takes.
         stored_bytes: What the file holds for voxels, compressed or not.
         expansion: How many times larger the stored bytes may become when unpacked, or None where nothing bounds it.
+        most: Voxels that no such picture exceeds.
 
     Raises:
         GliosegError: If the claim cannot be true.
@@ -34,10 +41,10 @@ def check_claimed_size(
             f"{path} holds no picture", expected="a size of 1 or more along each axis", found=size or "0"
         )
     voxels = math.prod(int(axis) for axis in shape)
-    if voxels > MAX_VOXELS:
+    if voxels > most:
         raise GliosegError(
             f"{path} claims a picture too large to be a scan",
-            expected=f"at most {MAX_VOXELS:,} voxels",
+            expected=f"at most {most:,} voxels",
             found=f"{size}, {voxels:,} voxels",
             remedy="If it is damaged, write it again from its source; if it is real, crop it to the head",
         )

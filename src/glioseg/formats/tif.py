@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from glioseg.atomic import write_bytes_atomically
 from glioseg.errors import GliosegError
+from glioseg.formats.damage import damage_told
+from glioseg.formats.tif_pixels import shown_pixels
 from glioseg.volume import CHANNELS
 
 # Without a handler of its own, tifffile's remarks on a damaged file reach the terminal before our message does.
@@ -73,22 +75,10 @@ def write_mask_slice(path: Path, inside: NDArray[np.bool_]) -> None:
 
 
 def read_tif(path: Path) -> NDArray[Any]:
-    """Read the pixels of a tif as they are, whatever their type and shape.
+    """Read what a tif shows, whatever its type and shape: see :func:`glioseg.formats.tif_pixels.shown_pixels`.
 
     Raises:
         GliosegError: If the file is missing or unreadable.
     """
-    try:
-        with tifffile.TiffFile(path) as file:
-            if len(file.pages) == 0:
-                raise ValueError("no picture in it")
-            pixels: NDArray[Any] = file.asarray()
-    except FileNotFoundError:
-        raise GliosegError(f"{path} does not exist") from None
-    # tifffile reports a damaged file by whichever error its parser meets first: struct's, zlib's, numpy's, its own.
-    except Exception as error:
-        raise GliosegError(
-            f"{path} cannot be read as tif: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
-            remedy="If it is damaged or cut short, fetch it again; if it is compressed, save it without compression",
-        ) from error
-    return pixels
+    with damage_told(path, "tif", "If it is damaged or cut short, fetch it again; else save it without compression"):
+        return shown_pixels(path)
