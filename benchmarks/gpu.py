@@ -18,7 +18,7 @@ from benchmarks.tables import Table
 from benchmarks.training import PASSES, training_rate
 from glioseg.dataset.phantom import write_phantoms
 from glioseg.dataset.store import ArrayStore, open_store
-from glioseg.inference.predictor import Predictor
+from glioseg.inference.model import Model
 from glioseg.machine import choose_precision, describe_device, library_versions
 from glioseg.networks.cost import network_cost
 from glioseg.networks.table import NETWORKS, find_network
@@ -80,7 +80,7 @@ def _prediction_table(store: ArrayStore, folder: Path) -> Table:
     rows = []
     for name, network in NETWORKS.items():
         bundle = untrained_bundle(name, network.published_width, folder / f"{name}_gpu")
-        predictor = Predictor.from_bundle(bundle, backend="torch", device="cuda")
+        predictor = Model.load(bundle, backend="torch", device="cuda")
         seconds = median_seconds(lambda predictor=predictor: predictor.probabilities(volume))
         rows.append((_title(name), f"{slices / seconds:.0f}"))
     note = f"Probabilities of a patient of {slices} slices with mirroring, from and to arrays in memory."

@@ -21,6 +21,7 @@ from monai.transforms import (
 )
 
 from benchmarks.plain_predict import large_components, load_network, slice_files
+from glioseg.head import HEAD_ABOVE
 
 BATCH_SIZE = 8
 """Slices in a window batch."""
@@ -33,7 +34,7 @@ def main() -> None:
     load, first = LoadImage(reader=PILReader(), image_only=True), EnsureChannelFirst(channel_dim=-1)
     # Channel, slice, row, column: intensities are normalised over the whole volume.
     volume = torch.stack([first(load(path)).as_tensor() for path in files], dim=1)
-    head = volume[1] > contract["preprocessing"]["head_above"]
+    head = volume[1] > HEAD_ABOVE
     limits = [np.percentile(channel[head], contract["preprocessing"]["clip_percentile"]) for channel in volume]
     volume = torch.minimum(volume, torch.tensor(limits, dtype=torch.float32)[:, None, None, None])
     means, deviations = zip(*((float(values.mean()), float(values.std())) for values in volume[:, head]), strict=True)

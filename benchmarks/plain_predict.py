@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from scipy import ndimage
 from torch import nn
 
+from glioseg.head import HEAD_ABOVE
 from glioseg.networks import build_network
 
 
@@ -26,7 +27,7 @@ def main() -> None:
     binning = contract["preprocessing"].get("binning", 1)
     files = slice_files(patient)
     volume = np.stack([tifffile.imread(path) for path in files]).astype(np.float32)
-    head = volume[..., 1] > contract["preprocessing"]["head_above"]
+    head = volume[..., 1] > HEAD_ABOVE
     for channel in range(3):
         values = volume[..., channel]
         limit = np.percentile(values[head], contract["preprocessing"]["clip_percentile"])

@@ -21,7 +21,7 @@ from benchmarks.stopwatch import median_seconds
 from benchmarks.tables import Table, times
 from glioseg.dataset.splits import Split
 from glioseg.dataset.store import ArrayStore
-from glioseg.inference.predictor import network_images
+from glioseg.inference.prediction import network_images
 from glioseg.inference.preprocessing import Preprocessing, intensity_statistics
 from glioseg.machine import choose_precision
 from glioseg.networks import build_network

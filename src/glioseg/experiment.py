@@ -20,20 +20,20 @@ from glioseg.evaluation.scores import PatientScores, Scores, score_patient
 from glioseg.inference.bundle import save_bundle
 from glioseg.inference.card import CardScores, write_card
 from glioseg.inference.contract import CARD, Contract
-from glioseg.inference.predictor import BATCH_SIZE, Predictor
+from glioseg.inference.model import Model
+from glioseg.inference.prediction import BATCH_SIZE
 from glioseg.machine import choose_device, describe_device, library_versions
 from glioseg.networks.table import find_network
 from glioseg.report.figures import save_learning_curve
 from glioseg.report.run_report import Case, RunReport, write_run_report
 from glioseg.training.checkpoint import RunState
 from glioseg.training.config import TrainingConfig
-from glioseg.training.crop import crop_px
 from glioseg.training.engine import train_network
 from glioseg.training.familiar_ranges import familiar_ranges
 from glioseg.training.run_folder import RunFolder
 from glioseg.training.selection import choose_decision
 from glioseg.training.stand_in_validation import stand_in_dice
-from glioseg.training.validation import validation_probabilities
+from glioseg.training.validation import inference_settings, validation_probabilities
 from glioseg.volume import Mask, Volume
 
 
@@ -102,14 +102,12 @@ def train_and_score(
     save_learning_curve(trained.state.history, folder.learning_curve)
     contract = _ship(trained.network, config, store, split, folder)
     # Score the bundle as a user would load it, not the network in memory.
-    predictor = Predictor.from_bundle(
-        folder.bundle, backend="torch", device=config.machine.device, precision=config.machine.precision
-    )
+    model = Model.load(folder.bundle, backend="torch", device=config.machine.device, precision=config.machine.precision)
     patients, part = _scored_part(split)
-    masks = {patient: predictor.mask(store.volume(patient)) for patient in patients}
+    masks = {patient: model.mask(store.volume(patient)) for patient in patients}
     scores = Scores(tuple(scored(masks[patient], store) for patient in patients))
     if config.validation.stand_in:
-        stand_ins = stand_in_dice(predictor, store, split.validation)
+        stand_ins = stand_in_dice(model, store, split.validation)
         write_text_atomically(folder.stand_in, json.dumps(stand_ins, indent=2) + "\n")
     cost = _cost(trained.network, trained.state, config, folder.bundle, store.volume(patients[0])) if patients else None
     _save_masks(folder.masks, masks)
@@ -145,12 +143,12 @@ def load_cost(folder: RunFolder) -> RunCost | None:
 
 def prediction_ms_per_slice(bundle: Path, volume: Volume, *, repeats: int = 3) -> float:
     """Milliseconds that a slice takes to predict on the CPU: the median of some batches after one to warm up."""
-    predictor = Predictor.from_bundle(bundle, backend="torch", device="cpu")
+    model = Model.load(bundle, backend="torch", device="cpu")
     few = Volume(volume.patient, volume.voxels[:BATCH_SIZE])
     seconds = []
     for _ in range(repeats + 1):
         began = time.perf_counter()
-        predictor.probabilities(few)
+        model.probabilities(few)
         seconds.append(time.perf_counter() - began)
     return 1000 * float(np.median(seconds[1:])) / len(few.voxels)
 
@@ -158,17 +156,13 @@ def prediction_ms_per_slice(bundle: Path, volume: Volume, *, repeats: int = 3) -
 def _ship(network: nn.Module, config: TrainingConfig, store: ArrayStore, split: Split, folder: RunFolder) -> Contract:
     device = choose_device(config.machine.device)
     predicted = validation_probabilities(network, store, split.validation, config, device)
-    temperature, postprocessing = choose_decision(predicted, store, config.preprocessing.head_above)
+    decision = choose_decision(predicted, store)
     entry = find_network(config.network.name)
     contract = Contract(
         network=config.network.name,
         width=entry.width(config.network.width),
         preprocessing=config.preprocessing,
-        flip=config.validation.flip,
-        neighbour_weight=config.validation.neighbour_weight,
-        window_px=crop_px(config),
-        temperature=temperature,
-        postprocessing=postprocessing,
+        **(dict(inference_settings(config)) | dict(decision)),
         familiar=familiar_ranges(store, split.train, config),
         split_sha256=split.sha256,
         data_fingerprint=store.fingerprint,

@@ -14,9 +14,8 @@ from glioseg.commands.train import SplitChoice, train
 from glioseg.dataset.splits import load_split
 from glioseg.dataset.store import ArrayStore
 from glioseg.errors import GliosegError
-from glioseg.inference.contract import WEIGHTS, load_contract
-from glioseg.inference.ensemble import load_ensemble_contract
-from glioseg.inference.load import load_segmenter
+from glioseg.inference.contract import WEIGHTS, load_contract, load_ensemble_contract
+from glioseg.inference.model import Model
 from glioseg.training.config import load_config
 from glioseg.training.stand_in_validation import stand_in_dice
 
@@ -103,9 +102,9 @@ def test_temperature_and_rule_are_chosen_on_validation_patients_alone(
     ruled_on: list[list[bytes]] = []
     fit, choose = module.fit_temperature, module.choose_postprocessing
 
-    def watched(found, store, head_above):
+    def watched(found, store):
         fitted_on.append(set(found))
-        return fit(found, store, head_above)
+        return fit(found, store)
 
     def watched_choice(predicted):
         ruled_on.append(sorted(truth.tobytes() for _, truth in predicted))
@@ -126,7 +125,7 @@ def test_one_run_becomes_a_bundle(runs: list[Path], phantom_data: Path, store: A
     assert contract.temperature != 1
     found = dice_in(outcome.folder / "stand_in.csv")
     assert found.keys() == dice_in(outcome.folder / "scores.csv").keys()
-    model = load_segmenter(outcome.folder, backend="torch", device="cpu")
+    model = Model.load(outcome.folder, backend="torch", device="cpu")
     patient = min(found)
     expected = stand_in_dice(model, store, [patient])[patient]
     assert found[patient] == ("" if expected is None else f"{expected:.4f}")

@@ -61,7 +61,7 @@ def test_answers_are_calibrated_by_the_temperature_that_is_fitted(store: ArraySt
     chance = np.random.default_rng(0)
     truth = store.mask(patient).voxels
     sure = np.where(truth ^ (chance.random(truth.shape) < 0.3), 0.9, 0.1).astype(np.float32)
-    fitted = Answers.fitted("unet-8", of, {patient: sure}, store, 10.0)
+    fitted = Answers.fitted("unet-8", of, {patient: sure}, store)
     assert fitted.temperature > 1.5
     assert fitted.calibrated[patient].max() == pytest.approx(0.7, abs=0.1)
 
@@ -71,6 +71,6 @@ def test_a_patient_of_two_folds_is_decided_on_by_the_mean_of_both(store: ArraySt
     patient = store.patients[0].patient
     faint: Probabilities = {patient: np.where(store.mask(patient).voxels, 0.34, 0.05).astype(np.float32)}
     bright: Probabilities = {patient: np.where(store.mask(patient).voxels, 0.99, 0.05).astype(np.float32)}
-    both = decide_for_all([faint, bright], store, 10.0)
-    assert both == decide_for_all([{patient: (faint[patient] + bright[patient]) / np.float32(2)}], store, 10.0)
-    assert both != decide_for_all([faint], store, 10.0)
+    both = decide_for_all([faint, bright], store)
+    assert both == decide_for_all([{patient: (faint[patient] + bright[patient]) / np.float32(2)}], store)
+    assert both != decide_for_all([faint], store)

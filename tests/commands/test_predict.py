@@ -12,9 +12,9 @@ from glioseg.commands.predict import predict
 from glioseg.dataset.lgg import find_patients, read_patient
 from glioseg.dataset.splits import Split, save_split
 from glioseg.errors import GliosegError
-from glioseg.inference.confidence import expected_dice
 from glioseg.inference.contract import WEIGHTS, load_contract
-from glioseg.inference.predictor import Predictor
+from glioseg.inference.model import Model
+from glioseg.inference.postprocessing import expected_dice
 
 COLUMNS = {"patient", "slices", "tumour_slices", "voxels", "volume_ml", "unknown", "missing_sequences", "remarks"}
 
@@ -43,7 +43,7 @@ def copy_with_threshold(bundle: Path, folder: Path, threshold: float) -> Path:
 def test_every_slice_gets_a_mask_in_the_datasets_layout(
     few_slices: Path, untrained_bundle: Path, tmp_path: Path
 ) -> None:
-    """Each mask is the predictor's own, on the slice it was predicted for."""
+    """Each mask is the model's own, on the slice it was predicted for."""
     out = tmp_path / "new" / "out"
     before = contents(few_slices)
     run = predict([few_slices], out, model=untrained_bundle, device="cpu")
@@ -51,11 +51,11 @@ def test_every_slice_gets_a_mask_in_the_datasets_layout(
     assert run.failures == {}
     sheets = [f"{files.patient}_sheet.png" for files in patients]
     assert names(out) == sorted([*(files.patient for files in patients), *sheets, "measurements.csv", "run.json"])
-    predictor = Predictor.from_bundle(untrained_bundle, device="cpu")
+    model = Model.load(untrained_bundle, device="cpu")
     for files in patients:
         assert names(out / files.patient) == sorted(f"{path.stem}_mask.tif" for path in files.images)
         volume, _ = read_patient(files)
-        expected = predictor.mask(volume).voxels
+        expected = model.mask(volume).voxels
         assert 0.05 < expected.mean() < 0.95
         for image, inside in zip(files.images, expected, strict=True):
             pixels = tifffile.imread(out / files.patient / f"{image.stem}_mask.tif")
@@ -111,11 +111,11 @@ def test_missing_sequences_are_told(phantom_data: Path, untrained_bundle: Path, 
 
 def test_the_dice_that_the_model_expects_is_told(few_slices: Path, untrained_bundle: Path, tmp_path: Path) -> None:
     run = predict([few_slices], tmp_path / "out", model=untrained_bundle, device="cpu")
-    predictor = Predictor.from_bundle(untrained_bundle, device="cpu")
+    model = Model.load(untrained_bundle, device="cpu")
     for result, row, files in zip(run.results, rows(tmp_path / "out"), find_patients(few_slices), strict=True):
         volume, _ = read_patient(files)
-        probabilities = predictor.probabilities(volume)
-        expected = expected_dice(probabilities, predictor.cut(volume, probabilities).voxels)
+        probabilities = model.probabilities(volume)
+        expected = expected_dice(probabilities, model.cut(volume, probabilities).voxels)
         assert result.expected_dice == expected
         assert float(row["expected_dice"]) == pytest.approx(expected, abs=1e-3)
 

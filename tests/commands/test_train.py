@@ -15,7 +15,7 @@ from glioseg.dataset.store import ArrayStore
 from glioseg.errors import GliosegError
 from glioseg.evaluation.scores import Scores, score_patient
 from glioseg.inference.contract import WEIGHTS, load_contract
-from glioseg.inference.predictor import Predictor
+from glioseg.inference.model import Model
 from glioseg.training import engine
 from glioseg.training.config import load_config
 from glioseg.training.run_folder import RunFolder
@@ -142,11 +142,11 @@ def test_the_scores_are_of_the_test_patients(run: Run, store: ArrayStore) -> Non
 
 def test_the_bundle_predicts_the_masks_that_were_scored(run: Run, store: ArrayStore) -> None:
     outcome, _, folder = run
-    predictor = Predictor.from_bundle(folder.bundle, device="cpu", precision="32")
+    model = Model.load(folder.bundle, device="cpu", precision="32")
     kept = experiment.load_masks(folder)
     assert kept.keys() == set(split_of(store).test)
     for entry in outcome.scores.patients:
-        mask = predictor.mask(store.volume(entry.patient))
+        mask = model.mask(store.volume(entry.patient))
         np.testing.assert_array_equal(mask.voxels, kept[entry.patient].voxels)
         assert score_patient(mask, store.mask(entry.patient)).values == entry.values
     # Masks without a single voxel would agree whatever was predicted.

@@ -19,7 +19,7 @@ def head(request: pytest.FixtureRequest) -> tuple[Anatomy, Volume]:
 
 
 def found(volume: Volume) -> np.ndarray:
-    return brain_mask(volume, head_depth_px(volume, 10))
+    return brain_mask(volume, head_depth_px(volume))
 
 
 def test_finds_the_brain_of_a_head_whose_tissues_are_known(head: tuple[Anatomy, Volume]) -> None:

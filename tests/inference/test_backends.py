@@ -15,7 +15,7 @@ from glioseg.inference import export as module
 from glioseg.inference.backends import BackendName, is_installed
 from glioseg.inference.contract import CONTRACT, MODEL_ONNX, MODEL_OPENVINO, load_contract
 from glioseg.inference.export import SAME_ANSWER, Patient, export_bundle
-from glioseg.inference.predictor import Predictor
+from glioseg.inference.model import Model
 from glioseg.volume import Volume
 
 SIZE = 64
@@ -43,10 +43,10 @@ def test_answers_as_pytorch_does(
     exported: dict[str, Path], untrained_bundle: Path, patient: Patient, form: str, backend: BackendName, size: int
 ) -> None:
     volume = Volume("P", patient.volume.voxels[:, :size, :size])
-    found = Predictor.from_bundle(exported[form], backend=backend, precision="32").probabilities(volume)
+    found = Model.load(exported[form], backend=backend, precision="32").probabilities(volume)
     padded = Volume("P", np.pad(volume.voxels, ((0, 0), (0, SIZE - size), (0, SIZE - size), (0, 0)), mode="edge"))
     # The statistics are those of the scan itself.
-    original = Predictor.from_bundle(untrained_bundle, backend="torch", device="cpu", precision="32")
+    original = Model.load(untrained_bundle, backend="torch", device="cpu", precision="32")
     if size == SIZE:
         np.testing.assert_allclose(found, original.probabilities(padded), atol=SAME_ANSWER)
     assert found.shape == volume.voxels.shape[:3]
@@ -68,10 +68,10 @@ def test_prediction_imports_no_pytorch(exported: dict[str, Path], form: str, bac
 import sys
 from pathlib import Path
 import numpy as np
-from glioseg.inference.predictor import Predictor
+from glioseg.inference.model import Model
 from glioseg.volume import Volume
 volume = Volume("P", np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8))
-Predictor.from_bundle(Path({str(exported[form])!r}), backend={backend!r}).mask(volume)
+Model.load(Path({str(exported[form])!r}), backend={backend!r}).mask(volume)
 sys.exit("torch was imported" if "torch" in sys.modules else 0)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -79,14 +79,14 @@ sys.exit("torch was imported" if "torch" in sys.modules else 0)
 
 
 def test_auto_takes_the_fastest_that_is_there(exported: dict[str, Path], untrained_bundle: Path) -> None:
-    assert Predictor.from_bundle(exported["openvino"]).backend.name == "openvino"
-    assert Predictor.from_bundle(untrained_bundle).backend.name == "torch"
+    assert Model.load(exported["openvino"]).first.backend.name == "openvino"
+    assert Model.load(untrained_bundle).first.backend.name == "torch"
 
 
 @pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
 def test_a_bundle_without_the_backends_model_says_how_to_make_one(untrained_bundle: Path, backend: BackendName) -> None:
     with pytest.raises(GliosegError, match=r"found a model for torch. Remedy: glioseg export|glioseg export"):
-        Predictor.from_bundle(untrained_bundle, backend=backend)
+        Model.load(untrained_bundle, backend=backend)
 
 
 @pytest.mark.parametrize(("form", "backend"), CASES)
@@ -95,7 +95,7 @@ def test_larger_slices_than_the_model_takes_are_refused(
 ) -> None:
     volume = Volume("P", np.full((1, 80, 64, 3), 90, np.uint8))
     with pytest.raises(GliosegError, match="too large for the exported model"):
-        Predictor.from_bundle(exported[form], backend=backend).probabilities(volume)
+        Model.load(exported[form], backend=backend).probabilities(volume)
 
 
 @pytest.mark.parametrize(("form", "name"), [("onnx", MODEL_ONNX), ("openvino", MODEL_OPENVINO)])
@@ -106,7 +106,7 @@ def test_a_changed_or_missing_model_is_refused(
     folder = shutil.copytree(exported[form], tmp_path / "copy")
     (folder / name).write_bytes(b"other") if harm == "changed" else (folder / name).unlink()
     with pytest.raises(GliosegError):
-        Predictor.from_bundle(folder, backend="openvino")
+        Model.load(folder, backend="openvino")
 
 
 def test_an_export_that_answers_otherwise_is_not_written(
@@ -128,11 +128,11 @@ def test_a_network_that_bins_is_exported_for_binned_slices(
     facts = export_bundle(halved, tmp_path / "new", "openvino", size_px=SIZE).exported
     assert facts is not None
     assert (facts.rows, facts.columns) == (SIZE // 2, SIZE // 2)
-    found = Predictor.from_bundle(tmp_path / "new", precision="32").probabilities(patient.volume)
-    original = Predictor.from_bundle(halved, device="cpu", precision="32").probabilities(patient.volume)
+    found = Model.load(tmp_path / "new", precision="32").probabilities(patient.volume)
+    original = Model.load(halved, device="cpu", precision="32").probabilities(patient.volume)
     np.testing.assert_allclose(found, original, atol=SAME_ANSWER)
     with pytest.raises(GliosegError, match="at most 64 x 64 pixels, found 80 x 64"):
-        Predictor.from_bundle(tmp_path / "new").probabilities(Volume("P", np.full((1, 80, 64, 3), 90, np.uint8)))
+        Model.load(tmp_path / "new").probabilities(Volume("P", np.full((1, 80, 64, 3), 90, np.uint8)))
 
 
 def test_a_network_of_windows_is_exported_for_slices_of_any_size(
@@ -144,10 +144,10 @@ def test_a_network_of_windows_is_exported_for_slices_of_any_size(
     facts = export_bundle(folder, tmp_path / "new", "openvino").exported
     assert facts is not None
     assert (facts.rows, facts.columns) == (32, 32)
-    original = Predictor.from_bundle(folder, device="cpu", precision="32")
+    original = Model.load(folder, device="cpu", precision="32")
     larger = Volume("P", np.pad(patient.volume.voxels, ((0, 0), (9, 9), (30, 0), (0, 0)), mode="edge"))
     for volume in (patient.volume, larger):
-        found = Predictor.from_bundle(tmp_path / "new", precision="32").probabilities(volume)
+        found = Model.load(tmp_path / "new", precision="32").probabilities(volume)
         np.testing.assert_allclose(found, original.probabilities(volume), atol=SAME_ANSWER)
     with pytest.raises(GliosegError, match="takes slices of any"):
         export_bundle(folder, tmp_path / "other", "openvino", size_px=SIZE)

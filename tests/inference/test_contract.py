@@ -11,7 +11,7 @@ from glioseg.inference.preprocessing import Preprocessing
 def test_survives_json(contract: Contract) -> None:
     full = contract.model_copy(
         update={
-            "preprocessing": Preprocessing(head_above=3.5, clip_percentile=98),
+            "preprocessing": Preprocessing(clip_percentile=98),
             "postprocessing": Postprocessing(threshold=0.4, components="relative", minimum_share=0.2),
             "flip": False,
             "weights_sha256": "ab",

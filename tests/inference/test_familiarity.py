@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from glioseg.dataset.phantom import make_phantom
+from glioseg.inference import familiarity, preprocessing
 from glioseg.inference.familiarity import WORDS, training_ranges, traits, unfamiliar
 from glioseg.inference.preprocessing import Preprocessing
 from glioseg.volume import Volume
@@ -51,12 +52,15 @@ def test_a_scan_of_another_kind_is_not(
     assert first.endswith("trust it less.")
 
 
-def test_units_of_intensity_do_not_matter() -> None:
+def test_units_of_intensity_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half the brightness of every sequence, with the head's threshold likewise, gives the same numbers."""
     scan = make_phantom(3, size=64, slices=8)[0]
     halved = replace(scan, voxels=scan.voxels.astype(np.float32) / 2)
-    found = traits(halved, Preprocessing(head_above=5))
-    for name, value in traits(replace(scan, voxels=scan.voxels.astype(np.float32)), SETTINGS).items():
+    whole = traits(replace(scan, voxels=scan.voxels.astype(np.float32)), SETTINGS)
+    for module in (familiarity, preprocessing):
+        monkeypatch.setattr(module, "HEAD_ABOVE", 5.0)
+    found = traits(halved, SETTINGS)
+    for name, value in whole.items():
         assert found[name] == pytest.approx(value, rel=1e-4), name
 
 

@@ -11,8 +11,8 @@ from glioseg.dataset.phantom import make_phantom
 from glioseg.errors import GliosegError
 from glioseg.inference.contract import Contract
 from glioseg.inference.foreign import predict_foreign
+from glioseg.inference.model import Model
 from glioseg.inference.postprocessing import Postprocessing
-from glioseg.inference.predictor import Predictor
 from glioseg.volume import Volume
 
 AXIAL = np.array([[0, 0, -1, 120], [0, -1, 0, 110], [5, 0, 0, -30], [0, 0, 0, 1]], float)
@@ -29,9 +29,9 @@ class BrightFlair:
 
 
 @pytest.fixture(scope="module")
-def predictor(contract: Contract) -> Predictor:
+def model(contract: Contract) -> Model:
     settings = {"flip": False, "postprocessing": Postprocessing(components="largest")}
-    return Predictor(BrightFlair(), contract.model_copy(update=settings))  # type: ignore[arg-type]
+    return Model.of(BrightFlair(), contract.model_copy(update=settings))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +40,8 @@ def head() -> Volume:
     return Volume("P", volume.voxels.astype(np.float32), affine=AXIAL)
 
 
-def centroid_mm(predictor: Predictor, scan: Volume) -> np.ndarray:
-    mask = predict_foreign(predictor, scan).mask
+def centroid_mm(model: Model, scan: Volume) -> np.ndarray:
+    mask = predict_foreign(model, scan).mask
     assert mask.voxels.shape == scan.voxels.shape[:3]
     assert mask.affine is scan.affine
     assert mask.affine is not None
@@ -91,27 +91,27 @@ def coarse(scan: Volume) -> Volume:
 
 @pytest.mark.parametrize("change", [padded, cropped, rotated, coarse])
 def test_the_centroid_stays_where_it_is_in_millimetres(
-    predictor: Predictor, head: Volume, change: Callable[[Volume], Volume]
+    model: Model, head: Volume, change: Callable[[Volume], Volume]
 ) -> None:
-    expected = centroid_mm(predictor, head)
-    np.testing.assert_allclose(centroid_mm(predictor, change(head)), expected, atol=NEARBY_MM)
+    expected = centroid_mm(model, head)
+    np.testing.assert_allclose(centroid_mm(model, change(head)), expected, atol=NEARBY_MM)
 
 
 @pytest.mark.parametrize("factor", [0.01, 7.0, 900.0])
-def test_units_do_not_matter(predictor: Predictor, head: Volume, factor: float) -> None:
-    expected = centroid_mm(predictor, head)
+def test_units_do_not_matter(model: Model, head: Volume, factor: float) -> None:
+    expected = centroid_mm(model, head)
     scaled = replace(head, voxels=head.voxels * np.float32(factor))
-    np.testing.assert_allclose(centroid_mm(predictor, scaled), expected, atol=NEARBY_MM)
+    np.testing.assert_allclose(centroid_mm(model, scaled), expected, atol=NEARBY_MM)
 
 
-def test_the_result_says_what_was_done(predictor: Predictor, head: Volume) -> None:
-    assert predict_foreign(predictor, head).remarks == (
+def test_the_result_says_what_was_done(model: Model, head: Volume) -> None:
+    assert predict_foreign(model, head).remarks == (
         "The scan was taken as one with skull and scalp and left as it is.",
     )
-    assert "brought to the size" in predict_foreign(predictor, coarse(head)).remarks[0]
+    assert "brought to the size" in predict_foreign(model, coarse(head)).remarks[0]
 
 
 @pytest.mark.parametrize(("shape", "message"), [((1, 64, 64, 3), "single slice"), ((4, 64, 64, 3), "same everywhere")])
-def test_what_is_no_scan_is_refused(predictor: Predictor, shape: tuple[int, ...], message: str) -> None:
+def test_what_is_no_scan_is_refused(model: Model, shape: tuple[int, ...], message: str) -> None:
     with pytest.raises(GliosegError, match=message):
-        predict_foreign(predictor, Volume("P", np.full(shape, 80, np.float32)))
+        predict_foreign(model, Volume("P", np.full(shape, 80, np.float32)))

@@ -3,10 +3,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from glioseg.inference.postprocessing import Postprocessing, cut_mask, keep_components
+from glioseg.inference.postprocessing import (
+    Postprocessing,
+    calibrated,
+    cut_mask,
+    expected_dice,
+    keep_components,
+    with_neighbours,
+)
 
 ALL, LARGEST, RELATIVE = (Postprocessing(components=rule) for rule in ("all", "largest", "relative"))
 RULES = (ALL, LARGEST, RELATIVE, Postprocessing(components="relative", minimum_share=0.5))
@@ -114,3 +122,97 @@ def test_the_threshold_comes_before_the_components() -> None:
 def test_impossible_settings_are_refused(values: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Postprocessing.model_validate(values)
+
+
+VOLUMES = arrays(np.float32, st.tuples(*[st.integers(1, 5)] * 3), elements=st.floats(0, 1, width=32))
+
+
+def test_a_speck_fades_and_a_hole_fills() -> None:
+    column = np.array([0, 0, 1, 0, 0, 1, 1, 0, 1, 1], np.float32)[:, None, None]
+    found = with_neighbours(column, 0.25)[:, 0, 0]
+    np.testing.assert_allclose(found, [0, 0.25, 0.5, 0.25, 0.25, 0.75, 0.75, 0.5, 0.75, 1])
+
+
+def test_rows_and_columns_stay_apart() -> None:
+    voxels = np.zeros((3, 3, 3), np.float32)
+    voxels[1, 1, 1] = 1
+    found = with_neighbours(voxels, 0.1)
+    assert np.flatnonzero(found.any(axis=0)).tolist() == [4]
+
+
+@given(voxels=VOLUMES)
+def test_without_a_weight_nothing_changes(voxels: np.ndarray) -> None:
+    assert with_neighbours(voxels, 0) is voxels
+
+
+@given(voxels=VOLUMES, weight=st.floats(0.01, 0.33))
+def test_the_sum_stays_and_so_does_the_range(voxels: np.ndarray, weight: float) -> None:
+    found = with_neighbours(voxels, weight)
+    assert found.dtype == np.float32
+    assert found.sum() == pytest.approx(voxels.sum(), abs=1e-3)
+    assert found.min() >= voxels.min() - 1e-6
+    assert found.max() <= voxels.max() + 1e-6
+
+
+@given(slice_=arrays(np.float32, (1, 3, 3), elements=st.floats(0, 1, width=32)))
+def test_a_slice_alone_is_its_own_neighbour(slice_: np.ndarray) -> None:
+    np.testing.assert_allclose(with_neighbours(slice_, 0.1), slice_, atol=1e-6)
+
+
+PROBABILITIES = np.array([0, 1e-8, 0.2, 0.5, 0.8, 1], np.float32).reshape(1, 2, 3)
+
+
+def test_a_temperature_of_one_changes_nothing() -> None:
+    assert calibrated(PROBABILITIES, 1.0) is PROBABILITIES
+
+
+@pytest.mark.parametrize("temperature", [0.4, 2.0])
+def test_logits_are_divided(temperature: float) -> None:
+    found = calibrated(PROBABILITIES, temperature).ravel()
+    expected = 1 / (1 + ((1 - 0.8) / 0.8) ** (1 / temperature))
+    assert found[4] == pytest.approx(expected, rel=1e-5)
+    assert found[3] == pytest.approx(0.5)
+    assert found[2] == pytest.approx(1 - expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("temperature", [0.3, 1.5, 4.0])
+def test_order_range_and_kind_stay(temperature: float) -> None:
+    found = calibrated(PROBABILITIES, temperature)
+    assert found.dtype == np.float32
+    assert found.shape == PROBABILITIES.shape
+    assert (np.diff(found.ravel()) >= 0).all()
+    assert 0 <= found.min() <= found.max() <= 1
+
+
+def test_what_was_not_computed_stays_zero() -> None:
+    assert calibrated(PROBABILITIES, 5.0).ravel()[0] == 0
+
+
+def test_certainty_expects_a_perfect_mask() -> None:
+    probabilities = np.zeros((2, 4, 4), np.float32)
+    probabilities[0, :2] = 1
+    assert expected_dice(probabilities, probabilities >= 0.5) == 1
+
+
+def test_a_hand_made_scan() -> None:
+    """Three voxels at 0.8 inside, two at 0.4 outside: 2 x 2.4 / (3.2 + 3)."""
+    probabilities = np.array([0.8, 0.8, 0.8, 0.4, 0.4, 0], np.float32).reshape(1, 2, 3)
+    assert expected_dice(probabilities, probabilities >= 0.5) == pytest.approx(4.8 / 6.2)
+
+
+def test_it_is_the_mean_dice_of_truths_drawn_from_the_probabilities() -> None:
+    chance = np.random.default_rng(0)
+    probabilities = chance.beta(0.5, 0.8, (6, 30, 30)).astype(np.float32)
+    mask = probabilities >= 0.5
+    drawn = [chance.random(probabilities.shape) < probabilities for _ in range(200)]
+    dice = [2 * (truth & mask).sum() / (truth.sum() + mask.sum()) for truth in drawn]
+    assert expected_dice(probabilities, mask) == pytest.approx(np.mean(dice), abs=2e-3)
+
+
+def test_doubt_lowers_it() -> None:
+    sure, unsure = np.full((1, 3, 3), 0.95, np.float32), np.full((1, 3, 3), 0.6, np.float32)
+    assert expected_dice(unsure, unsure >= 0.5) < expected_dice(sure, sure >= 0.5)
+
+
+def test_of_an_empty_mask_nothing_is_known() -> None:
+    assert expected_dice(np.full((1, 3, 3), 0.2, np.float32), np.zeros((1, 3, 3), np.bool_)) is None

@@ -6,8 +6,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from pydantic import ValidationError
+from torch.nn.functional import avg_pool2d, interpolate, pad
 
-from glioseg.inference.preprocessing import Preprocessing, clip_and_normalise, intensity_statistics
+from glioseg.inference import preprocessing as module
+from glioseg.inference.preprocessing import Preprocessing, binned, clip_and_normalise, intensity_statistics, unbinned
+from glioseg.training.augmentation import augment
+from glioseg.training.config import Augmentation
+from glioseg.training.resident import Batch
 from glioseg.volume import CHANNELS, Volume
 
 UNCLIPPED = Preprocessing(clip_percentile=100)
@@ -49,9 +55,15 @@ def test_clipping_by_hand() -> None:
     assert (mean, deviation, limit) == pytest.approx((12.8, math.sqrt(6.8 / 5), 14))
 
 
-def test_what_belongs_to_the_head_is_a_setting() -> None:
-    scan = volume(pre=[1, 2, 4], flair=[20, 40, 60], post=[0, 0, 0])
-    assert intensity_statistics(scan, Preprocessing(head_above=40, clip_percentile=100))[0, 0] == 4
+def test_what_lies_above_the_threshold_belongs_to_the_head() -> None:
+    scan = volume(pre=[1, 2, 4], flair=[9, 10, 11], post=[0, 0, 0])
+    assert intensity_statistics(scan, Preprocessing(clip_percentile=100))[0, 0] == 4
+
+
+def test_settings_of_older_versions_named_the_threshold() -> None:
+    assert Preprocessing.model_validate({"head_above": 10.0, "binning": 2}) == Preprocessing(binning=2)
+    with pytest.raises(ValidationError, match="head_above"):
+        Preprocessing.model_validate({"head_above": 11.0})
 
 
 def test_a_black_scan_has_no_head_and_stays_black() -> None:
@@ -92,10 +104,13 @@ def test_the_scale_of_pre_and_post_does_not_matter(seed: int, pre: float, post: 
 @settings(max_examples=20, deadline=None)
 def test_the_scale_of_all_does_not_matter_if_the_heads_threshold_goes_with_it(seed: int, factor: float) -> None:
     # Half a grey value above 10, so that rounding decides about no voxel.
-    scan, one = random_scan(seed, np.float32), Preprocessing(head_above=10.5)
+    scan, one = random_scan(seed, np.float32), Preprocessing()
     scaled = Volume("P", scan.voxels * np.float32(factor))
-    other = Preprocessing(head_above=10.5 * factor)
-    np.testing.assert_allclose(normalised(scaled, other), normalised(scan, one), rtol=1e-3, atol=1e-4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "HEAD_ABOVE", 10.5)
+        expected = normalised(scan, one)
+        patch.setattr(module, "HEAD_ABOVE", 10.5 * factor)
+        np.testing.assert_allclose(normalised(scaled, one), expected, rtol=1e-3, atol=1e-4)
 
 
 @given(st.integers(0, 2**32))
@@ -118,3 +133,59 @@ def test_statistics_are_shared_or_each_slices_own() -> None:
     torch.testing.assert_close(clip_and_normalise(images, each)[1], clip_and_normalise(images[1:], shared + 1)[0])
     assert clip_and_normalise(images, shared)[1, 0, 1, 1] == (9 - 1) / 2
     assert clip_and_normalise(images, shared)[0, 0, 1, 1] == (3 - 1) / 2
+
+
+SIDES = st.integers(1, 12)
+
+
+def noise(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).random(shape, np.float32)
+
+
+def test_four_pixels_become_their_mean_by_hand() -> None:
+    image = np.array([[1, 3, 0, 8], [5, 7, 0, 0]], np.float32)[None, None]
+    np.testing.assert_array_equal(binned(image, 2), [[[[4, 2]]]])
+
+
+def test_an_odd_last_row_and_column_count_twice() -> None:
+    image = np.array([[0, 4, 8], [4, 8, 2], [6, 2, 5]], np.float32)[None, None]
+    np.testing.assert_array_equal(binned(image, 2), [[[[4, 5], [4, 5]]]])
+
+
+def test_probabilities_are_linear_between_the_middles_by_hand() -> None:
+    found = unbinned(np.array([[[0, 1]]], np.float32), 2, 2, 4)
+    np.testing.assert_allclose(found, [[[0, 0.25, 0.75, 1]] * 2], atol=1e-6)
+
+
+def test_without_binning_nothing_is_touched() -> None:
+    images, probabilities = noise(2, 3, 5, 4), noise(2, 5, 4)
+    assert binned(images, 1) is images
+    assert unbinned(probabilities, 1, 5, 4) is probabilities
+
+
+@settings(max_examples=30, deadline=None)
+@given(SIDES, SIDES)
+def test_as_pytorch_does_for_any_size(rows: int, columns: int) -> None:
+    images = noise(2, 3, rows, columns)
+    padded = pad(torch.from_numpy(images), (0, columns % 2, 0, rows % 2), mode="replicate")
+    found = binned(images, 2)
+    np.testing.assert_allclose(found, avg_pool2d(padded, 2), rtol=1e-6)
+    again = unbinned(found[:, 0], 2, rows, columns)
+    expected = interpolate(torch.from_numpy(found[:, :1]), scale_factor=2.0, mode="bilinear")[:, 0]
+    np.testing.assert_allclose(again, expected[:, :rows, :columns], atol=1e-6)
+    assert again.dtype == np.float32
+    assert again.flags.c_contiguous
+
+
+@pytest.mark.parametrize("side", [32, 40])
+def test_training_sees_what_use_sees(side: int) -> None:
+    """A crop at half the resolution has the same pixels where nothing is varied."""
+    images = torch.randint(0, 256, (2, 3, side, side), dtype=torch.uint8)
+    statistics = torch.tensor([0.0, 1.0, 255.0]).expand(2, 3, 3)
+    still = Augmentation(
+        flip=0, rotation_degrees=0, scale=(1, 1), shift_pixels=0, brightness=0, contrast=0, gamma=0, noise=0,
+        sequence_dropout=0,
+    )  # fmt: skip
+    batch = Batch(images, torch.zeros(2, 1, side, side, dtype=torch.uint8), statistics)
+    cropped, _ = augment(batch, still, side // 2, torch.Generator(), binning=2)
+    np.testing.assert_allclose(cropped, binned(images.float().numpy(), 2), atol=1e-2)

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from glioseg.errors import GliosegError
-from glioseg.inference.load import load_segmenter
+from glioseg.inference.model import Model
 from glioseg.inference.shipped import MODELS_FOLDER, SHIPPED, find_model
 from glioseg.volume import Volume
 
@@ -12,7 +12,7 @@ from glioseg.volume import Volume
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_model_works_and_has_a_card(name: str, scan: Volume) -> None:
     folder = find_model(name)
-    found = load_segmenter(folder, device="cpu").probabilities(scan)
+    found = Model.load(folder, device="cpu").probabilities(scan)
     assert found.shape == scan.voxels.shape[:3]
     assert 0 <= found.min() <= found.max() <= 1
     card = (folder / "card.md").read_text(encoding="utf-8")

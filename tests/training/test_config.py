@@ -36,6 +36,13 @@ def test_a_file_goes_over_the_defaults_and_leaves_the_rest(tmp_path: Path, kind:
     assert config.optimisation == default.optimisation
 
 
+def test_a_file_of_an_older_version_named_the_heads_threshold(tmp_path: Path) -> None:
+    tree = TrainingConfig().model_dump(mode="json")
+    tree["preprocessing"]["head_above"] = 10.0
+    (tmp_path / "config.json").write_text(json.dumps(tree))
+    assert load_config(tmp_path / "config.json") == TrainingConfig()
+
+
 @pytest.mark.parametrize("kind", ["json", "toml"])
 def test_an_assignment_goes_over_the_file_and_a_later_one_over_an_earlier(tmp_path: Path, kind: str) -> None:
     assignments = ["seed=6", "network.name=unet", "seed=7", "augmentation.scale=[0.5, 2]"]
@@ -121,7 +128,7 @@ def test_a_value_that_is_not_allowed_names_its_key(assignment: str, named: str) 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
 @pytest.mark.parametrize(
     "key",
-    ["optimisation.learning_rate", "budget.minutes", "augmentation.noise", "preprocessing.head_above"],
+    ["optimisation.learning_rate", "budget.minutes", "augmentation.noise", "preprocessing.clip_percentile"],
 )
 def test_a_number_that_is_not_finite_is_not_allowed(key: str, value: str) -> None:
     with pytest.raises(GliosegError, match=f"setting {key} is not allowed"):

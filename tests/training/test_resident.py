@@ -14,7 +14,7 @@ CPU = torch.device("cpu")
 
 
 def resident_slices(store: ArrayStore, *, skulls: bool = False, device: torch.device = CPU) -> ResidentSlices:
-    heads = np.concatenate([heads_of(store.volume(entry.patient), 10) for entry in store.patients]) if skulls else None
+    heads = np.concatenate([heads_of(store.volume(entry.patient)) for entry in store.patients]) if skulls else None
     found = Skulls(heads, 5) if heads is not None else None
     return ResidentSlices.of(store, list(store.patients[1:3]), Preprocessing(), found, device)
 
@@ -40,7 +40,7 @@ def test_heads_and_their_statistics_travel_with_the_slices(small_store: ArraySto
     entry = small_store.patients[2]
     slices = resident_slices(small_store, skulls=True)
     batch = slices.batch(np.array([entry.start + 1]))
-    heads = heads_of(small_store.volume(entry.patient), 10)
+    heads = heads_of(small_store.volume(entry.patient))
     assert batch.heads is not None
     assert batch.stripped_statistics is not None
     np.testing.assert_array_equal(batch.heads[0, 0], heads[1])

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from glioseg.dataset.store import ArrayStore
-from glioseg.inference.postprocessing import Postprocessing
+from glioseg.inference.postprocessing import Decision, Postprocessing
 from glioseg.training.selection import CANDIDATES, brain_of, choose_decision, choose_postprocessing
 
 SHAPE = (14, 30, 30)
@@ -107,16 +107,16 @@ def test_the_temperature_is_fitted_inside_the_brain_and_the_rule_on_what_it_cali
 
     def predicted(air: float) -> Iterator[tuple[str, NDArray[np.float32]]]:
         for patient in patients:
-            inside = brain_of(store, patient, 10.0)
+            inside = brain_of(store, patient)
             sure = np.where(store.mask(patient).voxels ^ (chance.random(inside.shape) < 0.1), 0.99, 0.01)
             yield patient, np.where(inside, sure, air).astype(np.float32)
 
-    temperature, rule = choose_decision(predicted(air=0.0), store, 10.0)
-    assert temperature > 1.5
+    decision = choose_decision(predicted(air=0.0), store)
+    assert decision.temperature > 1.5
     chance = np.random.default_rng(0)
-    assert choose_decision(predicted(air=0.3), store, 10.0)[0] == temperature
-    assert rule in CANDIDATES
+    assert choose_decision(predicted(air=0.3), store).temperature == decision.temperature
+    assert decision.postprocessing in CANDIDATES
 
 
 def test_without_patients_nothing_is_chosen(store: ArrayStore) -> None:
-    assert choose_decision([], store, 10.0) == (1.0, Postprocessing())
+    assert choose_decision([], store) == Decision()

@@ -9,7 +9,7 @@ from glioseg.evaluation.metrics import dice
 from glioseg.evaluation.stand_in import stand_in
 from glioseg.inference.contract import Contract
 from glioseg.inference.foreign import predict_foreign
-from glioseg.inference.predictor import Predictor
+from glioseg.inference.model import Model
 from glioseg.inference.preprocessing import Preprocessing
 from glioseg.training.stand_in_validation import stand_in_dice
 
@@ -41,12 +41,12 @@ def test_scores_each_patients_stand_in_as_predict_would(heads: ArrayStore) -> No
         training_patients=0,
         versions={},
     )
-    predictor = Predictor(BrightFlair(), contract)  # type: ignore[arg-type]
+    model = Model.of(BrightFlair(), contract)  # type: ignore[arg-type]
     names = [entry.patient for entry in heads.patients]
-    scores = stand_in_dice(predictor, heads, names)
+    scores = stand_in_dice(model, heads, names)
     assert list(scores) == names
     volume, truth = stand_in(heads.volume(names[1]), heads.mask(names[1]))
-    assert scores[names[1]] == dice(predict_foreign(predictor, volume).mask.voxels, truth.voxels)
+    assert scores[names[1]] == dice(predict_foreign(model, volume).mask.voxels, truth.voxels)
     assert all(0 < (score or 0) < 1 for score in scores.values())
 
 

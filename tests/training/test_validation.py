@@ -9,7 +9,8 @@ from torch import nn
 from glioseg.dataset.store import ArrayStore
 from glioseg.evaluation.metrics import dice
 from glioseg.inference.backends.torch_backend import TorchBackend
-from glioseg.inference.predictor import predict_probabilities
+from glioseg.inference.contract import InferenceSettings
+from glioseg.inference.prediction import predict_probabilities
 from glioseg.networks import build_network
 from glioseg.training.config import TrainingConfig
 from glioseg.training.crop import crop_px
@@ -47,9 +48,7 @@ def test_predicts_each_patient_as_the_settings_say(
             backend,
             small_store.volume(patient),
             config.preprocessing,
-            flip=flip,
-            window_px=crop_px(config),
-            neighbour_weight=0.1,
+            InferenceSettings(flip=flip, window_px=crop_px(config), neighbour_weight=0.1),
         )
         np.testing.assert_array_equal(probabilities, expected)
 

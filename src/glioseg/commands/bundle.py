@@ -11,10 +11,9 @@ from glioseg.dataset.store import ArrayStore, open_store
 from glioseg.errors import GliosegError
 from glioseg.inference.backends.torch_backend import TorchBackend
 from glioseg.inference.bundle import load_bundle, save_bundle
-from glioseg.inference.contract import SPLIT, load_contract
-from glioseg.inference.ensemble import Decision, Ensemble, EnsembleContract, mean_of, save_ensemble
-from glioseg.inference.predictor import Predictor
-from glioseg.inference.segmenter import Segmenter
+from glioseg.inference.contract import SPLIT, EnsembleContract, load_contract, save_ensemble
+from glioseg.inference.model import Model, mean_of
+from glioseg.inference.postprocessing import Decision
 
 
 def bundle(
@@ -59,17 +58,12 @@ def bundle(
         save_split(folds[0].split, out / SPLIT)
     say("choosing temperature, threshold and component rule on the validation patients")
     contract = _settle(places, folds, store, shared)
-    networks = {name: Predictor.from_bundle(place, backend="torch") for name, place in places.items()}
-    if contract is None:
-        model: Segmenter = next(iter(networks.values()))
-    else:
+    if contract is not None:
         where = "." if members_in is None else f"../{members_in.name}"
-        contract = contract.model_copy(update={"members_in": where})
-        save_ensemble(out, contract, "")
-        model = Ensemble(networks, contract)
+        save_ensemble(out, contract.model_copy(update={"members_in": where}), "")
     tested = sum(len(fold.split.test) for fold in folds)
     say(f"predicting {tested} test patients{', and their stand-ins from elsewhere' if stand_ins else ''}")
-    return score_model(model, out, networks, folds, store, stand_ins)
+    return score_model(Model.load(out, backend="torch"), out, folds, store, stand_ins)
 
 
 def _copy(members: Mapping[str, Member], places: Mapping[str, Path]) -> None:
@@ -103,9 +97,8 @@ def _settle(
         return None
     hashes = {name: load_contract(place).weights_sha256 for name, place in places.items()}
     means = [_mean_answers(fold, answers) for fold in folds]
-    head_above = load_contract(next(iter(places.values()))).preprocessing.head_above
     together = [
-        Answers.fitted(" ".join(sorted(map(kind_of, fold.names))), fold.split, found, store, head_above)
+        Answers.fitted(" ".join(sorted(map(kind_of, fold.names))), fold.split, found, store)
         for fold, found in zip(folds, means, strict=True)
         if len(fold.names) > 1
     ]
@@ -113,23 +106,23 @@ def _settle(
     if len(folds) == 1:
         (whole,) = decisions.values()
         return EnsembleContract(members=hashes, **dict(whole))
-    whole = decide_for_all(means, store, head_above)
+    whole = decide_for_all(means, store)
     return EnsembleContract(members=hashes, folds=decisions, **dict(whole))
 
 
 def _fitted_answers(name: str, place: Path, fold: Fold, store: ArrayStore) -> Answers:
     """What a network says of its validation patients, with a temperature fitted on them."""
     network, contract = load_bundle(place)
-    plain = Predictor(TorchBackend(network), contract.model_copy(update={"temperature": 1.0}))
+    plain = Model.of(TorchBackend(network), contract.model_copy(update={"temperature": 1.0}))
     found = {patient: plain.probabilities(store.volume(patient)) for patient in fold.split.validation}
-    return Answers.fitted(kind_of(name), fold.split, found, store, plain.head_above)
+    return Answers.fitted(kind_of(name), fold.split, found, store)
 
 
 def _settled_answers(name: str, place: Path, fold: Fold, store: ArrayStore) -> Answers:
     """The same of a network that was settled already."""
-    model = Predictor.from_bundle(place, backend="torch")
+    model = Model.load(place, backend="torch")
     found = {patient: model.probabilities(store.volume(patient)) for patient in fold.split.validation}
-    return Answers(kind_of(name), fold.split, model.contract.temperature, found)
+    return Answers(kind_of(name), fold.split, model.first.contract.temperature, found)
 
 
 def _write_decision(place: Path, decision: Decision) -> None:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from glioseg.dataset.splits import Split
 from glioseg.dataset.store import ArrayStore
-from glioseg.inference.calibration import calibrated
-from glioseg.inference.ensemble import Decision, mean_of
+from glioseg.inference.model import mean_of
+from glioseg.inference.postprocessing import Decision, calibrated
 from glioseg.training.selection import choose_decision, choose_postprocessing, fit_temperature
 
 Probabilities = dict[str, NDArray[np.float32]]
@@ -38,11 +38,9 @@ class Answers:
     calibrated: Probabilities
 
     @classmethod
-    def fitted(
-        cls, kind: str, split: Split, found: Mapping[str, NDArray[np.float32]], store: ArrayStore, head_above: float
-    ) -> "Answers":
+    def fitted(cls, kind: str, split: Split, found: Mapping[str, NDArray[np.float32]], store: ArrayStore) -> "Answers":
         """Calibrate what was found; arguments as :func:`glioseg.training.selection.choose_decision`."""
-        temperature = fit_temperature(found, store, head_above)
+        temperature = fit_temperature(found, store)
         sharp = {patient: calibrated(values, temperature) for patient, values in found.items()}
         return cls(kind, split, temperature, sharp)
 
@@ -66,19 +64,17 @@ def decide(answers: Answers, sisters: Iterable[Answers], store: ArrayStore) -> D
     return Decision(temperature=answers.temperature, postprocessing=choose_postprocessing(pool))
 
 
-def decide_for_all(found: Iterable[Probabilities], store: ArrayStore, head_above: float) -> Decision:
+def decide_for_all(found: Iterable[Probabilities], store: ArrayStore) -> Decision:
     """How the mean of every network becomes a mask.
 
     Args:
         found: For each fold the mean of its networks on its validation patients. A patient of several folds is
             predicted by the networks of each, none of which was fitted to it.
         store: Holds the true masks.
-        head_above: FLAIR above this belongs to the head.
     """
     pooled: dict[str, list[NDArray[np.float32]]] = {}
     for fold in found:
         for patient, values in fold.items():
             pooled.setdefault(patient, []).append(values)
     means = ((patient, mean_of(values)) for patient, values in pooled.items())
-    temperature, rule = choose_decision(means, store, head_above)
-    return Decision(temperature=temperature, postprocessing=rule)
+    return choose_decision(means, store)

@@ -9,8 +9,7 @@ from torch import nn
 from glioseg.dataset.splits import Split, load_split
 from glioseg.errors import GliosegError
 from glioseg.inference.bundle import load_bundle
-from glioseg.inference.contract import CONTRACT, SPLIT, Contract
-from glioseg.inference.ensemble import ENSEMBLE, load_ensemble_contract
+from glioseg.inference.contract import CONTRACT, ENSEMBLE, SPLIT, Contract, load_ensemble_contract
 from glioseg.study.plan import fold_name
 from glioseg.training.run_folder import RunFolder
 

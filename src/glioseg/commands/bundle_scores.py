@@ -15,12 +15,9 @@ from glioseg.evaluation.scores import PatientScores, Scores
 from glioseg.evaluation.trust import Trust
 from glioseg.experiment import scored
 from glioseg.inference.card import CardScores, write_card
-from glioseg.inference.confidence import expected_dice
-from glioseg.inference.contract import CARD, Contract
-from glioseg.inference.ensemble import Ensemble
-from glioseg.inference.predictor import Predictor
-from glioseg.inference.segmenter import Segmenter
-from glioseg.inference.unseen import unseen_by
+from glioseg.inference.contract import CARD
+from glioseg.inference.model import Model
+from glioseg.inference.postprocessing import expected_dice
 from glioseg.report.trust_figures import save_reliability
 from glioseg.training.selection import brain_of
 from glioseg.training.stand_in_validation import stand_in_dice
@@ -39,7 +36,7 @@ class _Record:
 
     def add(
         self,
-        model: Segmenter,
+        model: Model,
         probabilities: NDArray[np.float32],
         store: ArrayStore,
         patient: str,
@@ -87,9 +84,8 @@ class BundleOutcome:
 
 
 def score_model(
-    model: Segmenter,
+    model: Model,
     out: Path,
-    networks: Mapping[str, Predictor],
     folds: Sequence[Fold],
     store: ArrayStore,
     stand_ins: bool,
@@ -99,37 +95,33 @@ def score_model(
     Args:
         model: Loaded from ``out``.
         out: The model's folder.
-        networks: Those of the model, by name.
         folds: Whom each network is scored on.
         store: Holds scans and masks.
         stand_ins: Whether the patients are also scored as scans from elsewhere.
     """
-    whole, parts = _Record(), unseen_by(model, out)
+    whole, parts = _Record(), model.unseen()
     by_network: dict[str, _Record] = {}
     for fold in folds:
         records = {name: _Record() for name in fold.names}
         for patient in fold.split.test:
             part, volume = parts[patient], store.volume(patient)
-            brain = brain_of(store, patient, part.head_above)
-            found = {name: networks[name].probabilities(volume) for name in fold.names}
-            for name, probabilities in found.items():
-                records[name].add(networks[name], probabilities, store, patient, brain)
-            if isinstance(part, Ensemble):
-                whole.add(part, part.combine(list(found.values())), store, patient, brain)
+            brain = brain_of(store, patient)
+            found = list(part.answers(volume))
+            for record, network, probabilities in zip(records.values(), part.networks.values(), found, strict=True):
+                record.add(network.model, probabilities, store, patient, brain)
+            whole.add(part, part.combine(found), store, patient, brain)
             if stand_ins:
                 whole.elsewhere |= stand_in_dice(part, store, [patient])
-        if len(fold.names) == 1:
-            whole.extend(records[fold.names[0]])
         for name, record in records.items():
             by_network.setdefault(kind_of(name), _Record()).extend(record)
             # Shared ones have their scores where they lie, and one alone those of the model.
             if (out / name).is_dir():
-                _write(out / name, networks[name], record, [fold])
-    return _write(out, model, whole, folds, by_network if len(networks) > 1 else {})
+                _write(out / name, model.networks[name].model, record, [fold])
+    return _write(out, model, whole, folds, by_network if len(model.networks) > 1 else {})
 
 
 def _write(
-    place: Path, model: Segmenter, record: _Record, folds: Sequence[Fold], networks: Mapping[str, _Record] | None = None
+    place: Path, model: Model, record: _Record, folds: Sequence[Fold], networks: Mapping[str, _Record] | None = None
 ) -> BundleOutcome:
     outcome = BundleOutcome(place, model.title, _part(folds), record.all_scores, record.trust)
     write_text_atomically(place / SCORES, outcome.scores.to_csv())
@@ -145,18 +137,10 @@ def _write(
         {name: network.all_scores for name, network in (networks or {}).items()},
     )
     patients = {patient for fold in folds for patient in fold.split.train}
-    card = write_card(_card_contract(model), sorted(patients), evidence, title=outcome.title)
+    contract = model.first.contract.model_copy(update={"postprocessing": model.decision.postprocessing})
+    card = write_card(contract, sorted(patients), evidence, title=outcome.title)
     write_text_atomically(place / CARD, card)
     return outcome
-
-
-def _card_contract(model: Segmenter) -> Contract:
-    """Of an ensemble its first network's, with the rule of all."""
-    if isinstance(model, Ensemble):
-        first = next(iter(model.members.values())).contract
-        return first.model_copy(update={"postprocessing": model.contract.postprocessing})
-    assert isinstance(model, Predictor)
-    return model.contract
 
 
 def _as_csv(dice: Mapping[str, float | None]) -> str:

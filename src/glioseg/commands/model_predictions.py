@@ -13,7 +13,7 @@ from glioseg.check.scan import CheckedScan
 from glioseg.dataset.lgg import case_of
 from glioseg.dataset.splits import load_split
 from glioseg.errors import GliosegError
-from glioseg.inference.load import load_segmenter
+from glioseg.inference.model import Model
 from glioseg.training.run_folder import RunFolder
 from glioseg.volume import CHANNELS, Volume
 
@@ -41,7 +41,7 @@ class ModelPredictions:
                 expected="a run's folder with its split.json, or --split beside a bundle",
                 remedy="Give the run's folder: a network agrees with the labels that it has learnt, right or wrong",
             )
-        self._model = load_segmenter(bundle)
+        self._model = Model.load(bundle)
         trained_with = load_split(known)
         if trained_with.sha256 != self._model.split_sha256:
             raise GliosegError(f"{bundle} was not trained with the split {known}", remedy="Give its own split")

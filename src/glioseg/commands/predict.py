@@ -18,12 +18,10 @@ from glioseg.atomic import write_text_atomically
 from glioseg.commands.overlap import overlapped
 from glioseg.errors import GliosegError
 from glioseg.inference.backends import BackendName
-from glioseg.inference.confidence import expected_dice
 from glioseg.inference.foreign import predict_foreign
-from glioseg.inference.load import load_segmenter
-from glioseg.inference.segmenter import Segmenter
+from glioseg.inference.model import Model
+from glioseg.inference.postprocessing import expected_dice
 from glioseg.inference.shipped import DEFAULT, find_model
-from glioseg.inference.unseen import unseen_by
 from glioseg.machine import Precision, library_versions, peak_memory_mb
 from glioseg.measurement.measure import Measurement, measure_mask
 from glioseg.patients.find import FoundPatients, find_sources
@@ -116,7 +114,7 @@ def predict(
         out: Where masks, ``measurements.csv`` and ``run.json`` are written.
         model: A name of :data:`glioseg.inference.shipped.SHIPPED`, or the path of a bundle or an ensemble.
         sequences: By role what the user named, as for :func:`glioseg.patients.find.find_sources`.
-        unseen: Whether only those patients are predicted that the model has not seen, by :func:`unseen_by`.
+        unseen: Whether only those patients are predicted that the model has not seen.
         device: Where to compute.
         precision: Arithmetic of the convolutions.
         backend: What computes the network; the fastest that is installed and for which the bundle holds a model, if
@@ -133,8 +131,8 @@ def predict(
     found = find_sources(inputs, sequences)
     for source in found.sources:
         source.check_output(out)
-    segmenter = load_segmenter(folder, backend=backend, device=device, precision=precision)
-    parts = unseen_by(segmenter, folder) if unseen else dict.fromkeys((s.patient for s in found.sources), segmenter)
+    loaded = Model.load(folder, backend=backend, device=device, precision=precision)
+    parts = loaded.unseen() if unseen else dict.fromkeys((s.patient for s in found.sources), loaded)
     if unseen:
         found = _only(parts, found)
     results: list[PatientResult] = []
@@ -150,7 +148,7 @@ def predict(
         else:
             results.append(result)
             say(f"[{number}/{total}] {_in_words(result)}")
-    manifest = _manifest(segmenter, folder, results, failures, time.perf_counter() - started)
+    manifest = _manifest(loaded, folder, results, failures, time.perf_counter() - started)
     write_text_atomically(out / MEASUREMENTS, _as_csv(results))
     write_text_atomically(out / MANIFEST, json.dumps(manifest, indent=2) + "\n")
     return PredictionRun(tuple(results), failures, manifest)
@@ -207,37 +205,37 @@ def _read(source: PatientSource) -> _Read:
     return _Read(source.read(), time.perf_counter() - began)
 
 
-def _segment(parts: Mapping[str, Segmenter], source: PatientSource, read: _Read) -> _Segmented:
-    began, segmenter, volume = time.perf_counter(), parts[source.patient], read.patient.volume
+def _segment(parts: Mapping[str, Model], source: PatientSource, read: _Read) -> _Segmented:
+    began, model, volume = time.perf_counter(), parts[source.patient], read.patient.volume
     if source.is_dataset:
-        probabilities = segmenter.probabilities(volume)
-        mask = segmenter.cut(volume, probabilities)
-        remarks = segmenter.unfamiliar(volume)
+        probabilities = model.probabilities(volume)
+        mask = model.cut(volume, probabilities)
+        remarks = model.unfamiliar(volume)
     else:
-        foreign = predict_foreign(segmenter, volume)
+        foreign = predict_foreign(model, volume)
         probabilities, mask, remarks = foreign.probabilities, foreign.mask, foreign.remarks
     seconds = read.seconds + time.perf_counter() - began
     return _Segmented(read.patient, mask, probabilities, (*read.patient.remarks, *remarks), seconds)
 
 
 def _write(
-    parts: Mapping[str, Segmenter],
+    parts: Mapping[str, Model],
     out: Path,
     options: OutputOptions,
     previews: bool,
     source: PatientSource,
     found: _Segmented,
 ) -> PatientResult:
-    began, segmenter, volume = time.perf_counter(), parts[source.patient], found.patient.volume
+    began, model, volume = time.perf_counter(), parts[source.patient], found.patient.volume
     measurement = measure_mask(found.mask, volume)
     result = Result(
         volume,
         found.mask,
         found.probabilities,
         measurement,
-        segmenter.title,
-        segmenter.identity,
-        _settings(segmenter.facts()),
+        model.title,
+        model.identity,
+        _settings(model.facts()),
     )
     written = source.write(result, out, options)
     if previews:
@@ -291,13 +289,13 @@ def _in_words(result: PatientResult) -> str:
 
 
 def _manifest(
-    segmenter: Segmenter,
+    model: Model,
     folder: Path,
     results: Sequence[PatientResult],
     failures: dict[str, str],
     seconds: float,
 ) -> dict[str, Any]:
-    facts = segmenter.facts()
+    facts = model.facts()
     return {
         "versions": library_versions(),
         **facts,

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from glioseg.atomic import atomic_file
 from glioseg.dataset.store import ArrayStore
+from glioseg.head import HEAD_ABOVE
 from glioseg.head.brain import brain_mask
 from glioseg.head.depth import head_depth_px
 from glioseg.volume import Volume
@@ -19,12 +20,11 @@ DEEP_ENOUGH_PX = 15
 _FORMAT = 1
 
 
-def open_heads(store: ArrayStore, head_above: float) -> NDArray[np.uint8]:
+def open_heads(store: ArrayStore) -> NDArray[np.uint8]:
     """Map the heads of all patients, finding them the first time: about a second for each patient.
 
     Args:
         store: The arrays.
-        head_above: FLAIR above this belongs to the head.
 
     Returns:
         Shape (slice, row, column): the depth in pixels, with :data:`BRAIN_BIT` where brain lies.
@@ -34,26 +34,26 @@ def open_heads(store: ArrayStore, head_above: float) -> NDArray[np.uint8]:
     """
     folder = _folder(store)
     if folder is None:
-        return np.concatenate([heads_of(store.volume(entry.patient), head_above) for entry in store.patients])
-    path = _file(folder, head_above)
+        return np.concatenate([heads_of(store.volume(entry.patient)) for entry in store.patients])
+    path = _file(folder)
     if not _is_whole(path, store):
         with atomic_file(path) as file:
             for entry in store.patients:
-                file.write(heads_of(store.volume(entry.patient), head_above).data)
+                file.write(heads_of(store.volume(entry.patient)).data)
     return _map(path, store)
 
 
-def stored_head(store: ArrayStore, patient: str, head_above: float) -> NDArray[np.uint8]:
+def stored_head(store: ArrayStore, patient: str) -> NDArray[np.uint8]:
     """The head of one patient, as a part of :func:`open_heads`; those of the others are not sought for it."""
     folder, entry = _folder(store), store.entry(patient)
-    if folder is None or not _is_whole(_file(folder, head_above), store):
-        return heads_of(store.volume(patient), head_above)
-    return _map(_file(folder, head_above), store)[entry.start : entry.stop]
+    if folder is None or not _is_whole(_file(folder), store):
+        return heads_of(store.volume(patient))
+    return _map(_file(folder), store)[entry.start : entry.stop]
 
 
-def heads_of(volume: Volume, head_above: float) -> NDArray[np.uint8]:
+def heads_of(volume: Volume) -> NDArray[np.uint8]:
     """Depth and brain of one patient, in the form of :func:`open_heads`."""
-    depth = head_depth_px(volume, head_above)
+    depth = head_depth_px(volume)
     brain = brain_mask(volume, depth)
     if brain.sum() < PLAUSIBLE_BRAIN * (depth > 0).sum():
         brain = depth >= DEEP_ENOUGH_PX
@@ -65,8 +65,8 @@ def _folder(store: ArrayStore) -> Path | None:
     return Path(str(store.images.filename)).parent if isinstance(store.images, np.memmap) else None
 
 
-def _file(folder: Path, head_above: float) -> Path:
-    return folder / f"heads-{_FORMAT}-{head_above:g}.u8"
+def _file(folder: Path) -> Path:
+    return folder / f"heads-{_FORMAT}-{HEAD_ABOVE:g}.u8"
 
 
 def _is_whole(path: Path, store: ArrayStore) -> bool:

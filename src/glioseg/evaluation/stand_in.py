@@ -13,7 +13,6 @@ from scipy import ndimage
 from scipy.interpolate import PchipInterpolator
 
 from glioseg.dataset.heads import BRAIN_BIT, heads_of
-from glioseg.head import HEAD_ABOVE
 from glioseg.volume import CHANNELS, Mask, Volume
 
 SIZES = (0.7, 0.8, 1.15, 1.3)
@@ -25,19 +24,18 @@ NOISE_SHARE = 0.02
 """Noise of both parts of the complex signal, as a share of the brightest intensity."""
 
 
-def stand_in(volume: Volume, truth: Mask, *, head_above: float = HEAD_ABOVE) -> tuple[Volume, Mask]:
+def stand_in(volume: Volume, truth: Mask) -> tuple[Volume, Mask]:
     """A patient as another hospital might have it.
 
     Args:
         volume: A scan of the dataset.
         truth: Its mask.
-        head_above: FLAIR above this belongs to the head.
 
     Returns:
         The scan, float32 in arbitrary units, and its mask, both on a new grid without affine.
     """
     chance = np.random.default_rng(zlib.crc32(volume.patient.encode()))
-    brain = _brain(volume, head_above)
+    brain = _brain(volume)
     pictures = {role: _recontrasted(volume.channel(role), brain, chance) for role in ("flair", "pre")}
     size, angle = float(chance.choice(SIZES)), float(chance.uniform(-1, 1) * STEEPEST_TURN_DEGREES)
     moved = {role: _moved(picture, size, angle, order=3) for role, picture in pictures.items()}
@@ -50,9 +48,9 @@ def stand_in(volume: Volume, truth: Mask, *, head_above: float = HEAD_ABOVE) -> 
     return scan, Mask(volume.patient, inside)
 
 
-def _brain(volume: Volume, head_above: float) -> NDArray[np.bool_]:
+def _brain(volume: Volume) -> NDArray[np.bool_]:
     """The brain with its furrows filled, as registration to an atlas would outline it."""
-    brain = heads_of(volume, head_above) & BRAIN_BIT != 0
+    brain = heads_of(volume) & BRAIN_BIT != 0
     return np.array([ndimage.binary_fill_holes(ndimage.binary_closing(section, iterations=5)) for section in brain])
 
 

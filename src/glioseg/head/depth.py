@@ -4,21 +4,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from glioseg.head import HEAD_ABOVE
 from glioseg.volume import Volume
 
 DEEPEST_PX = 127
 """Depths beyond this are not told apart: they fit seven bits, and the brain of an adult is wider in any picture."""
 
 
-def head_depth_px(volume: Volume, head_above: float) -> NDArray[np.uint8]:
+def head_depth_px(volume: Volume) -> NDArray[np.uint8]:
     """How far inside the head's outline each pixel lies.
 
-    The head of a slice is what its smoothed FLAIR shows above a threshold, dark cavities included. The distance is
-    the larger of the distances along rows and along columns, which costs a tenth of the Euclidean one.
+    The head of a slice is what its smoothed FLAIR shows above :data:`glioseg.head.HEAD_ABOVE`, dark cavities included.
+    The distance is the larger of the distances along rows and along columns, which costs a tenth of the Euclidean one.
 
     Args:
         volume: The scan.
-        head_above: FLAIR above this belongs to the head.
 
     Returns:
         Pixels to the nearest one outside, shape (slice, row, column): 0 outside, 1 at the edge, at most
@@ -28,7 +28,7 @@ def head_depth_px(volume: Volume, head_above: float) -> NDArray[np.uint8]:
     depths = np.zeros(flair.shape, np.uint8)
     for depth, picture in zip(depths, flair, strict=True):
         smooth = ndimage.uniform_filter(picture.astype(np.float32), 3, mode="nearest")
-        head = ndimage.binary_fill_holes(smooth > head_above)
+        head = ndimage.binary_fill_holes(smooth > HEAD_ABOVE)
         # A head that the frame cuts ends at the frame.
         edged = np.pad(head, 1)
         distance = ndimage.distance_transform_cdt(edged, metric="chessboard")[1:-1, 1:-1]

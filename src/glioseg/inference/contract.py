@@ -1,20 +1,38 @@
-"""What a trained network promises and needs: the part of a bundle that a person can read."""
+"""What a trained network, or several together, promise and need: the part of a model that a person can read."""
 
 import hashlib
 import json
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from glioseg.atomic import write_text_atomically
 from glioseg.errors import GliosegError
-from glioseg.inference.postprocessing import Postprocessing
+from glioseg.inference.postprocessing import Decision
 from glioseg.inference.preprocessing import Preprocessing
 from glioseg.volume import CHANNELS
 
 WEIGHTS, CONTRACT, CARD, SPLIT = "weights.safetensors", "contract.json", "card.md", "split.json"
+ENSEMBLE = "ensemble.json"
 MODEL_ONNX, MODEL_OPENVINO, MODEL_OPENVINO_WEIGHTS = "model.onnx", "model.xml", "model.bin"
 DAMAGED = "Copy the bundle again, all its files together"
+
+
+class InferenceSettings(Decision):
+    """How a network is used on a scan; the same while it is trained as after.
+
+    Attributes:
+        flip: Whether prediction averages each slice with its left-right mirror image.
+        neighbour_weight: Weight of each of the two slices beside a slice in its probabilities.
+        window_px: Rows and columns of the windows that the network sees, in pixels after binning: those of the crops
+            that it was trained on. Null where it sees whole slices.
+    """
+
+    flip: bool = True
+    neighbour_weight: float = Field(0.0, ge=0, lt=1 / 3)
+    window_px: int | None = Field(None, ge=1)
 
 
 class Parity(BaseModel):
@@ -63,7 +81,7 @@ class Exported(BaseModel):
     parity: Parity
 
 
-class Contract(BaseModel):
+class Contract(InferenceSettings):
     """All that is needed to use the weights as they were trained, and to know where they come from.
 
     Attributes:
@@ -72,13 +90,6 @@ class Contract(BaseModel):
         width: Channels of its first level.
         channels: The role of each input channel, in order.
         preprocessing: How a slice becomes what the network sees.
-        flip: Whether prediction averages each slice with its left-right mirror image.
-        neighbour_weight: Weight of each of the two slices beside a slice in its probabilities.
-        window_px: Rows and columns of the windows that the network sees, in pixels after binning: those of the crops
-            that it was trained on. Null where it sees whole slices.
-        temperature: Divides the logit of each probability, so that of the voxels that get 0.8 four in five are tumour;
-            found on patients that the weights were not fitted to (Guo 2017).
-        postprocessing: How the mask is cut out of the probabilities.
         familiar: The range of each trait of the training scans, as :mod:`glioseg.inference.familiarity` measures them;
             empty where nobody measured.
         weights_sha256: Hash of ``weights.safetensors``.
@@ -89,19 +100,12 @@ class Contract(BaseModel):
         exported: What the model was exported to; null in a bundle with weights.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     bundle_format: Literal[1] = 1
     network: str
     width: int = Field(ge=1)
     channels: tuple[str, ...] = CHANNELS
     preprocessing: Preprocessing
-    flip: bool = True
-    neighbour_weight: float = Field(0.0, ge=0, lt=1 / 3)
-    window_px: int | None = Field(None, ge=1)
-    temperature: float = Field(1.0, gt=0, allow_inf_nan=False)
-    postprocessing: Postprocessing = Postprocessing()
-    familiar: dict[str, tuple[float, float]] = {}
+    familiar: dict[str, tuple[float, float]] = Field(default_factory=dict)
     weights_sha256: str = ""
     split_sha256: str
     data_fingerprint: str
@@ -110,17 +114,81 @@ class Contract(BaseModel):
     exported: Exported | None = None
 
 
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+
+
+def _folder_name(name: str) -> str:
+    if not re.fullmatch(_NAME, name):
+        raise ValueError("a member is the name of a folder, without a path")
+    return name
+
+
+def _here_or_beside(path: str) -> str:
+    if not re.fullmatch(rf"\.|\.\./{_NAME}", path):
+        raise ValueError("members lie here (.) or in a folder beside this one (../NAME)")
+    return path
+
+
+class EnsembleContract(Decision):
+    """What a model of several networks is made of, and how the mean of their probabilities becomes a mask.
+
+    Attributes:
+        bundle_format: Version of the folder's layout.
+        members: For the folder of each network the hash of its weights.
+        members_in: Where these folders lie: ``.``, or ``../NAME`` for those of a model beside this one.
+        folds: Where the networks come from several splits, what those of one decide together, by the split's hash.
+    """
+
+    bundle_format: Literal[1] = 1
+    members: dict[Annotated[str, AfterValidator(_folder_name)], str] = Field(min_length=2)
+    members_in: Annotated[str, AfterValidator(_here_or_beside)] = "."
+    folds: dict[str, Decision] = Field(default_factory=dict)
+
+    def member_folder(self, folder: Path, name: str) -> Path:
+        """Where a network of the model in a folder lies."""
+        return folder / self.members_in / name
+
+
 def load_contract(folder: Path) -> Contract:
-    """Read the contract alone; errors as :func:`load_bundle`."""
-    path = folder / CONTRACT
-    try:
-        return Contract.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
+    """Read the contract of one network.
+
+    Raises:
+        GliosegError: If it is missing or damaged.
+    """
+    if not (folder / CONTRACT).exists():
         raise GliosegError(
             f"{folder} is no model bundle",
             expected=f"a folder with {WEIGHTS}, {CONTRACT} and {CARD}",
             found="no such folder" if not folder.is_dir() else f"no {CONTRACT}",
-        ) from None
+        )
+    return _read(folder / CONTRACT, Contract)
+
+
+def load_ensemble_contract(folder: Path) -> EnsembleContract:
+    """Read ``ensemble.json``.
+
+    Raises:
+        GliosegError: If it is missing or damaged.
+    """
+    return _read(folder / ENSEMBLE, EnsembleContract)
+
+
+def save_ensemble(folder: Path, contract: EnsembleContract, card: str) -> None:
+    """Write what makes bundles in folders of this one a model; the contract comes last.
+
+    Raises:
+        GliosegError: If a file cannot be written.
+    """
+    write_text_atomically(folder / CARD, card)
+    write_text_atomically(folder / ENSEMBLE, contract.model_dump_json(indent=2) + "\n")
+
+
+_Kind = TypeVar("_Kind", Contract, EnsembleContract)
+
+
+def _read(path: Path, kind: type[_Kind]) -> _Kind:
+    try:
+        return kind.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))

@@ -32,8 +32,9 @@ from glioseg.inference.contract import (
     Exported,
     Parity,
 )
+from glioseg.inference.model import Model
 from glioseg.inference.postprocessing import cut_mask
-from glioseg.inference.predictor import Predictor, network_images, network_windows
+from glioseg.inference.prediction import network_images, network_windows
 from glioseg.inference.preprocessing import intensity_statistics
 from glioseg.volume import Mask, Volume
 
@@ -99,8 +100,8 @@ def export_bundle(
         )
         trial = contract.model_copy(update={"exported": exported})
         _write(Path(workshop) / "trial", files, trial, "")
-        original = Predictor(TorchBackend(network, device="cpu", precision="32"), contract)
-        parity = _compare(original, Predictor.from_bundle(Path(workshop) / "trial", precision="32"), patients)
+        original = Model.of(TorchBackend(network, device="cpu", precision="32"), contract)
+        parity = _compare(original, Model.load(Path(workshop) / "trial", precision="32"), patients)
     _check_parity(parity, affordable_dice_loss if int8 else None)
     contract = contract.model_copy(update={"exported": exported.model_copy(update={"parity": parity})})
     _write(out, files, contract, (bundle / CARD).read_text(encoding="utf-8"))
@@ -195,8 +196,8 @@ def _windows(
         yield window[None]
 
 
-def _compare(original: Predictor, exported: Predictor, patients: Sequence[Patient]) -> Parity:
-    volumes = [patient.volume for patient in patients] or [_noise(exported.contract)]
+def _compare(original: Model, exported: Model, patients: Sequence[Patient]) -> Parity:
+    volumes = [patient.volume for patient in patients] or [_noise(exported.first.contract)]
     pairs = [(original.probabilities(volume), exported.probabilities(volume)) for volume in volumes]
     differences = np.concatenate([np.abs(one - other).ravel() for one, other in pairs])
     either = sum(int(((one >= 0.5) | (other >= 0.5)).sum()) for one, other in pairs)
@@ -207,7 +208,7 @@ def _compare(original: Predictor, exported: Predictor, patients: Sequence[Patien
         largest_difference=float(differences.max()),
         mean_difference=float(differences.mean()),
         mask_disagreement=unlike / either if either else 0.0,
-        dice_loss=_dice_loss(pairs, patients, original.contract) if patients else None,
+        dice_loss=_dice_loss(pairs, patients, original.first.contract) if patients else None,
         patients=len(patients),
     )
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from glioseg.head import HEAD_ABOVE
 from glioseg.inference.preprocessing import Preprocessing, clip_and_normalise, intensity_statistics
 from glioseg.volume import Volume
 
@@ -41,7 +42,7 @@ def traits(volume: Volume, settings: Preprocessing) -> dict[str, float]:
         By name of :data:`WORDS`; without the likeness of a sequence that is a copy of the FLAIR. Empty for a scan that
         shows no head.
     """
-    head = volume.channel("flair") > settings.head_above
+    head = volume.channel("flair") > HEAD_ABOVE
     shown = np.flatnonzero(head.any(axis=(1, 2)))
     if not shown.size:
         return {}

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from glioseg.errors import GliosegError
 from glioseg.inference.intensities import to_dataset_range
+from glioseg.inference.model import Model
 from glioseg.inference.placement import Placement, find_placement
-from glioseg.inference.segmenter import Segmenter
 from glioseg.volume import Mask, Volume
 
 
@@ -36,7 +36,7 @@ class ForeignPrediction:
         return (f"The scan was taken as one {kind} and {fitted}.", *self.unfamiliar)
 
 
-def predict_foreign(model: Segmenter, volume: Volume) -> ForeignPrediction:
+def predict_foreign(model: Model, volume: Volume) -> ForeignPrediction:
     """Predict a scan on whatever grid, in whatever direction and intensities.
 
     Args:

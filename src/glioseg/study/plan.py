@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
 from glioseg.atomic import write_text_atomically
 from glioseg.dataset.splits import PARTS, Split
 from glioseg.errors import GliosegError
@@ -184,13 +186,21 @@ def _differences(kept: object, wanted: dict[str, Any]) -> list[str]:
     if not isinstance(kept, dict):
         return list(wanted)
     differing = [name for name in wanted if name != "config" and kept.get(name) != wanted[name]]
-    old = kept.get("config")
+    old = _as_now(kept.get("config"))
     for section, settings in wanted["config"].items():
         before = old.get(section) if isinstance(old, dict) else None
         if before != settings:
             keys = [key for key in settings if not isinstance(before, dict) or before.get(key) != settings[key]]
             differing += [f"{section}.{key}" for key in keys] or [section]
     return [name.replace("data_fingerprint", "data") for name in differing]
+
+
+def _as_now(config: Any) -> Any:
+    """Settings as this version writes them; as they stand where it does not know them."""
+    try:
+        return TrainingConfig.model_validate(config).model_dump(mode="json")
+    except ValidationError:
+        return config
 
 
 def _check_distinct(what: str, names: Sequence[str]) -> None:

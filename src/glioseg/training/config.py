@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from glioseg.errors import GliosegError
-from glioseg.inference.preprocessing import Preprocessing
+from glioseg.inference.preprocessing import Preprocessing, without_head_threshold
 
 
 class _Settings(BaseModel):
@@ -242,6 +242,8 @@ def _read(file: Path) -> dict[str, Any]:
         raise GliosegError(f"{file} cannot be read", expected="JSON, or TOML named .toml", found=str(error)) from error
     if not isinstance(content, dict):
         raise GliosegError(f"{file} is no configuration", expected="sections with keys", found=type(content).__name__)
+    if "preprocessing" in content:
+        content["preprocessing"] = without_head_threshold(content["preprocessing"])
     return content
 
 

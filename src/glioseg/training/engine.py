@@ -248,7 +248,7 @@ def find_skulls(config: TrainingConfig, store: ArrayStore) -> Skulls | None:
     """Depth and brain of every slice, kept beside the store from then on; None where skulls stay on."""
     if config.augmentation.strip == 0:
         return None
-    return Skulls(open_heads(store, config.preprocessing.head_above), config.augmentation.strip_px[1])
+    return Skulls(open_heads(store), config.augmentation.strip_px[1])
 
 
 def _generator(seed: int, step: int, device: torch.device) -> torch.Generator:

@@ -22,7 +22,7 @@ def familiar_ranges(store: ArrayStore, patients: Sequence[str], config: Training
 
 def _scans(store: ArrayStore, patients: Sequence[str], config: TrainingConfig) -> Iterator[Volume]:
     strips = config.augmentation.strip > 0
-    heads = open_heads(store, config.preprocessing.head_above) if strips else None
+    heads = open_heads(store) if strips else None
     for patient in patients:
         volume = store.volume(patient)
         yield volume

@@ -9,8 +9,7 @@ from glioseg.dataset.heads import BRAIN_BIT, stored_head
 from glioseg.dataset.store import ArrayStore
 from glioseg.evaluation.calibration import LogitCounts
 from glioseg.evaluation.metrics import dice
-from glioseg.inference.calibration import calibrated
-from glioseg.inference.postprocessing import Postprocessing, cut_mask
+from glioseg.inference.postprocessing import Decision, Postprocessing, calibrated, cut_mask
 
 CANDIDATES = [
     Postprocessing(threshold=threshold, components=components)
@@ -25,37 +24,34 @@ WORTHWHILE_GAIN = 0.003
 """What a candidate must gain in mean Dice over the default: less is chance with a dozen patients."""
 
 
-def choose_decision(
-    predicted: Iterable[tuple[str, NDArray[np.float32]]], store: ArrayStore, head_above: float
-) -> tuple[float, Postprocessing]:
+def choose_decision(predicted: Iterable[tuple[str, NDArray[np.float32]]], store: ArrayStore) -> Decision:
     """How a model's probabilities become a mask.
 
     Args:
         predicted: Name and uncalibrated probabilities (slice, row, column) of each validation patient.
         store: Holds their scans and masks.
-        head_above: FLAIR above this belongs to the head.
 
     Returns:
-        The temperature, and threshold and component rule for probabilities that it has calibrated; 1 and the default
-        where there is no patient.
+        The temperature, and threshold and component rule for probabilities that it has calibrated; the default where
+        there is no patient.
     """
     found = dict(predicted)
-    temperature = fit_temperature(found, store, head_above)
+    temperature = fit_temperature(found, store)
     sharp = [(calibrated(values, temperature), store.mask(patient).voxels) for patient, values in found.items()]
-    return temperature, choose_postprocessing(sharp)
+    return Decision(temperature=temperature, postprocessing=choose_postprocessing(sharp))
 
 
-def fit_temperature(found: Mapping[str, NDArray[np.float32]], store: ArrayStore, head_above: float) -> float:
+def fit_temperature(found: Mapping[str, NDArray[np.float32]], store: ArrayStore) -> float:
     """The temperature under which the true masks are likeliest; arguments as :func:`choose_decision`."""
     counts = LogitCounts.none()
     for patient, values in found.items():
-        counts += LogitCounts.of(values, store.mask(patient).voxels, brain_of(store, patient, head_above))
+        counts += LogitCounts.of(values, store.mask(patient).voxels, brain_of(store, patient))
     return counts.temperature()
 
 
-def brain_of(store: ArrayStore, patient: str, head_above: float) -> NDArray[np.bool_]:
+def brain_of(store: ArrayStore, patient: str) -> NDArray[np.bool_]:
     """Where calibration is judged: the brain, shape (slice, row, column)."""
-    return np.asarray(stored_head(store, patient, head_above) & BRAIN_BIT != 0)
+    return np.asarray(stored_head(store, patient) & BRAIN_BIT != 0)
 
 
 def choose_postprocessing(predicted: Sequence[tuple[NDArray[np.floating], NDArray[np.bool_]]]) -> Postprocessing:

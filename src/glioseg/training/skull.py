@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from glioseg.dataset.heads import BRAIN_BIT
+from glioseg.head import HEAD_ABOVE
 from glioseg.inference.preprocessing import Preprocessing
 from glioseg.training.config import Augmentation
 from glioseg.volume import Volume
@@ -33,7 +34,7 @@ def stripped_statistics(
         Shape (1 + deepest_px, channel, 3), float32: mean, deviation and upper limit; the first row for the brain
         alone, row d for all that lies at a depth of d pixels or more.
     """
-    head = volume.channel("flair") > settings.head_above
+    head = volume.channel("flair") > HEAD_ABOVE
     depth = np.minimum(heads & (BRAIN_BIT - 1), deepest_px)[head].astype(np.int64)
     brain = (heads & BRAIN_BIT != 0)[head]
     rows = np.empty((1 + deepest_px, len(volume.channels), 3), np.float32)

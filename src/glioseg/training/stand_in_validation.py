@@ -6,10 +6,10 @@ from glioseg.dataset.store import ArrayStore
 from glioseg.evaluation.metrics import dice
 from glioseg.evaluation.stand_in import stand_in
 from glioseg.inference.foreign import predict_foreign
-from glioseg.inference.segmenter import Segmenter
+from glioseg.inference.model import Model
 
 
-def stand_in_dice(model: Segmenter, store: ArrayStore, patients: Sequence[str]) -> dict[str, float | None]:
+def stand_in_dice(model: Model, store: ArrayStore, patients: Sequence[str]) -> dict[str, float | None]:
     """3-D Dice of each patient's stand-in, predicted as a scan from elsewhere is.
 
     Args:
@@ -19,6 +19,6 @@ def stand_in_dice(model: Segmenter, store: ArrayStore, patients: Sequence[str]) 
     """
     scores = {}
     for patient in patients:
-        volume, truth = stand_in(store.volume(patient), store.mask(patient), head_above=model.head_above)
+        volume, truth = stand_in(store.volume(patient), store.mask(patient))
         scores[patient] = dice(predict_foreign(model, volume).mask.voxels, truth.voxels)
     return scores

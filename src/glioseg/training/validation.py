@@ -10,9 +10,18 @@ from torch import nn
 from glioseg.dataset.store import ArrayStore
 from glioseg.evaluation.metrics import dice
 from glioseg.inference.backends.torch_backend import TorchBackend
-from glioseg.inference.predictor import predict_probabilities
+from glioseg.inference.contract import InferenceSettings
+from glioseg.inference.prediction import predict_probabilities
 from glioseg.training.config import TrainingConfig
 from glioseg.training.crop import crop_px
+
+
+def inference_settings(config: TrainingConfig) -> InferenceSettings:
+    """How the network is used, while it is trained and after; how its answers become a mask is decided later."""
+    validation = config.validation
+    return InferenceSettings(
+        flip=validation.flip, neighbour_weight=validation.neighbour_weight, window_px=crop_px(config)
+    )
 
 
 def validation_probabilities(
@@ -21,16 +30,9 @@ def validation_probabilities(
     """Predict patients one by one; yields the name and the probabilities (slice, row, column)."""
     was_training = network.training
     backend = TorchBackend(network, device=device, precision=config.machine.precision)
+    settings = inference_settings(config)
     for patient in patients:
-        found = predict_probabilities(
-            backend,
-            store.volume(patient),
-            config.preprocessing,
-            flip=config.validation.flip,
-            window_px=crop_px(config),
-            neighbour_weight=config.validation.neighbour_weight,
-        )
-        yield patient, found
+        yield patient, predict_probabilities(backend, store.volume(patient), config.preprocessing, settings)
     network.train(was_training)
 
 

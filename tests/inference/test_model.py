@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch import nn
 
+from glioseg.dataset.splits import Split, save_split
 from glioseg.errors import GliosegError
+from glioseg.inference import prediction
 from glioseg.inference.bundle import save_bundle
-from glioseg.inference.calibration import calibrated
-from glioseg.inference.contract import Contract
-from glioseg.inference.ensemble import ENSEMBLE, Ensemble, EnsembleContract, save_ensemble
-from glioseg.inference.load import load_segmenter
-from glioseg.inference.postprocessing import Postprocessing
-from glioseg.inference.predictor import Predictor
+from glioseg.inference.contract import ENSEMBLE, SPLIT, Contract, EnsembleContract, save_ensemble
+from glioseg.inference.model import Model
+from glioseg.inference.postprocessing import Decision, Postprocessing, calibrated
+from glioseg.inference.preprocessing import Preprocessing, intensity_statistics
 from glioseg.networks import build_network
 from glioseg.volume import Volume
 
@@ -32,13 +32,13 @@ def folder(tmp_path: Path, network: nn.Module, contract: Contract) -> Path:
     return tmp_path
 
 
-def load(folder: Path) -> Ensemble:
-    return Ensemble.from_folder(folder, backend="torch", device="cpu", precision="32")
+def load(folder: Path) -> Model:
+    return Model.load(folder, backend="torch", device="cpu", precision="32")
 
 
 def test_it_is_the_calibrated_mean_of_its_members(folder: Path, scan: Volume) -> None:
     alone = [
-        Predictor.from_bundle(folder / name, backend="torch", device="cpu", precision="32").probabilities(scan)
+        Model.load(folder / name, backend="torch", device="cpu", precision="32").probabilities(scan)
         for name in ("unet-8", "resunet-pp-8")
     ]
     found = load(folder).probabilities(scan)
@@ -66,8 +66,24 @@ def test_it_says_what_it_is(folder: Path) -> None:
 
 
 def test_a_folder_is_loaded_as_what_it_is(folder: Path) -> None:
-    assert isinstance(load_segmenter(folder, backend="torch"), Ensemble)
-    assert isinstance(load_segmenter(folder / "unet-8", backend="torch"), Predictor)
+    assert list(load(folder).networks) == ["unet-8", "resunet-pp-8"]
+    alone = load(folder / "unet-8")
+    assert len(alone.networks) == 1
+    assert alone.title == "U-Net 8"
+    assert alone.identity == alone.first.contract.weights_sha256
+    assert alone.facts()["model"]["network"] == "unet"
+
+
+def test_what_networks_share_is_computed_once(folder: Path, scan: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[Volume] = []
+
+    def watched(volume: Volume, settings: Preprocessing) -> np.ndarray:
+        found.append(volume)
+        return intensity_statistics(volume, settings)
+
+    monkeypatch.setattr(prediction, "intensity_statistics", watched)
+    load(folder).probabilities(scan)
+    assert len(found) == 1
 
 
 def test_another_network_in_a_members_place_is_noticed(folder: Path, contract: Contract) -> None:
@@ -108,3 +124,43 @@ def test_a_damaged_contract_is_one_message(folder: Path, content: str, message: 
     (folder / ENSEMBLE).write_text(content)
     with pytest.raises(GliosegError, match=message):
         load(folder)
+
+
+FIRST = Split("fold 0 of 2", ("A_1",), (), ("B_1", "C_1"))
+SECOND = Split("fold 1 of 2", ("B_1", "C_1"), (), ("A_1",))
+
+
+@pytest.fixture
+def folds(tmp_path: Path, network: nn.Module, contract: Contract) -> Path:
+    """Two networks of the first fold, which decide together, and one of the second."""
+    hashes = {}
+    for name, split in (("one", FIRST), ("two", FIRST), ("three", SECOND)):
+        own = contract.model_copy(update={"split_sha256": split.sha256})
+        hashes[name] = save_bundle(tmp_path / name, network, own, "").weights_sha256
+        save_split(split, tmp_path / name / SPLIT)
+    decided = Decision(temperature=1.5, postprocessing=Postprocessing(threshold=0.4))
+    save_ensemble(tmp_path, EnsembleContract(members=hashes, folds={FIRST.sha256: decided}, temperature=3.0), "")
+    return tmp_path
+
+
+def test_each_patient_belongs_to_the_networks_that_were_not_trained_on_it(folds: Path) -> None:
+    parts = load(folds).unseen()
+    assert parts.keys() == {"A_1", "B_1", "C_1"}
+    assert [network.folder for network in parts["A_1"].networks.values()] == [folds / "three"]
+    together = parts["B_1"]
+    assert parts["C_1"] is together
+    assert list(together.networks) == ["one", "two"]
+    assert (together.decision.temperature, together.decision.postprocessing.threshold) == (1.5, 0.4)
+
+
+def test_a_single_network_predicts_its_own_test_patients(folds: Path) -> None:
+    parts = load(folds / "one").unseen()
+    assert parts.keys() == {"B_1", "C_1"}
+    assert {part.first.folder for part in parts.values()} == {folds / "one"}
+
+
+def test_without_a_split_nobody_is_known_to_be_unseen(folds: Path) -> None:
+    model = load(folds)
+    (folds / "two" / SPLIT).unlink()
+    with pytest.raises(GliosegError, match="two does not tell which patients it has not seen"):
+        model.unseen()

@@ -8,16 +8,16 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
 from glioseg.errors import GliosegError
-from glioseg.inference import predictor as module
+from glioseg.inference import prediction as module
 from glioseg.inference.backends.torch_backend import TorchBackend
 from glioseg.inference.bundle import save_bundle
 from glioseg.inference.contract import Contract
+from glioseg.inference.model import Model
 from glioseg.inference.postprocessing import Postprocessing
-from glioseg.inference.predictor import Predictor
 from glioseg.inference.preprocessing import Preprocessing
 from glioseg.volume import Volume
 
-Build = Callable[..., Predictor]
+Build = Callable[..., Model]
 
 
 class Bright(nn.Module):
@@ -42,9 +42,9 @@ class Recorder(nn.Module):
 
 @pytest.fixture
 def build(network: nn.Module, contract: Contract) -> Build:
-    def built(shown: nn.Module = network, precision: str = "32", **contract_values: object) -> Predictor:
+    def built(shown: nn.Module = network, precision: str = "32", **contract_values: object) -> Model:
         backend = TorchBackend(shown, device="cpu", precision=precision)
-        return Predictor(backend, contract.model_copy(update=contract_values))
+        return Model.of(backend, contract.model_copy(update=contract_values))
 
     return built
 
@@ -205,5 +205,5 @@ def test_from_a_bundle_it_answers_as_from_memory(
     tmp_path: Path, build: Build, network: nn.Module, contract: Contract, scan: Volume
 ) -> None:
     save_bundle(tmp_path, network, contract, "")
-    loaded = Predictor.from_bundle(tmp_path, device="cpu", precision="32")
+    loaded = Model.load(tmp_path, device="cpu", precision="32")
     np.testing.assert_array_equal(loaded.probabilities(scan), build().probabilities(scan))

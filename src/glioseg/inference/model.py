@@ -1,0 +1,281 @@
+"""A model ready for use: one network or several, and one decision that makes a mask of what they find.
+
+On disk it is a bundle; or a folder with ``ensemble.json``, ``card.md``, and a bundle in a folder for each network, or
+with networks that lie in a model beside it, so that no weights lie there twice. Networks may come from several folds of
+cross-validation: all of them predict a new scan, and those of one fold the patients that this fold has held back.
+"""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glioseg.dataset.splits import Split, load_split
+from glioseg.errors import GliosegError
+from glioseg.inference.backends import Backend, BackendName, BackendPrecision, Device, load_backend
+from glioseg.inference.contract import (
+    DAMAGED,
+    ENSEMBLE,
+    SPLIT,
+    Contract,
+    EnsembleContract,
+    load_contract,
+    load_ensemble_contract,
+)
+from glioseg.inference.familiarity import traits, unfamiliar
+from glioseg.inference.postprocessing import Decision, calibrated, cut_mask
+from glioseg.inference.prediction import batches, predict_batches
+from glioseg.networks.table import find_network
+from glioseg.volume import Mask, Volume
+
+
+@dataclass(frozen=True)
+class Network:
+    """A trained network ready to compute.
+
+    Attributes:
+        backend: It with its weights.
+        contract: What it needs.
+        folder: Its bundle; None where it was not read from one.
+    """
+
+    backend: Backend
+    contract: Contract
+    folder: Path | None = None
+
+    @property
+    def title(self) -> str:
+        """The network in words, as "U-Net 32"."""
+        return find_network(self.contract.network).titled(self.contract.width)
+
+    @property
+    def model(self) -> "Model":
+        """A model of this network alone."""
+        return Model({"": self})
+
+    def split(self) -> Split:
+        """Whom it was trained on.
+
+        Raises:
+            GliosegError: If no split lies in its folder, or a damaged one.
+        """
+        if self.folder is None or not (self.folder / SPLIT).exists():
+            raise GliosegError(
+                f"{self.folder or self.title} does not tell which patients it has not seen",
+                expected=f"{SPLIT} beside its contract",
+                remedy="Make it with 'glioseg bundle'",
+            )
+        return load_split(self.folder / SPLIT)
+
+
+class Model:
+    """One network or several: the mean of their probabilities, and one rule that cuts the mask.
+
+    Args:
+        networks: By the name of their folder.
+        contract: How the answers of several become one; None for one network, whose own contract says all.
+    """
+
+    def __init__(self, networks: Mapping[str, Network], contract: EnsembleContract | None = None) -> None:
+        self.networks = dict(networks)
+        self.contract = contract
+
+    @classmethod
+    def of(cls, backend: Backend, contract: Contract) -> Self:
+        """A model of one network in memory."""
+        return cls({"": Network(backend, contract)})
+
+    @classmethod
+    def load(
+        cls,
+        folder: Path,
+        *,
+        backend: BackendName | Literal["auto"] = "auto",
+        device: Device = "auto",
+        precision: BackendPrecision = "auto",
+    ) -> Self:
+        """Load a model.
+
+        Args:
+            folder: Of a bundle, or with ``ensemble.json``.
+            backend: What computes; the fastest that is installed and for which there is a file, if ``auto``.
+            device: Where to compute.
+            precision: Arithmetic of the convolutions.
+
+        Raises:
+            GliosegError: As :func:`glioseg.inference.backends.load_backend`; or if the folder is no model, a file is
+                damaged, or a network is another than the model was made of.
+        """
+        contract = load_ensemble_contract(folder) if (folder / ENSEMBLE).exists() else None
+        names = {"": folder} if contract is None else {n: contract.member_folder(folder, n) for n in contract.members}
+        networks = {}
+        for name, place in names.items():
+            own = load_contract(place)
+            computing = load_backend(place, own, backend, device=device, precision=precision)
+            if contract is not None and own.weights_sha256 != contract.members[name]:
+                raise GliosegError(f"{place} is not the network that {ENSEMBLE} names", remedy=DAMAGED)
+            networks[name] = Network(computing, own, place)
+        return cls(networks, contract)
+
+    @property
+    def first(self) -> Network:
+        """The first network, or the only one."""
+        return next(iter(self.networks.values()))
+
+    @property
+    def decision(self) -> Decision:
+        """How the mean of the networks' calibrated probabilities becomes a mask."""
+        return self.contract or Decision(postprocessing=self.first.contract.postprocessing)
+
+    @property
+    def title(self) -> str:
+        """The networks in words; one that comes from several folds stands there once."""
+        titles = [network.title for network in self.networks.values()]
+        if len(self._splits) == 1:
+            return joined(titles)
+        return joined(
+            [f"{title} ({number} folds)" if number > 1 else title for title, number in Counter(titles).items()]
+        )
+
+    @property
+    def identity(self) -> str:
+        """Hash of the weights; of several networks of their hashes."""
+        return _one_hash([network.contract.weights_sha256 for network in self.networks.values()])
+
+    @property
+    def split_sha256(self) -> str:
+        """Hash of the split that all networks were trained under; of all hashes where they differ."""
+        return _one_hash(self._splits)
+
+    @property
+    def _splits(self) -> list[str]:
+        return list(dict.fromkeys(network.contract.split_sha256 for network in self.networks.values()))
+
+    def part(self, names: Sequence[str], split_sha256: str) -> "Model":
+        """Some networks by themselves, with what was decided for them.
+
+        Args:
+            names: The networks.
+            split_sha256: Their common split.
+        """
+        if len(names) == 1:
+            return self.networks[names[0]].model
+        assert self.contract is not None
+        decision = self.contract.folds.get(split_sha256, self.contract)
+        hashes = {name: self.contract.members[name] for name in names}
+        settings = {"temperature": decision.temperature, "postprocessing": decision.postprocessing}
+        return Model({name: self.networks[name] for name in names}, EnsembleContract(members=hashes, **settings))
+
+    def unseen(self) -> dict[str, "Model"]:
+        """The patients that the model was not trained on, and for each what predicts it.
+
+        Of networks of several folds those are the networks of the fold that tests the patient; the others were trained
+        on it. What honest scores on a model's own data are made with.
+
+        Raises:
+            GliosegError: If a network's split is missing or damaged.
+        """
+        names: dict[str, list[str]] = defaultdict(list)
+        splits: dict[str, Split] = {}
+        for name, network in self.networks.items():
+            split = network.split()
+            splits[split.sha256] = split
+            names[split.sha256].append(name)
+        parts: dict[str, Model] = {}
+        for key, split in splits.items():
+            parts |= dict.fromkeys(split.test, self.part(names[key], key))
+        return parts
+
+    def answers(self, volume: Volume) -> Iterator[NDArray[np.float32]]:
+        """The calibrated probabilities of one network after the other.
+
+        What networks have in common is done once for all of them: statistics, normalisation, binning, windows.
+
+        Args:
+            volume: The scan.
+
+        Yields:
+            Shape (slice, row, column), 0 to 1.
+
+        Raises:
+            GliosegError: If the scan lacks a channel that a network needs.
+        """
+        prepared: dict[Any, Any] = {}
+        for network in self.networks.values():
+            contract = network.contract
+            _check_channels(volume, contract)
+            shared = contract.preprocessing, contract.window_px
+            if shared not in prepared:
+                found = batches(volume, *shared)
+                # One network takes batch after batch, so that no more than one is held.
+                prepared[shared] = list(found) if len(self.networks) > 1 else found
+            alone = predict_batches(network.backend, prepared[shared], volume, contract.preprocessing, contract)
+            yield calibrated(alone, contract.temperature)
+
+    def probabilities(self, volume: Volume) -> NDArray[np.float32]:
+        """The probability of tumour at each voxel, shape (slice, row, column), 0 to 1; raises as :meth:`answers`."""
+        return self.combine(self.answers(volume))
+
+    def combine(self, answers: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """The model's probabilities from those of its networks, all of one shape."""
+        return calibrated(mean_of(answers), self.decision.temperature)
+
+    def mask(self, volume: Volume) -> Mask:
+        """The tumour's mask on the scan's own grid; raises as :meth:`answers`."""
+        return self.cut(volume, self.probabilities(volume))
+
+    def cut(self, volume: Volume, probabilities: NDArray[np.float32]) -> Mask:
+        """The mask that the model's rule cuts out of probabilities on the scan's own grid."""
+        inside = cut_mask(probabilities, self.decision.postprocessing)
+        return Mask(volume.patient, inside, slice_names=volume.slice_names, affine=volume.affine)
+
+    def unfamiliar(self, volume: Volume) -> tuple[str, ...]:
+        """What of a scan is unlike those of training, a sentence each; the scan as the networks see it.
+
+        By the ranges of the first network; the others were trained on scans of the same kind.
+        """
+        return unfamiliar(traits(volume, self.first.contract.preprocessing), self.first.contract.familiar)
+
+    def facts(self) -> dict[str, Any]:
+        """What a record of a run holds: under ``model`` the contract, and what computed it."""
+        contracts = {name: network.contract.model_dump(mode="json") for name, network in self.networks.items()}
+        if self.contract is None:
+            (model,) = contracts.values()
+        else:
+            model = {**self.contract.model_dump(mode="json"), "networks": contracts}
+        backend = self.first.backend
+        return {"model": model, "backend": backend.name, "device": backend.device, "precision": backend.precision}
+
+
+def _check_channels(volume: Volume, contract: Contract) -> None:
+    if volume.channels != contract.channels:
+        raise GliosegError(
+            f"patient {volume.patient} does not fit the model",
+            expected=f"channels {', '.join(contract.channels)}",
+            found=", ".join(volume.channels),
+        )
+
+
+def _one_hash(hashes: Sequence[str]) -> str:
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+
+def mean_of(found: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """The mean of several networks' probabilities, all of one shape; one after the other, so that memory holds two."""
+    parts = iter(found)
+    total, count = next(parts).copy(), 1
+    for part in parts:
+        total += part
+        count += 1
+    total /= np.float32(count)
+    return total
+
+
+def joined(words: Sequence[str]) -> str:
+    """Words as a list in a sentence."""
+    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)
