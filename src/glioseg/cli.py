@@ -491,9 +491,16 @@ def phantom(dest: Path, *, patients: int = 20, seed: int = 0, size: int = 256, j
 
 @data_app.command
 def split(
-    data: Path, out: Path, *, folds: int | None = None, fold: int = 0, seed: int = 0, json_output: Json = False
+    data: Path,
+    out: Path,
+    *,
+    folds: int | None = None,
+    fold: int = 0,
+    leave_site_out: str | None = None,
+    seed: int = 0,
+    json_output: Json = False,
 ) -> None:
-    """Write a split of the patients as a file: the published one, or one of K folds.
+    """Write a split of the patients as a file: the published one, one of K folds, or all hospitals but one.
 
     Parameters
     ----------
@@ -505,6 +512,8 @@ def split(
         So many folds, stratified by site; without it the published split.
     fold
         Which of the folds is tested, from 0.
+    leave_site_out
+        Test the patients of this hospital, as CS, DU, FG or HT, on networks that have seen none of them.
     seed
         Another seed deals the patients otherwise.
     """
@@ -512,7 +521,8 @@ def split(
     from glioseg.dataset.lgg import find_patient_folders
     from glioseg.dataset.splits import save_split
 
-    chosen = SplitChoice(folds=folds, fold=fold, seed=seed).split([path.name for path in find_patient_folders(data)])
+    choice = SplitChoice(folds=folds, fold=fold, seed=seed, site=leave_site_out)
+    chosen = choice.split([path.name for path in find_patient_folders(data)])
     save_split(chosen, out)
     counts = {part: len(getattr(chosen, part)) for part in ("train", "validation", "test")}
     line = ", ".join(f"{count} {part}" for part, count in counts.items())

@@ -16,6 +16,7 @@ from glioseg.dataset.splits import (
     load_split,
     published_split,
     save_split,
+    site_split,
 )
 from glioseg.errors import GliosegError
 
@@ -101,6 +102,40 @@ def test_every_fold_tests_its_share_of_each_hospital(patients: list[str], folds:
         tested = Counter(map(site_of, persons(split.test)))
         assert all(abs(tested[site] - count / folds) < 1 for site, count in of_site.items())
         assert abs(len(persons(split.test)) - len(persons(patients)) / folds) < 1
+
+
+@FEW
+@given(PATIENTS, st.sets(st.sampled_from(PUBLISHED)), st.integers(0, 2**32))
+def test_a_site_that_is_left_out_is_tested_and_nothing_else(
+    patients: list[str], published: set[str], seed: int
+) -> None:
+    site = site_of(patients[0])
+    assume(len(persons([patient for patient in patients if site_of(patient) != site])) >= 2)
+    split = site_split(patients + sorted(published), site, seed=seed)
+    assert_every_patient_has_one_part(split, patients)
+    assert set(split.test) == {patient for patient in patients if site_of(patient) == site}
+    assert split.train
+    assert split.validation
+    assert split.name == f"without site {site}"
+
+
+def test_over_all_sites_every_patient_is_tested_once() -> None:
+    patients = [f"TCGA_{site}_{number:04d}_20000101" for site in ("CS", "DU", "HT") for number in range(6)]
+    tested = Counter(patient for site in ("CS", "DU", "HT") for patient in site_split(patients, site).test)
+    assert tested == dict.fromkeys(patients, 1)
+
+
+@pytest.mark.parametrize("site", ["HT", "cs", ""])
+def test_a_site_that_nobody_comes_from_cannot_be_left_out(site: str) -> None:
+    patients = [f"TCGA_{of}_{number:04d}_20000101" for of in ("CS", "DU") for number in range(3)]
+    with pytest.raises(GliosegError, match=f"site {site} cannot be left out") as caught:
+        site_split(patients, site)
+    assert "CS, DU" in str(caught.value.found)
+
+
+def test_the_only_site_cannot_be_left_out() -> None:
+    with pytest.raises(GliosegError, match="site CS cannot be left out"):
+        site_split([f"TCGA_CS_{number:04d}_20000101" for number in range(6)], "CS")
 
 
 @FEW

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from glioseg.dataset.splits import Split, fold_splits, load_split, published_split
+from glioseg.dataset.splits import Split, fold_splits, load_split, published_split, site_split
 from glioseg.dataset.store import open_store
 from glioseg.errors import GliosegError
 from glioseg.experiment import TrainingOutcome, train_and_score
@@ -23,21 +23,27 @@ class SplitChoice:
         folds: K for K folds, or None for the published split.
         fold: Which of the K folds is tested, from 0.
         seed: Another seed deals the patients otherwise.
+        site: The hospital whose patients are left out and tested; it excludes folds.
     """
 
     file: Path | None = None
     folds: int | None = None
     fold: int = 0
     seed: int = 0
+    site: str | None = None
 
     def split(self, patients: Sequence[str]) -> Split:
         """The split of these patients.
 
         Raises:
-            GliosegError: If the file is no split, or there are fewer folds than asked for.
+            GliosegError: If the file is no split, there are fewer folds than asked for, or no patient of the site.
         """
         if self.file is not None:
             return load_split(self.file)
+        if self.site is not None:
+            if self.folds is not None:
+                raise GliosegError("folds and a site that is left out exclude each other", remedy="Give one of them")
+            return site_split(patients, self.site, seed=self.seed)
         if self.folds is None:
             return published_split(patients, seed=self.seed)
         if not 0 <= self.fold < self.folds:

@@ -103,6 +103,27 @@ def fold_splits(patients: Iterable[str], *, folds: int, validation_share: float 
     return splits
 
 
+def site_split(patients: Iterable[str], site: str, *, validation_share: float = 0.1, seed: int = 0) -> Split:
+    """Leave a hospital out: its patients are tested by a network that has seen none of them.
+
+    The others train or validate. The published test patients take no part.
+
+    Raises:
+        GliosegError: If no patient is of this site, or none is of another.
+    """
+    others, _ = _set_test_apart(patients)
+    test = tuple(patient for patient in others if site_of(patient) == site)
+    rest = [patient for patient in others if site_of(patient) != site]
+    if not test or not rest:
+        raise GliosegError(
+            f"site {site} cannot be left out",
+            expected="a site of some of the patients, and others of another",
+            found=f"{len(test)} patients of {site}, and sites {', '.join(sorted(set(map(site_of, others))))}",
+        )
+    train, validation = _take_validation(rest, validation_share, seed)
+    return Split(f"without site {site}", train, validation, test)
+
+
 def save_split(split: Split, path: Path) -> None:
     """Write a split as JSON with its hash."""
     content = {"name": split.name, **{part: getattr(split, part) for part in PARTS}, "sha256": split.sha256}
