@@ -1,11 +1,16 @@
 """One sequence of one patient as a file gave it: voxels, their place in space, and what the reader remarked."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glioseg.errors import GliosegError
+
+Place = Literal["told", "spacing", "assumed"]
+"""How much of an affine the file itself tells: all of it; the spacing alone, in the directions that its format's
+standard takes; or nothing, the spacing being 1 mm for want of another."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,7 @@ class Scan:
         role: ``pre``, ``flair`` or ``post`` (see :data:`glioseg.volume.CHANNELS`), or None if not recognised.
         source: Where it came from, for messages and records.
         remarks: What a user should know of the file, a sentence each.
+        place: How much of the affine the file tells.
 
     Raises:
         GliosegError: If the voxels are no three-dimensional array of float32, not finite, or the affine is no
@@ -33,6 +39,7 @@ class Scan:
     role: str | None = None
     source: str = ""
     remarks: tuple[str, ...] = ()
+    place: Place = "told"
 
     def __post_init__(self) -> None:
         if self.voxels.ndim != 3 or self.voxels.dtype != np.float32:
@@ -48,7 +55,7 @@ class Scan:
                 found=f"{int((~np.isfinite(self.voxels)).sum())} voxels NaN or infinite",
                 remedy="Write the scan again from its source",
             )
-        if self.affine is not None and not _is_invertible(self.affine):
+        if self.affine is not None and not is_invertible(self.affine):
             raise GliosegError(
                 f"{self.source or self.patient}: the affine places no voxel",
                 expected="an invertible 4 x 4 matrix of finite numbers",
@@ -57,7 +64,8 @@ class Scan:
             )
 
 
-def _is_invertible(affine: NDArray[np.float64]) -> bool:
+def is_invertible(affine: NDArray[np.float64]) -> bool:
+    """Whether an affine places voxels: a 4 x 4 matrix of finite numbers that has an inverse."""
     if affine.shape != (4, 4) or not np.isfinite(affine).all():
         return False
     return bool(abs(np.linalg.det(affine[:3, :3])) > 1e-9)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glioseg.errors import GliosegError
+from glioseg.scan import Place
 
 CHANNELS = ("pre", "flair", "post")
 """The sequences of the dataset in its channel order: T1 before contrast, FLAIR, T1 after contrast."""
@@ -22,6 +23,7 @@ class Volume:
         slice_names: The source's name for each slice, or empty where slices have none.
         affine: Voxel indices (slice, row, column) to RAS+ millimetres, shape (4, 4), or None where the source
             carries no geometry, as the dataset's tif files do not.
+        place: How much of the affine the source tells.
 
     Raises:
         GliosegError: If shapes and roles contradict each other.
@@ -32,6 +34,7 @@ class Volume:
     channels: tuple[str, ...] = CHANNELS
     slice_names: tuple[str, ...] = ()
     affine: NDArray[np.float64] | None = field(default=None, compare=False)
+    place: Place = "told"
 
     def __post_init__(self) -> None:
         if self.voxels.ndim != 4 or self.voxels.shape[-1] != len(self.channels):

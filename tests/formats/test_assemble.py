@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import nibabel
@@ -9,7 +10,7 @@ from nibabel.orientations import apply_orientation, inv_ornt_aff
 
 from glioseg.errors import GliosegError
 from glioseg.formats.assemble import assemble
-from glioseg.scan import Scan
+from glioseg.scan import Place, Scan
 from glioseg.volume import CHANNELS
 
 AFFINE = np.array([[0, 0, -1, 6], [0, -1, 0, 6], [2, 0, 0, -8], [0, 0, 0, 1]], float)
@@ -90,10 +91,14 @@ def test_a_scan_that_shows_most_of_the_head_is_taken_and_told() -> None:
 
 
 @pytest.mark.parametrize("superior_mm", [10, -12, 500])
-def test_a_scan_that_does_not_show_the_head_is_refused_with_both_names(superior_mm: float) -> None:
-    with pytest.raises(GliosegError, match=r"pre\.nii\.gz does not show the head of flair\.nii\.gz") as caught:
-        assemble("A", {"flair": scan("flair"), "pre": scan("pre", 1, moved(AFFINE, superior_mm))})
-    assert caught.value.expected == "50% of it or more"
+def test_a_scan_that_does_not_show_the_head_is_left_out_and_told(superior_mm: float) -> None:
+    flair = scan("flair")
+    assembly = assemble("A", {"flair": flair, "pre": scan("pre", 1, moved(AFFINE, superior_mm))})
+    assert (assembly.missing, assembly.resampled) == (("pre", "post"), ())
+    assert np.array_equal(assembly.volume.channel("pre"), flair.voxels)
+    left_out, no_post = assembly.remarks
+    assert re.fullmatch(r"pre\.nii\.gz shows \d+% of the head of flair\.nii\.gz, so it is left out .*", left_out)
+    assert "T1 after contrast" in no_post
 
 
 def test_air_around_the_head_does_not_count() -> None:
@@ -119,10 +124,21 @@ def test_without_a_place_equal_sizes_are_taken_for_one_grid() -> None:
 
 
 @pytest.mark.parametrize("which", ["flair", "pre"])
-def test_one_scan_with_and_one_without_a_place_are_refused(which: str) -> None:
+def test_of_one_scan_with_and_one_without_a_place_the_t1_is_left_out(which: str) -> None:
     scans = {role: scan(role, affine=None if role == which else AFFINE) for role in ("flair", "pre")}
-    with pytest.raises(GliosegError, match=r"nothing tells how pre\.nii\.gz lies with respect to flair\.nii\.gz"):
-        assemble("A", scans)
+    assembly = assemble("A", scans)
+    assert assembly.missing == ("pre", "post")
+    assert assembly.remarks[0].startswith("nothing tells how pre.nii.gz lies with respect to flair.nii.gz")
+
+
+@pytest.mark.parametrize("place", ["spacing", "assumed"])
+def test_directions_that_a_file_does_not_tell_bring_no_two_grids_together(place: Place) -> None:
+    pre = replace(scan("pre", 1, moved(AFFINE, 4)), place=place)
+    assembly = assemble("A", {"flair": scan("flair"), "pre": pre})
+    assert assembly.missing == ("pre", "post")
+    assert assembly.remarks[0].startswith("nothing tells how")
+    alike = assemble("A", {"flair": replace(scan("flair"), place=place), "pre": replace(pre, affine=AFFINE)})
+    assert (alike.missing, alike.volume.place) == (("post",), place)
 
 
 def test_what_the_readers_remarked_is_passed_on_once() -> None:

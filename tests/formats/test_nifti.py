@@ -200,7 +200,8 @@ def test_without_a_place_none_is_written(tmp_path: Path) -> None:
     write_nifti_mask(tmp_path / "m.nii", Mask("A", np.ones((3, 4, 5), np.bool_)))
     header = nibabel.load(tmp_path / "m.nii").header
     assert (header["sform_code"], header["qform_code"]) == (0, 0)
-    assert read_nifti(tmp_path / "m.nii").affine is None
+    assert read_nifti(tmp_path / "m.nii").place == "assumed"
+    write_nifti_mask(tmp_path / "n.nii", Mask("A", np.ones((3, 4, 5), np.bool_)), like=tmp_path / "m.nii")
 
 
 @pytest.mark.parametrize("wrong", ["shape", "affine"])
@@ -240,6 +241,79 @@ def test_rounding_is_no_disagreement(tmp_path: Path, factor: float, shift: float
     assert bool(read_nifti(tmp_path / "a.nii").remarks) is reported
 
 
+def by_qform(path: Path) -> Path:
+    """A scan whose place the qform alone tells."""
+    image = nibabel.Nifti1Image(picture(), None)
+    image.set_qform(AFFINE, 1)
+    image.set_sform(None, 0)
+    nibabel.save(image, path)
+    return path
+
+
+@pytest.mark.parametrize("qfac", [0, 0.5, 7, np.nan])
+def test_a_qform_without_its_sign_is_taken_as_the_standard_says(tmp_path: Path, qfac: float) -> None:
+    path = overwrite(by_qform(tmp_path / "a.nii"), 76, np.float32(qfac).tobytes())
+    scan = read_nifti(path)
+    assert scan.affine[:, [2, 1, 0, 3]] == pytest.approx(AFFINE, abs=1e-4)
+    assert (scan.place, len(scan.remarks)) == ("told", 1)
+    assert "sign" in scan.remarks[0]
+
+
+@pytest.mark.parametrize("axis", [1, 2, 3])
+def test_a_negative_spacing_is_read_as_its_size(tmp_path: Path, axis: int) -> None:
+    path = by_qform(tmp_path / "a.nii")
+    overwrite(path, 76 + 4 * axis, (-nibabel.load(path).header["pixdim"][axis]).tobytes())
+    scan = read_nifti(path)
+    assert scan.affine[:, [2, 1, 0, 3]] == pytest.approx(AFFINE, abs=1e-4)
+    assert "spacing" in scan.remarks[0]
+    write_nifti_mask(tmp_path / "m.nii", mask_on(path), like=path)
+    assert nibabel.load(tmp_path / "m.nii").affine == pytest.approx(AFFINE, abs=1e-4)
+
+
+@pytest.mark.parametrize("excess", [2e-7, 1e-6, 5e-4])
+def test_a_rotation_a_little_longer_than_one_is_shortened(tmp_path: Path, excess: float) -> None:
+    turned = np.diag([-0.7, -0.9, 5, 1])
+    image = nibabel.Nifti1Image(picture(), None)
+    image.set_qform(turned, 1)
+    image.set_sform(None, 0)
+    nibabel.save(image, tmp_path / "a.nii")
+    quaternion = [float(image.header[f"quatern_{name}"]) for name in "bcd"]
+    longer = np.float32([part * (1 + excess) for part in quaternion])
+    path = overwrite(tmp_path / "a.nii", 256, longer.tobytes())
+    scan = read_nifti(path)
+    assert scan.affine[:3, [2, 1, 0]] == pytest.approx(turned[:3, :3], abs=1e-5)
+    assert "rotation" in scan.remarks[0]
+    write_nifti_mask(tmp_path / "m.nii", mask_on(path), like=path)
+    assert nibabel.load(tmp_path / "m.nii").affine[:3, :3] == pytest.approx(turned[:3, :3], abs=1e-5)
+
+
+@pytest.mark.parametrize("row", [(0, 0, 0, 0), (np.nan, 0, 0, 0)])
+def test_a_sform_that_places_nothing_gives_way_to_the_qform(tmp_path: Path, row: tuple[float, ...]) -> None:
+    path = overwrite(save(tmp_path / "a.nii", picture()), 280, np.float32(row * 3).tobytes())
+    scan = read_nifti(path)
+    assert scan.affine[:, [2, 1, 0, 3]] == pytest.approx(AFFINE, abs=1e-4)
+    (remark,) = scan.remarks
+    assert "qform is taken" in remark
+    write_nifti_mask(tmp_path / "m.nii", mask_on(path), like=path)
+    assert nibabel.load(tmp_path / "m.nii").affine == pytest.approx(AFFINE, abs=1e-4)
+
+
+@pytest.mark.parametrize("begin", [0, 100, -352, np.nan])
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+@pytest.mark.parametrize("extender", [True, False])
+def test_voxels_that_begin_within_the_header_are_found_behind_it(
+    tmp_path: Path, begin: float, suffix: str, extender: bool
+) -> None:
+    content = bytearray(save(tmp_path / "a.nii", picture()).read_bytes())
+    content[108:112] = np.float32(begin).tobytes()
+    content = content if extender else content[:348] + content[352:]
+    path = tmp_path / f"b{suffix}"
+    path.write_bytes(content if suffix == ".nii" else gzip.compress(content))
+    scan = read_nifti(path)
+    assert np.array_equal(scan.voxels, picture().T)
+    assert f"read from byte {352 if extender else 348}" in scan.remarks[0]
+
+
 def test_an_unusable_qform_beside_a_sform_is_remarked(tmp_path: Path) -> None:
     path = overwrite(save(tmp_path / "a.nii", picture()), 256, np.float32([2, 2, 2]).tobytes())
     (remark,) = read_nifti(path).remarks
@@ -249,13 +323,16 @@ def test_an_unusable_qform_beside_a_sform_is_remarked(tmp_path: Path) -> None:
         read_nifti(overwrite(path, 254, np.int16(0).tobytes()))
 
 
-def test_without_codes_the_place_is_unknown_and_comes_back_so(tmp_path: Path) -> None:
+def test_without_codes_the_place_is_the_standards_and_comes_back_unknown(tmp_path: Path) -> None:
     image = nibabel.Nifti1Image(picture(), None)
     image.header.set_zooms((0.9, 0.9, 5))
     nibabel.save(image, tmp_path / "a.nii")
     scan = read_nifti(tmp_path / "a.nii")
-    assert scan.affine is None
+    # Method 1 of the standard: i towards the right, j towards the front, k towards the crown.
+    assert scan.affine[:, [2, 1, 0, 3]] == pytest.approx(np.diag([0.9, 0.9, 5, 1]))
+    assert scan.place == "spacing"
     assert "carries no geometry" in scan.remarks[0]
+    assert "0.9 x 0.9 x 5 mm" in scan.remarks[0]
     write_nifti_mask(tmp_path / "m.nii", mask_on(tmp_path / "a.nii"), like=tmp_path / "a.nii")
     header = nibabel.load(tmp_path / "m.nii").header
     assert (header["sform_code"], header["qform_code"]) == (0, 0)

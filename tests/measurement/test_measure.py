@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from glioseg.errors import GliosegError
-from glioseg.measurement.measure import NO_HEAD, NO_MEASURABLE, NO_SCAN, Measurement, measure_mask
+from glioseg.measurement.measure import NO_DIRECTIONS, NO_HEAD, NO_MEASURABLE, NO_SCAN, Measurement, measure_mask
 from glioseg.measurement.region import NO_GEOMETRY, NO_TUMOUR, value_names
 from glioseg.volume import Mask, Volume
 
@@ -305,6 +306,15 @@ def test_without_a_scan_the_plane_x_0_is_not_trusted() -> None:
     assert measure_mask(mask, blank).whole.unknown["side"] == NO_HEAD
     placeless = Volume("A", scan.voxels, channels=("flair",))
     assert measure_mask(Mask("A", mask.voxels), placeless).whole.unknown["side"] == NO_GEOMETRY
+
+
+def test_directions_that_the_scan_does_not_tell_give_no_side() -> None:
+    mask, scan = head((12, 30))
+    by_spacing = measure_mask(mask, replace(scan, place="spacing")).whole
+    assert (by_spacing.side, by_spacing.unknown["side"]) == (None, NO_DIRECTIONS)
+    assert by_spacing.volume_ml == measure_mask(mask, scan).whole.volume_ml
+    assumed = measure_mask(mask, replace(scan, place="assumed")).whole
+    assert (assumed.volume_ml, assumed.unknown["side"]) == (None, NO_GEOMETRY)
 
 
 def test_a_scan_of_another_grid_is_refused() -> None:

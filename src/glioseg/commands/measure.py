@@ -159,7 +159,7 @@ def _read(path: Path, labels: Sequence[int], say: Callable[[str], None]) -> Mask
 
 def _flair(path: Path, mask: Mask) -> Volume:
     found = read_scan(path)
-    return Volume(mask.patient, found.voxels[..., None], channels=("flair",), affine=found.affine)
+    return Volume(mask.patient, found.voxels[..., None], channels=("flair",), affine=found.affine, place=found.place)
 
 
 def _single(path: Path) -> Path:

@@ -14,7 +14,7 @@ from glioseg.space.resampling import field_of_view, resample_scan
 from glioseg.volume import CHANNELS, Volume
 
 MIN_HEAD_SHARE = 0.5
-"""Least share of the FLAIR's head that another sequence must show."""
+"""Least share of the FLAIR's head that another sequence must show; one that shows less is left out."""
 
 # Of the range from the darkest to the brightest voxels: above it lies the head, below it air and noise.
 _HEAD_ABOVE = 0.1
@@ -27,7 +27,8 @@ class Assembly:
 
     Attributes:
         volume: Channels in the order of :data:`glioseg.volume.CHANNELS`, float32.
-        missing: Roles that there was no scan for; their channel is a copy of the FLAIR.
+        missing: Roles that there was no scan for, or none that shows the FLAIR's head; their
+            channel is a copy of the FLAIR.
         resampled: Roles whose scan lay on another grid.
         remarks: What a user should know, the readers' remarks included, a sentence each.
     """
@@ -41,33 +42,33 @@ class Assembly:
 def assemble(patient: str, scans: Mapping[str, Scan]) -> Assembly:
     """Bring a patient's scans onto the grid of the FLAIR.
 
-    A scan on the same grid is taken voxel for voxel, one on another is resampled. A sequence that is missing is
-    filled by the FLAIR, as in the dataset, so that :meth:`glioseg.volume.Volume.missing_sequences` finds it.
+    A scan on the same grid is taken voxel for voxel, one on another is resampled. One that does not show the FLAIR's
+    head, or of which nothing tells where it lies, is left out. A sequence that is missing is filled by the FLAIR, as in
+    the dataset, so that :meth:`glioseg.volume.Volume.missing_sequences` finds it.
 
     Args:
         patient: The patient's identifier.
         scans: By role; the FLAIR must be there.
 
     Raises:
-        GliosegError: If there is no FLAIR, a role is unknown, a scan shows less than half of the FLAIR's head, or
-            nothing tells where a scan lies with respect to the FLAIR.
+        GliosegError: If there is no FLAIR, or a role is unknown.
     """
     _check_roles(patient, scans)
     flair = scans["flair"]
     remarks = [remark for role in CHANNELS if role in scans for remark in scans[role].remarks]
     channels: list[NDArray[np.float32]] = []
-    resampled = []
+    missing, resampled = [], []
     for role in CHANNELS:
-        scan = scans.get(role, flair)
-        if not same_grid(grid_of(scan), grid_of(flair)):
-            remarks.append(_check_overlap(role, scan, flair))
+        scan = scans.get(role)
+        placed = None if scan is None else _onto_flair(role, scan, flair, remarks)
+        if placed is None:
+            missing.append(role)
+        elif placed is not scan:
             resampled.append(role)
-            scan = resample_scan(scan, grid_of(flair))
-        channels.append(scan.voxels)
-    missing = tuple(role for role in CHANNELS if role not in scans)
-    remarks += [f"there is no {TITLES[role]}; the FLAIR stands in for it" for role in missing]
-    volume = Volume(patient, np.stack(channels, axis=-1), affine=flair.affine)
-    return Assembly(volume, missing, tuple(resampled), tuple(dict.fromkeys(remarks)))
+        channels.append((placed or flair).voxels)
+    remarks += [f"there is no {TITLES[role]}; the FLAIR stands in for it" for role in missing if role not in scans]
+    volume = Volume(patient, np.stack(channels, axis=-1), affine=flair.affine, place=flair.place)
+    return Assembly(volume, tuple(missing), tuple(resampled), tuple(dict.fromkeys(remarks)))
 
 
 def _check_roles(patient: str, scans: Mapping[str, Scan]) -> None:
@@ -80,26 +81,26 @@ def _check_roles(patient: str, scans: Mapping[str, Scan]) -> None:
         )
 
 
-def _check_overlap(role: str, scan: Scan, flair: Scan) -> str:
-    """Refuse a scan that does not show the FLAIR's head; otherwise tell that and how it is resampled."""
-    if scan.affine is None or flair.affine is None:
-        raise GliosegError(
-            f"nothing tells how {_named(scan, role)} lies with respect to {_named(flair, 'flair')}",
-            expected="both with their place in space",
-            found=f"{_in_words(scan)} and {_in_words(flair)}",
-            remedy="Convert both again from DICOM, or leave out the first",
-        )
+def _onto_flair(role: str, scan: Scan, flair: Scan, remarks: list[str]) -> Scan | None:
+    """A scan on the FLAIR's grid, or None where it does not show the FLAIR's head; what was done is remarked."""
+    if same_grid(grid_of(scan), grid_of(flair)):
+        return scan
+    left_out = f"so it is left out and the FLAIR stands in for the {TITLES[role]}"
+    if not (_is_placed(scan) and _is_placed(flair)):
+        remarks.append(f"nothing tells how {_named(scan)} lies with respect to {_named(flair)}, {left_out}")
+        return None
     seen = field_of_view(grid_of(scan), grid_of(flair))
     share = float(seen[_head(flair.voxels)].mean())
     if share < MIN_HEAD_SHARE:
-        raise GliosegError(
-            f"{_named(scan, role)} does not show the head of {_named(flair, 'flair')}",
-            expected=f"{MIN_HEAD_SHARE:.0%} of it or more",
-            found=f"{share:.0%}",
-            remedy="Check that both are of one patient and one examination",
-        )
+        remarks.append(f"{_named(scan)} shows {share:.0%} of the head of {_named(flair)}, {left_out}")
+        return None
     partly = "" if share >= _COMPLETE else f"; it shows {share:.0%} of the head, the rest is left dark"
-    return f"{TITLES[role]} ({_in_words(scan)}) is resampled onto the FLAIR ({_in_words(flair)}){partly}"
+    remarks.append(f"{TITLES[role]} ({_in_words(scan)}) is resampled onto the FLAIR ({_in_words(flair)}){partly}")
+    return resample_scan(scan, grid_of(flair))
+
+
+def _is_placed(scan: Scan) -> bool:
+    return scan.affine is not None and scan.place == "told"
 
 
 def _head(voxels: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -109,12 +110,11 @@ def _head(voxels: NDArray[np.float32]) -> NDArray[np.bool_]:
     return head if head.any() else np.ones(voxels.shape, np.bool_)
 
 
-def _named(scan: Scan, role: str) -> str:
-    return scan.source or f"the {TITLES[role]} of {scan.patient}"
+def _named(scan: Scan) -> str:
+    return scan.source or f"the {TITLES.get(scan.role or '', 'scan')} of {scan.patient}"
 
 
 def _in_words(scan: Scan) -> str:
+    assert scan.affine is not None
     size = " x ".join(map(str, scan.voxels.shape))
-    if scan.affine is None:
-        return f"{size} voxels of unknown place"
     return f"{size} voxels of {' x '.join(f'{step:.3g}' for step in spacing_mm(scan.affine))} mm"

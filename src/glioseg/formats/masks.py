@@ -85,6 +85,7 @@ def patient_of(path: Path) -> str:
 def mask_of(scan: Scan, *, labels: Sequence[int] = ()) -> Mask:
     """The voxels of a label map that hold a tumour, on its grid; arguments and errors as :func:`read_mask`."""
     values = _values(scan)
+    affine = None if scan.place == "assumed" else scan.affine
     if labels:
         missing = [label for label in labels if label not in values]
         if len(missing) == len(labels) and np.any(values != 0):
@@ -92,7 +93,7 @@ def mask_of(scan: Scan, *, labels: Sequence[int] = ()) -> Mask:
                 f"{scan.source or scan.patient} holds none of the labels {', '.join(map(str, labels))}",
                 found=f"values {_listed(values)}",
             )
-        return Mask(scan.patient, np.isin(scan.voxels, labels), affine=scan.affine)
+        return Mask(scan.patient, np.isin(scan.voxels, labels), affine=affine)
     if len(values[values != 0]) > 1:
         raise GliosegError(
             f"{scan.source or scan.patient} is no mask of one tumour",
@@ -100,7 +101,7 @@ def mask_of(scan: Scan, *, labels: Sequence[int] = ()) -> Mask:
             found=f"values {_listed(values)}",
             remedy="Name the values that are tumour with --labels, as --labels 1,2,4, or cut a probability first",
         )
-    return Mask(scan.patient, scan.voxels != 0, affine=scan.affine)
+    return Mask(scan.patient, scan.voxels != 0, affine=affine)
 
 
 def _values(scan: Scan) -> NDArray[np.float32]:

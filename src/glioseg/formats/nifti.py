@@ -20,7 +20,7 @@ from glioseg.atomic import write_bytes_atomically
 from glioseg.errors import GliosegError
 from glioseg.formats.claimed_size import GZIP_EXPANSION, check_claimed_size
 from glioseg.formats.damage import damage_told
-from glioseg.formats.nifti_header import Header, check_form, open_nifti, place, read_header
+from glioseg.formats.nifti_header import Header, check_form, find_voxels, open_nifti, place, read_header
 from glioseg.scan import Scan
 from glioseg.space.affine import Grid, direction_cosines, same_grid
 from glioseg.volume import Mask
@@ -50,12 +50,15 @@ def read_nifti(path: Path, *, patient: str | None = None, role: str | None = Non
     with _reading(path) as stream:
         header = read_header(path, stream)
         check_form(path, header)
+        repairs = find_voxels(path, header, stream)
         _check_size(path, header, stream)
-        affine, remarks = place(path, header)
+        affine, told, remarks = place(path, header)
         voxels = _by_slice(header.data_from_fileobj(stream))
         # Only at its end does a gzip stream tell whether all of it was right.
         stream.read(_TRAILER)
-    return Scan(patient or _SUFFIX.sub("", path.name), voxels, _reversed(affine), role, str(path), remarks)
+    return Scan(
+        patient or _SUFFIX.sub("", path.name), voxels, _reversed(affine), role, str(path), (*repairs, *remarks), told
+    )
 
 
 def write_nifti_mask(path: Path, mask: Mask, *, like: Path | None = None) -> None:
@@ -101,9 +104,11 @@ def _write(
 def _header_like(like: Path, voxels: NDArray[Any], affine: NDArray[np.float64] | None) -> Header:
     with _reading(like) as stream:
         header = read_header(like, stream)
-        source, _ = place(like, header)
+        source, told, _ = place(like, header)
     shape = tuple(header.get_data_shape())
-    there, here = Grid((*shape, 1)[:3][::-1], _reversed(source)), Grid(voxels.shape, affine)
+    nowhere = affine is None and told == "assumed"
+    there = Grid((*shape, 1)[:3][::-1], None if nowhere else _reversed(source))
+    here = Grid(voxels.shape, affine)
     if not same_grid(there, here):
         moved = there.shape == here.shape
         raise GliosegError(

@@ -19,6 +19,7 @@ TARGET_LESIONS = 5
 """RANO adds up the diameter products of at most so many measurable lesions (Wen et al., J Clin Oncol 2010)."""
 
 NO_SCAN = "no scan was given to find the head's middle in; the plane x = 0 is the scanner's, not the patient's"
+NO_DIRECTIONS = "the scan's file does not tell left from right"
 NO_HEAD = "the scan shows no head against its background"
 NO_MEASURABLE = "no part of the mask is measurable by RANO"
 
@@ -102,6 +103,8 @@ def measure_mask(mask: Mask, volume: Volume | None = None) -> Measurement:
     _check_affine(mask)
     if volume is not None:
         _check_grid(mask, volume)
+        if volume.place == "assumed":
+            mask = replace(mask, affine=None)
     affine = mask.affine
     spacing = None if affine is None else spacing_mm(affine)
     middle, no_middle = _middle(mask, volume)
@@ -151,9 +154,11 @@ def _middle(mask: Mask, volume: Volume | None) -> tuple[float | None, str]:
     """The x of the head's middle, or None and the reason."""
     if volume is None:
         return None, NO_SCAN
-    affine = mask.affine if volume.affine is None else volume.affine
+    affine = mask.affine if volume.affine is None or volume.place == "assumed" else volume.affine
     if affine is None or not mask.voxels.any():
         return None, NO_GEOMETRY if affine is None else NO_TUMOUR
+    if volume.place == "spacing":
+        return None, NO_DIRECTIONS
     return head_middle_x_mm(volume.channel("flair"), affine, mask.voxels), NO_HEAD
 
 
