@@ -21,6 +21,7 @@ class Volume:
         voxels: Intensities, shape (slice, row, column, channel), uint8 or float32.
         channels: The role of each channel, in order.
         slice_names: The source's name for each slice, or empty where slices have none.
+        missing: The roles that were not taken and whose channel is a copy of the FLAIR, as the dataset fills them.
         affine: Voxel indices (slice, row, column) to RAS+ millimetres, shape (4, 4), or None where the source
             carries no geometry, as the dataset's tif files do not.
         place: How much of the affine the source tells.
@@ -33,6 +34,7 @@ class Volume:
     voxels: NDArray[np.uint8] | NDArray[np.float32]
     channels: tuple[str, ...] = CHANNELS
     slice_names: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
     affine: NDArray[np.float64] | None = field(default=None, compare=False)
     place: Place = "told"
 
@@ -49,11 +51,16 @@ class Volume:
         """The intensities of one sequence, shape (slice, row, column)."""
         return self.voxels[..., self.channels.index(role)]
 
-    def missing_sequences(self) -> tuple[str, ...]:
-        """The roles whose pictures are a copy of the FLAIR, as the dataset fills a sequence that was not taken."""
-        flair = self.channel("flair")
-        others = (role for role in self.channels if role != "flair")
-        return tuple(role for role in others if np.array_equal(self.channel(role), flair))
+
+def copies_of_flair(voxels: NDArray[np.uint8] | NDArray[np.float32]) -> tuple[str, ...]:
+    """The roles whose channel is a copy of the FLAIR: what :attr:`Volume.missing` holds of a scan that was just read.
+
+    Args:
+        voxels: Shape (slice, row, column, channel), with the channels of :data:`CHANNELS`.
+    """
+    flair = voxels[..., CHANNELS.index("flair")]
+    others = ((role, voxels[..., index]) for index, role in enumerate(CHANNELS) if role != "flair")
+    return tuple(role for role, other in others if np.array_equal(other, flair))
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def test_the_measurements_have_a_row_for_each_patient(few_slices: Path, untraine
         assert int(row["slices"]) == result.measurement.slices == len(masks) == 6
         assert int(row["tumour_slices"]) == whole.tumour_slices == sum(mask.any() for mask in masks)
         assert int(row["voxels"]) == whole.voxels == sum(int((mask == 255).sum()) for mask in masks)
-        assert row["missing_sequences"] == " ".join(volume.missing_sequences())
+        assert row["missing_sequences"] == " ".join(volume.missing)
 
 
 def test_a_volume_without_spacing_is_unknown_and_never_zero(
@@ -102,7 +102,7 @@ def test_where_no_tumour_is_found_its_volume_is_zero_whatever_the_spacing(
 
 
 def test_missing_sequences_are_told(phantom_data: Path, untrained_bundle: Path, tmp_path: Path) -> None:
-    (lacking,) = (files for files in find_patients(phantom_data) if read_patient(files)[0].missing_sequences())
+    (lacking,) = (files for files in find_patients(phantom_data) if read_patient(files)[0].missing)
     said: list[str] = []
     predict([phantom_data / lacking.patient], tmp_path / "out", model=untrained_bundle, say=said.append)
     assert rows(tmp_path / "out")[0]["missing_sequences"] == "pre post"

@@ -146,7 +146,7 @@ def test_the_background_is_black(phantoms: list[tuple[Volume, Mask]]) -> None:
 
 def test_sequences_show_different_contrasts(phantoms: list[tuple[Volume, Mask]]) -> None:
     for volume, mask in phantoms:
-        assert volume.missing_sequences() == ()
+        assert volume.missing == ()
         pre, flair, post = (volume.channel(role)[mask.voxels].mean() for role in CHANNELS)
         normal = np.median(volume.voxels[len(volume.voxels) // 2, 24:40, 24:40], axis=(0, 1))
         assert flair / normal[1] > max(pre / normal[0], post / normal[2])
@@ -166,7 +166,7 @@ def test_contrast_agent_lights_up_vessels() -> None:
 def test_a_missing_sequence_is_an_exact_copy_of_the_flair(missing: tuple[str, ...]) -> None:
     whole, _ = make_phantom(4, size=SIZE)
     lacking, _ = make_phantom(4, size=SIZE, missing=missing)
-    assert lacking.missing_sequences() == missing
+    assert lacking.missing == missing
     assert np.array_equal(whole.channel("flair"), lacking.channel("flair"))
 
 
@@ -205,10 +205,10 @@ def test_the_dataset_reader_reads_what_was_written(dataset: tuple[Path, list[str
     root, names = dataset
     found = {files.patient: read_patient(files) for files in find_patients(root)}
     assert set(found) == set(names)
-    assert any(volume.missing_sequences() for volume, _ in found.values())
+    assert any(volume.missing for volume, _ in found.values())
     for k, name in enumerate(names):
         volume, mask = found[name]
-        assert volume.missing_sequences() == missing_sequences(3, k)
+        assert volume.missing == missing_sequences(3, k)
         assert mask is not None
         assert mask.voxels.any()
 

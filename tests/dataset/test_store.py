@@ -61,7 +61,7 @@ def test_the_arrays_hold_what_the_reader_reads(phantom_data: Path, store: ArrayS
         assert np.array_equal(stored_mask.voxels, mask.voxels)
         assert stored.slice_names == stored_mask.slice_names == volume.slice_names
         entry = store.entry(files.patient)
-        assert entry.missing_sequences == volume.missing_sequences()
+        assert entry.missing_sequences == volume.missing
         assert entry.clinical == files.clinical
         assert entry.site in files.patient.split("_")
     assert any(entry.missing_sequences for entry in store.patients)

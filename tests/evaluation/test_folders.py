@@ -67,7 +67,7 @@ def test_files_score_as_their_arrays_do(
         volume, truth = read_patient(files)
         assert truth is not None
         moved = Mask(files.patient, np.roll(truth.voxels, SHIFT, axis=2))
-        site, missing = files.patient.split("_")[1], volume.missing_sequences()
+        site, missing = files.patient.split("_")[1], volume.missing
         assert entry == score_patient(moved, truth, site=site, missing_sequences=missing, spacing_mm=spacing_mm)
 
 

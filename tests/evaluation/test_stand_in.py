@@ -33,7 +33,7 @@ def test_shows_a_brain_on_black_in_other_units_and_another_size(patient: tuple[V
 
 
 def test_post_is_always_missing(patient: tuple[Volume, Mask]) -> None:
-    assert "post" in stand_in(*patient)[0].missing_sequences()
+    assert "post" in stand_in(*patient)[0].missing
 
 
 def test_the_tumour_stays_where_the_picture_shows_it(patient: tuple[Volume, Mask]) -> None:

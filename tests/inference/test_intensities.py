@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from glioseg.inference.intensities import BRIGHTEST, FAINTEST_HEAD, to_dataset_range
-from glioseg.volume import Volume
+from glioseg.volume import Volume, copies_of_flair
 
 
 def volume(flair: np.ndarray) -> Volume:
@@ -45,7 +45,7 @@ def test_a_scan_of_zero_mean_keeps_its_background_black_and_its_order() -> None:
 
 
 def test_copied_sequences_stay_copies() -> None:
-    assert to_dataset_range(volume(head(np.random.default_rng(0)) * 3000)).missing_sequences() == ("post",)
+    assert copies_of_flair(to_dataset_range(volume(head(np.random.default_rng(0)) * 3000)).voxels) == ("post",)
 
 
 @pytest.mark.parametrize("value", [0.0, 5.0, -5.0])

@@ -50,7 +50,8 @@ def patient(*, placed: bool = True, post: bool = True, tumour: bool = True) -> t
         flags[4, 12:22, 8:16] = True
         flags[4, 19:22, 8:11] = False
     affine = axial() if placed else None
-    return Volume("P1", voxels, affine=affine), Mask("P1", flags, affine=affine)
+    missing = () if post else ("post",)
+    return Volume("P1", voxels, missing=missing, affine=affine), Mask("P1", flags, affine=affine)
 
 
 def turned(volume: Volume, mask: Mask, order: tuple[int, ...], flip: tuple[bool, ...]) -> tuple[Volume, Mask]:

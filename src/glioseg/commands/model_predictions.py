@@ -15,7 +15,7 @@ from glioseg.dataset.splits import load_split
 from glioseg.errors import GliosegError
 from glioseg.inference.model import Model
 from glioseg.training.run_folder import RunFolder
-from glioseg.volume import CHANNELS, Volume
+from glioseg.volume import CHANNELS, Volume, copies_of_flair
 
 
 class ModelPredictions:
@@ -67,4 +67,5 @@ class ModelPredictions:
 def _as_volume(scan: CheckedScan) -> Volume:
     """With the FLAIR in place of sequences that were not taken, as the dataset has it."""
     roles = [role if role in scan.channels else scan.main_channel for role in CHANNELS]
-    return Volume(scan.patient, np.stack([scan.channel(role) for role in roles], axis=-1))
+    voxels = np.stack([scan.channel(role) for role in roles], axis=-1)
+    return Volume(scan.patient, voxels, missing=copies_of_flair(voxels))

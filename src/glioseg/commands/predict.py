@@ -6,21 +6,19 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from glioseg.atomic import write_text_atomically
 from glioseg.commands.overlap import overlapped
 from glioseg.errors import GliosegError
 from glioseg.inference.backends import BackendName
 from glioseg.inference.foreign import predict_foreign
-from glioseg.inference.model import Model
-from glioseg.inference.postprocessing import expected_dice
+from glioseg.inference.model import Model, Prediction
 from glioseg.inference.shipped import DEFAULT, find_model
 from glioseg.machine import Precision, library_versions, peak_memory_mb
 from glioseg.measurement.measure import Measurement, measure_mask
@@ -181,41 +179,27 @@ def predict_study(
     return run
 
 
-@dataclass(frozen=True)
-class _Read:
-    """A patient as read, and how long that took."""
-
-    patient: ReadPatient
-    seconds: float
+Stage = TypeVar("Stage", ReadPatient, Prediction)
 
 
 @dataclass(frozen=True)
-class _Segmented:
-    """A patient with mask and probabilities on the scan's own grid, and how long all took so far."""
+class _Timed(Generic[Stage]):
+    """A patient as read or predicted, and how long all took so far."""
 
-    patient: ReadPatient
-    mask: Mask
-    probabilities: NDArray[np.float32] = field(repr=False)
-    remarks: tuple[str, ...]
+    found: Stage
     seconds: float
 
 
-def _read(source: PatientSource) -> _Read:
+def _read(source: PatientSource) -> _Timed[ReadPatient]:
     began = time.perf_counter()
-    return _Read(source.read(), time.perf_counter() - began)
+    return _Timed(source.read(), time.perf_counter() - began)
 
 
-def _segment(parts: Mapping[str, Model], source: PatientSource, read: _Read) -> _Segmented:
-    began, model, volume = time.perf_counter(), parts[source.patient], read.patient.volume
-    if source.is_dataset:
-        probabilities = model.probabilities(volume)
-        mask = model.cut(volume, probabilities)
-        remarks = model.unfamiliar(volume)
-    else:
-        foreign = predict_foreign(model, volume)
-        probabilities, mask, remarks = foreign.probabilities, foreign.mask, foreign.remarks
-    seconds = read.seconds + time.perf_counter() - began
-    return _Segmented(read.patient, mask, probabilities, (*read.patient.remarks, *remarks), seconds)
+def _segment(parts: Mapping[str, Model], source: PatientSource, read: _Timed[ReadPatient]) -> _Timed[Prediction]:
+    began, model, volume = time.perf_counter(), parts[source.patient], read.found.volume
+    found = model.predict(volume) if source.is_dataset else predict_foreign(model, volume)
+    found = replace(found, remarks=(*read.found.remarks, *found.remarks))
+    return _Timed(found, read.seconds + time.perf_counter() - began)
 
 
 def _write(
@@ -224,12 +208,12 @@ def _write(
     options: OutputOptions,
     previews: bool,
     source: PatientSource,
-    found: _Segmented,
+    timed: _Timed[Prediction],
 ) -> PatientResult:
-    began, model, volume = time.perf_counter(), parts[source.patient], found.patient.volume
-    measurement = measure_mask(found.mask, volume)
+    began, model, found = time.perf_counter(), parts[source.patient], timed.found
+    measurement = measure_mask(found.mask, found.volume)
     result = Result(
-        volume,
+        found.volume,
         found.mask,
         found.probabilities,
         measurement,
@@ -243,13 +227,13 @@ def _write(
         from glioseg.report.contact_sheet import write_contact_sheet
 
         written.append(f"{source.patient}_sheet.png")
-        write_contact_sheet(out / written[-1], volume, result.mask, measurement)
+        write_contact_sheet(out / written[-1], found.volume, found.mask, measurement)
     return PatientResult(
         measurement=measurement,
-        missing_sequences=volume.missing_sequences(),
+        missing_sequences=found.volume.missing,
         remarks=found.remarks,
-        expected_dice=expected_dice(result.probabilities, result.mask.voxels),
-        seconds=round(found.seconds + time.perf_counter() - began, 3),
+        expected_dice=found.expected_dice,
+        seconds=round(timed.seconds + time.perf_counter() - began, 3),
         files=tuple(written),
     )
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from glioseg.errors import GliosegError
 from glioseg.formats.tif import read_image_slice, read_mask_slice
-from glioseg.volume import Mask, Volume
+from glioseg.volume import Mask, Volume, copies_of_flair
 
 CLINICAL_TABLE = "data.csv"
 TIF_SUFFIXES = (".tif", ".tiff")
@@ -134,7 +134,8 @@ def read_patient(files: PatientFiles) -> tuple[Volume, Mask | None]:
     images = [read_image_slice(path) for path in files.images]
     for path, image in zip(files.images, images, strict=True):
         _check_size(path, image.shape[:2], images[0].shape[:2])
-    volume = Volume(files.patient, np.stack(images), slice_names=names)
+    voxels = np.stack(images)
+    volume = Volume(files.patient, voxels, slice_names=names, missing=copies_of_flair(voxels))
     if not files.masks:
         return volume, None
     masks = [read_mask_slice(path) for path in files.masks]

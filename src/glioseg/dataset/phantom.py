@@ -87,7 +87,8 @@ def make_phantom(
     for role in missing:
         voxels[..., CHANNELS.index(role)] = voxels[..., CHANNELS.index("flair")]
     names = tuple(f"{name}_{n}" for n in range(1, len(voxels) + 1))
-    return Volume(name, voxels, slice_names=names), Mask(name, anatomy.tumour.mask, slice_names=names)
+    lacking = tuple(role for role in CHANNELS if role in missing)
+    return Volume(name, voxels, slice_names=names, missing=lacking), Mask(name, anatomy.tumour.mask, slice_names=names)
 
 
 def write_phantoms(dest: Path, *, patients: int, seed: int = 0, size: int = 256) -> list[str]:

@@ -64,7 +64,8 @@ class ArrayStore:
     def volume(self, patient: str) -> Volume:
         """A patient's scan."""
         entry = self.entry(patient)
-        return Volume(patient, self.images[entry.start : entry.stop], slice_names=entry.slice_names)
+        voxels = self.images[entry.start : entry.stop]
+        return Volume(patient, voxels, slice_names=entry.slice_names, missing=entry.missing_sequences)
 
     def mask(self, patient: str) -> Mask:
         """A patient's true mask."""
@@ -157,9 +158,8 @@ def _write_arrays(files: Sequence[PatientFiles], signature: str, folder: Path) -
                 digest.update(content)
             digest.update(patient.patient.encode())
             stop = start + len(volume.voxels)
-            missing = volume.missing_sequences()
             entries.append(
-                StoredPatient(patient.patient, start, stop, volume.slice_names, missing, dict(patient.clinical))
+                StoredPatient(patient.patient, start, stop, volume.slice_names, volume.missing, dict(patient.clinical))
             )
             start = stop
     index = {

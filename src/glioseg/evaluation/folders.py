@@ -46,7 +46,7 @@ def score_folders(
                 _read_predicted(folder, true_patients[name]),
                 true_mask,
                 site=site_of(name),
-                missing_sequences=volume.missing_sequences(),
+                missing_sequences=volume.missing,
                 spacing_mm=spacing_mm,
             )
         )

@@ -13,7 +13,7 @@ from scipy import ndimage
 from scipy.interpolate import PchipInterpolator
 
 from glioseg.dataset.heads import BRAIN_BIT, heads_of
-from glioseg.volume import CHANNELS, Mask, Volume
+from glioseg.volume import CHANNELS, Mask, Volume, copies_of_flair
 
 SIZES = (0.7, 0.8, 1.15, 1.3)
 """Pixels of the stand-in for one of the dataset's."""
@@ -44,7 +44,8 @@ def stand_in(volume: Volume, truth: Mask) -> tuple[Volume, Mask]:
     pre = noisy["pre"] if chance.random() < 0.5 else noisy["flair"]
     by_role = {"flair": noisy["flair"], "pre": pre, "post": noisy["flair"]}
     inside = (_moved(truth.voxels.astype(np.float32), size, angle, order=1) >= 0.5) & kept
-    scan = replace(volume, voxels=np.stack([by_role[role] for role in CHANNELS], axis=-1), slice_names=())
+    voxels = np.stack([by_role[role] for role in CHANNELS], axis=-1)
+    scan = replace(volume, voxels=voxels, slice_names=(), missing=copies_of_flair(voxels))
     return scan, Mask(volume.patient, inside)
 
 

@@ -11,7 +11,7 @@ from glioseg.formats.sequences import TITLES
 from glioseg.scan import Scan
 from glioseg.space.affine import grid_of, same_grid, spacing_mm
 from glioseg.space.resampling import field_of_view, resample_scan
-from glioseg.volume import CHANNELS, Volume
+from glioseg.volume import CHANNELS, Volume, copies_of_flair
 
 MIN_HEAD_SHARE = 0.5
 """Least share of the FLAIR's head that another sequence must show; one that shows less is left out."""
@@ -44,7 +44,7 @@ def assemble(patient: str, scans: Mapping[str, Scan]) -> Assembly:
 
     A scan on the same grid is taken voxel for voxel, one on another is resampled. One that does not show the FLAIR's
     head, or of which nothing tells where it lies, is left out. A sequence that is missing is filled by the FLAIR, as in
-    the dataset, so that :meth:`glioseg.volume.Volume.missing_sequences` finds it.
+    the dataset, and counts as missing, as does one whose scan is a copy of the FLAIR.
 
     Args:
         patient: The patient's identifier.
@@ -67,7 +67,8 @@ def assemble(patient: str, scans: Mapping[str, Scan]) -> Assembly:
             resampled.append(role)
         channels.append((placed or flair).voxels)
     remarks += [f"there is no {TITLES[role]}; the FLAIR stands in for it" for role in missing if role not in scans]
-    volume = Volume(patient, np.stack(channels, axis=-1), affine=flair.affine, place=flair.place)
+    voxels = np.stack(channels, axis=-1)
+    volume = Volume(patient, voxels, missing=copies_of_flair(voxels), affine=flair.affine, place=flair.place)
     return Assembly(volume, tuple(missing), tuple(resampled), tuple(dict.fromkeys(remarks)))
 
 

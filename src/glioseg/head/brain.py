@@ -44,7 +44,7 @@ def brain_mask(volume: Volume, depth_px: NDArray[np.uint8]) -> NDArray[np.bool_]
         return np.zeros(core.shape, np.bool_)
     level, level_pre = float(np.median(flair[core])), float(np.median(pre[core]))
     # Where T1 was not taken, a tumour is as bright as fat in both; so near its rim alone the head holds fat.
-    rim = depth_px <= (RIM_PX if "pre" in volume.missing_sequences() else CORE_DEPTH_PX)
+    rim = depth_px <= (RIM_PX if "pre" in volume.missing else CORE_DEPTH_PX)
     fat = (flair > FAT * level) & (pre > FAT * level_pre) & rim
     candidate = (flair > DARKEST * level) & (depth_px > SCALP_PX) & ~fat
     opened = _opened(candidate, core)

@@ -58,9 +58,8 @@ def traits(volume: Volume, settings: Preprocessing) -> dict[str, float]:
         "flair_bright": float(bright),
         "flair_roughness": _roughness(flair, inside),
     }
-    missing = volume.missing_sequences()
     for role in ("pre", "post"):
-        if role in volume.channels and role not in missing:
+        if role in volume.channels and role not in volume.missing:
             other = images[:, volume.channels.index(role)]
             found[f"{role}_likeness"] = _likeness(flair[inside], other[inside])
     return found

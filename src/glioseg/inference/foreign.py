@@ -1,42 +1,13 @@
 """Prediction of a scan that does not come from the dataset: fit it, predict, and bring the result back."""
 
-from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
-
 from glioseg.errors import GliosegError
 from glioseg.inference.intensities import to_dataset_range
-from glioseg.inference.model import Model
+from glioseg.inference.model import Model, Prediction
 from glioseg.inference.placement import Placement, find_placement
-from glioseg.volume import Mask, Volume
+from glioseg.volume import Volume
 
 
-@dataclass(frozen=True)
-class ForeignPrediction:
-    """What came of a foreign scan.
-
-    Attributes:
-        probabilities: On the scan's own grid, shape (slice, row, column).
-        mask: Likewise.
-        placement: How the scan was brought to the network.
-        unfamiliar: What of it is unlike the scans of training, a sentence each.
-    """
-
-    probabilities: NDArray[np.float32]
-    mask: Mask
-    placement: Placement
-    unfamiliar: tuple[str, ...]
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        """What a reader of the result should know, a sentence each."""
-        kind = "without skull and scalp" if self.placement.extent.is_stripped else "with skull and scalp"
-        fitted = "brought to the size of the training pictures" if self.placement.is_resampled else "left as it is"
-        return (f"The scan was taken as one {kind} and {fitted}.", *self.unfamiliar)
-
-
-def predict_foreign(model: Model, volume: Volume) -> ForeignPrediction:
+def predict_foreign(model: Model, volume: Volume) -> Prediction:
     """Predict a scan on whatever grid, in whatever direction and intensities.
 
     Args:
@@ -54,7 +25,14 @@ def predict_foreign(model: Model, volume: Volume) -> ForeignPrediction:
     # A third copy of a large scan would be held while the network works.
     del ranged
     probabilities = placement.restore(model.probabilities(placed), (slices, rows, columns))
-    return ForeignPrediction(probabilities, model.cut(volume, probabilities), placement, model.unfamiliar(placed))
+    remarks = (_in_words(placement), *model.unfamiliar(placed))
+    return Prediction(volume, probabilities, model.cut(volume, probabilities), remarks)
+
+
+def _in_words(placement: Placement) -> str:
+    kind = "without skull and scalp" if placement.extent.is_stripped else "with skull and scalp"
+    fitted = "brought to the size of the training pictures" if placement.is_resampled else "left as it is"
+    return f"The scan was taken as one {kind} and {fitted}."
 
 
 def _check_is_scan(volume: Volume) -> None:

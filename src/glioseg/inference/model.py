@@ -8,7 +8,7 @@ cross-validation: all of them predict a new scan, and those of one fold the pati
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -28,7 +28,7 @@ from glioseg.inference.contract import (
     load_ensemble_contract,
 )
 from glioseg.inference.familiarity import traits, unfamiliar
-from glioseg.inference.postprocessing import Decision, calibrated, cut_mask
+from glioseg.inference.postprocessing import Decision, calibrated, cut_mask, expected_dice
 from glioseg.inference.prediction import batches, predict_batches
 from glioseg.networks.table import find_network
 from glioseg.volume import Mask, Volume
@@ -71,6 +71,28 @@ class Network:
                 remedy="Make it with 'glioseg bundle'",
             )
         return load_split(self.folder / SPLIT)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model finds in a scan.
+
+    Attributes:
+        volume: The scan as it was read.
+        probabilities: Of tumour at each of its voxels, shape (slice, row, column), 0 to 1.
+        mask: Of the tumour, on the same grid.
+        remarks: What a reader of the result should know, a sentence each.
+    """
+
+    volume: Volume
+    probabilities: NDArray[np.float32] = field(repr=False)
+    mask: Mask
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def expected_dice(self) -> float | None:
+        """The Dice that the model expects of the mask; None for an empty one."""
+        return expected_dice(self.probabilities, self.mask.voxels)
 
 
 class Model:
@@ -224,6 +246,11 @@ class Model:
     def combine(self, answers: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
         """The model's probabilities from those of its networks, all of one shape."""
         return calibrated(mean_of(answers), self.decision.temperature)
+
+    def predict(self, volume: Volume) -> Prediction:
+        """Predict a scan as it lies, a picture of the dataset's kind; raises as :meth:`answers`."""
+        probabilities = self.probabilities(volume)
+        return Prediction(volume, probabilities, self.cut(volume, probabilities), self.unfamiliar(volume))
 
     def mask(self, volume: Volume) -> Mask:
         """The tumour's mask on the scan's own grid; raises as :meth:`answers`."""

@@ -150,7 +150,7 @@ def brain_window(voxels: NDArray[np.uint8] | NDArray[np.float32]) -> tuple[float
 def _hang(volume: Volume, mask: Mask) -> _Hung:
     view = axial_view(volume.affine)
     shape = mask.voxels.shape
-    roles = [role for role in TITLES if role in volume.channels and role not in volume.missing_sequences()]
+    roles = [role for role in TITLES if role in volume.channels and role not in volume.missing]
     greys = {role: _grey_of(to_axial(volume.channel(role), view)) for role in roles}
     tumour = to_axial(mask.voxels, view)
     rows, columns = head_box(greys["flair"].max(axis=0) > DARKEST_OF_HEAD, tumour.max(axis=0))
