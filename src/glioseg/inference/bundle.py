@@ -70,7 +70,7 @@ def load_network(folder: Path, contract: Contract) -> nn.Module:
     if contract.weights_sha256 != hashlib.sha256(content).hexdigest():
         raise GliosegError(f"{path} is not the file that {CONTRACT} describes", remedy=DAMAGED)
     try:
-        network = build_network(contract.network, contract.width)
+        network = build_network(contract.network, contract.width, contract.preprocessing.input_channels)
     except GliosegError as error:
         raise GliosegError(
             f"{folder / CONTRACT}: {error.problem}", expected=error.expected, found=error.found, remedy=error.remedy

@@ -140,12 +140,13 @@ def _write_model(
 ) -> dict[str, bytes]:
     """The exported model's files by name."""
     if form == "onnx":
-        return {MODEL_ONNX: _onnx(network, folder / MODEL_ONNX, side)}
-    return _openvino(network, folder, side, list(_calibration_images(calibration, contract, side)))
+        return {MODEL_ONNX: _onnx(network, folder / MODEL_ONNX, contract.preprocessing.input_channels, side)}
+    images = list(_calibration_images(calibration, contract, side))
+    return _openvino(network, folder, contract.preprocessing.input_channels, side, images)
 
 
-def _onnx(network: nn.Module, path: Path, side: int) -> bytes:
-    example = torch.zeros(2, 3, side, side)
+def _onnx(network: nn.Module, path: Path, channels: int, side: int) -> bytes:
+    example = torch.zeros(2, channels, side, side)
     torch.onnx.export(
         network,
         (example,),
@@ -160,12 +161,14 @@ def _onnx(network: nn.Module, path: Path, side: int) -> bytes:
     return path.read_bytes()
 
 
-def _openvino(network: nn.Module, folder: Path, side: int, calibration: list[NDArray[np.float32]]) -> dict[str, bytes]:
+def _openvino(
+    network: nn.Module, folder: Path, channels: int, side: int, calibration: list[NDArray[np.float32]]
+) -> dict[str, bytes]:
     keep_quiet()
     import openvino
 
-    model = openvino.convert_model(network, example_input=torch.zeros(2, 3, side, side))
-    model.reshape([-1, 3, side, side])
+    model = openvino.convert_model(network, example_input=torch.zeros(2, channels, side, side))
+    model.reshape([-1, channels, side, side])
     if calibration:
         # NNCF shows its progress on the standard output, which belongs to the command's result.
         with redirect_stdout(sys.stderr):

@@ -17,6 +17,7 @@ from glioseg.inference.preprocessing import (
     binned,
     clip_and_normalise,
     intensity_statistics,
+    slices_seen,
     unbinned,
 )
 from glioseg.inference.windows import Windows, lay_windows
@@ -104,10 +105,13 @@ def network_images(
         preprocessing: As in training.
 
     Returns:
-        Normalised and binned, shape (slice, channel, row, column).
+        Normalised and binned, shape (slice, channel, row, column); with ``preprocessing.context`` the channels of the
+        slice itself, then of the slice before it, then of the one after it.
     """
-    images = np.ascontiguousarray(np.moveaxis(volume.voxels[slices], -1, 1), np.float32)
-    return binned(clip_and_normalise(images, statistics), preprocessing.binning)
+    seen = slices_seen(slices, 0, len(volume.voxels) - 1, preprocessing.context)
+    images = np.ascontiguousarray(np.moveaxis(volume.voxels[seen.ravel()], -1, 1), np.float32)
+    images = binned(clip_and_normalise(images, statistics), preprocessing.binning)
+    return images.reshape(len(slices), -1, *images.shape[-2:])
 
 
 def network_windows(volume: Volume, slices: NDArray[np.intp], preprocessing: Preprocessing, window_px: int) -> Windows:

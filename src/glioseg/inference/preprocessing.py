@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from scipy.ndimage import zoom
 
 from glioseg.head import HEAD_ABOVE
-from glioseg.volume import Volume
+from glioseg.volume import CHANNELS, Volume
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,6 +31,8 @@ class Preprocessing(BaseModel):
         method: The z-score over the head's voxels, the only one so far.
         clip_percentile: Intensities above this percentile of the head are clipped (percent).
         binning: Pixels along rows and columns that the network sees as one, their mean: 1 or 2.
+        context: Slices to either side that the network sees beside a slice, as further channels: 0 or 1. Beyond the
+            first and the last slice of a scan that slice itself is repeated.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,6 +40,12 @@ class Preprocessing(BaseModel):
     method: Literal["zscore"] = "zscore"
     clip_percentile: float = Field(99.5, gt=50, le=100)
     binning: Binning = 1
+    context: Literal[0, 1] = 0
+
+    @property
+    def input_channels(self) -> int:
+        """Channels that the network sees: those of the slice, of the slice before it and of the one after it."""
+        return len(CHANNELS) * (1 + 2 * self.context)
 
     @model_validator(mode="before")
     @classmethod
@@ -53,6 +61,23 @@ def without_head_threshold(content: Any) -> Any:
     if isinstance(content, dict) and content.get("head_above") == HEAD_ABOVE:
         return {name: value for name, value in content.items() if name != "head_above"}
     return content
+
+
+def slices_seen(slices: NDArray[np.int64], first: int, last: int, context: int) -> NDArray[np.int64]:
+    """The slices that a network sees for each slice: itself, then those before it, then those after it.
+
+    Args:
+        slices: Numbers of slices of one scan.
+        first: Number of the scan's first slice; what would lie before it is that slice again.
+        last: Number of its last slice, likewise.
+        context: Slices to either side.
+
+    Returns:
+        Shape (slice, 1 + 2 context).
+    """
+    beside = range(1, context + 1)
+    offsets = np.array([0, *(-distance for distance in beside), *beside])
+    return np.clip(slices[:, None] + offsets, first, last)
 
 
 def intensity_statistics(volume: Volume, settings: Preprocessing) -> NDArray[np.float32]:

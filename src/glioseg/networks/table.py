@@ -31,7 +31,7 @@ class NetworkEntry:
             :func:`glioseg.networks.cost.network_cost`.
         planes: Whether float32 convolutions of a CPU without AVX-512 take large pictures faster plane by plane than
             channels last; ResUNet-a, whose layers are many and narrow, is a quarter slower so.
-        location: Module and class, ``module:class``; the class takes a width.
+        location: Module and class, ``module:class``; the class takes a width and the channels of the input.
     """
 
     title: str
@@ -94,12 +94,13 @@ NETWORKS: dict[str, NetworkEntry] = {
 }
 
 
-def build_network(name: str, width: int | None = None) -> "nn.Module":
+def build_network(name: str, width: int | None = None, in_channels: int = 3) -> "nn.Module":
     """Build a network with fresh weights.
 
     Args:
         name: A name of the table.
         width: Channels of the first level; the published width if None.
+        in_channels: Channels of the input.
 
     Raises:
         GliosegError: If the table has no such name, the message offers the nearest; or if the width is too small.
@@ -113,7 +114,7 @@ def build_network(name: str, width: int | None = None) -> "nn.Module":
             remedy=f"Use a width between {entry.least_width} and the published {entry.published_width}",
         )
     module, _, class_name = entry.location.partition(":")
-    network: nn.Module = getattr(import_module(module), class_name)(width)
+    network: nn.Module = getattr(import_module(module), class_name)(width, in_channels)
     return network
 
 

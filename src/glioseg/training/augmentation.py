@@ -13,6 +13,7 @@ from torch import Tensor
 
 from glioseg.inference.preprocessing import clip_and_normalise
 from glioseg.training.config import Augmentation
+from glioseg.training.hard_negatives import paint_hard_negatives
 from glioseg.training.resident import Batch
 from glioseg.training.skull import take_off_skulls
 from glioseg.volume import CHANNELS
@@ -35,22 +36,30 @@ def augment(
             resolution.
 
     Returns:
-        Normalised intensities (slice, channel, crop, crop), float32, and masks (slice, 1, crop, crop), float32 0 or 1.
+        Normalised intensities (slice, input channel, crop, crop), float32, and masks (slice, 1, crop, crop), float32
+        0 or 1.
     """
     if batch.heads is not None and batch.stripped_statistics is not None:
         batch = _without_skulls(batch, batch.heads, batch.stripped_statistics, settings, generator)
-    limits = batch.statistics[..., 2, None, None]
+    statistics = _for_all_seen(batch.statistics, batch.images)
+    limits = statistics[..., 2, None, None]
     images, masks = torch.minimum(batch.images.float(), limits), batch.masks.float()
     if binning > 1:
         # Means, as in use. A warp straight to fewer pixels would pick single ones, with all their noise.
         images, masks = (F.avg_pool2d(part, binning, ceil_mode=True) for part in (images, masks))
     images, masks = _warp(images, masks, settings, crop_size, settings.shift_pixels / binning, generator)
     images = _vary_gamma(images, limits, settings, generator)
+    images = paint_hard_negatives(images, masks, limits, settings, generator)
     images = _vary_field(images, settings, generator)
     images = _lower_resolution(images, settings, generator)
-    images = clip_and_normalise(images, batch.statistics)
+    images = clip_and_normalise(images, statistics)
     images = _vary_intensity(images, settings, generator)
-    return _drop_sequences(images, settings, generator), masks
+    return _vary_context(_drop_sequences(images, settings, generator), settings, generator), masks
+
+
+def _for_all_seen(values: Tensor, images: Tensor) -> Tensor:
+    """Values (slice, channel, ...) for the input channels of images: a slice and those beside it vary alike."""
+    return values.repeat(1, images.shape[1] // len(CHANNELS), *[1] * (values.ndim - 2))
 
 
 def _without_skulls(
@@ -101,7 +110,8 @@ def _vary_gamma(images: Tensor, limits: Tensor, settings: Augmentation, generato
     # A sequence that is black all over has the limit 0.
     limits = limits.clamp(min=1e-3)
     low = math.log(1 - settings.gamma)
-    exponent = torch.exp(_uniform((*images.shape[:2], 1, 1), low, -low, images, generator))
+    exponent = torch.exp(_uniform((len(images), len(CHANNELS), 1, 1), low, -low, images, generator))
+    exponent = _for_all_seen(exponent, images)
     return (images.clamp(min=0) / limits).pow(exponent) * limits
 
 
@@ -110,9 +120,10 @@ def _vary_field(images: Tensor, settings: Augmentation, generator: torch.Generat
     if settings.bias_field == 0:
         return images
     # Nine numbers, bent into a smooth surface.
-    knots = _uniform((*images.shape[:2], 3, 3), -settings.bias_field, settings.bias_field, images, generator)
+    shape = (len(images), len(CHANNELS), 3, 3)
+    knots = _uniform(shape, -settings.bias_field, settings.bias_field, images, generator)
     field = F.interpolate(knots, size=images.shape[-2:], mode="bicubic", align_corners=True)
-    return images * field.clamp(-settings.bias_field, settings.bias_field).exp()
+    return images * _for_all_seen(field.clamp(-settings.bias_field, settings.bias_field).exp(), images)
 
 
 def _lower_resolution(images: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
@@ -129,9 +140,9 @@ def _lower_resolution(images: Tensor, settings: Augmentation, generator: torch.G
 
 
 def _vary_intensity(images: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
-    shape = (*images.shape[:2], 1, 1)
-    gain = 1 + _uniform(shape, -settings.contrast, settings.contrast, images, generator)
-    offset = _uniform(shape, -settings.brightness, settings.brightness, images, generator)
+    shape = (len(images), len(CHANNELS), 1, 1)
+    gain = _for_all_seen(1 + _uniform(shape, -settings.contrast, settings.contrast, images, generator), images)
+    offset = _for_all_seen(_uniform(shape, -settings.brightness, settings.brightness, images, generator), images)
     deviation = _uniform((len(images), 1, 1, 1), 0, settings.noise, images, generator)
     noise = torch.randn(images.shape, device=images.device, generator=generator)
     return images * gain + offset + noise * deviation
@@ -141,7 +152,23 @@ def _drop_sequences(images: Tensor, settings: Augmentation, generator: torch.Gen
     """Fill post, or pre and post, by the FLAIR as it is after all else, since in the dataset the copies are exact."""
     flair, pre, post = (CHANNELS.index(role) for role in ("flair", "pre", "post"))
     chance = _uniform((len(images),), 0, 1, images, generator)
-    dropped = torch.zeros(images.shape[:2], dtype=torch.bool, device=images.device)
-    dropped[:, post] = chance < settings.sequence_dropout
-    dropped[:, pre] = chance < settings.sequence_dropout * SHARE_WITHOUT_BOTH
-    return torch.where(dropped[..., None, None], images[:, flair : flair + 1], images)
+    dropped = torch.zeros((len(images), 1, len(CHANNELS)), dtype=torch.bool, device=images.device)
+    dropped[..., post] = (chance < settings.sequence_dropout)[:, None]
+    dropped[..., pre] = (chance < settings.sequence_dropout * SHARE_WITHOUT_BOTH)[:, None]
+    seen = images.unflatten(1, (-1, len(CHANNELS)))
+    return torch.where(dropped[..., None, None], seen[:, :, flair : flair + 1], seen).flatten(1, 2)
+
+
+def _vary_context(images: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
+    """Exchange the slices before and after a slice, as often as left and right, or show the slice itself for both.
+
+    The latter is what a scan of one slice shows, and the first and the last slice of any scan.
+    """
+    seen = images.unflatten(1, (-1, len(CHANNELS)))
+    if seen.shape[1] == 1:
+        return images
+    chance = _uniform((2, len(images), 1, 1, 1, 1), 0, 1, images, generator)
+    own, beside = seen[:, :1], seen[:, 1:]
+    beside = torch.where(chance[0] < settings.flip, beside.flip(1), beside)
+    beside = torch.where(chance[1] < settings.context_dropout, own, beside)
+    return torch.cat((own, beside), dim=1).flatten(1, 2)

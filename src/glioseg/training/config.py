@@ -24,10 +24,13 @@ class NetworkSettings(_Settings):
     Attributes:
         name: A name that ``glioseg info`` lists.
         width: Channels of the first level; null takes the published width.
+        pretrained: Folder of a bundle from whose weights training starts; null starts from random ones. The bundle may
+            lack ``preprocessing.context``, whose weights then start at zero.
     """
 
     name: str = "unet"
     width: int | None = Field(None, ge=1)
+    pretrained: str | None = None
 
 
 class Sampling(_Settings):
@@ -39,6 +42,8 @@ class Sampling(_Settings):
             network's size has to be a multiple of 8, 16 or 32, which it would otherwise pad. In use the network sees
             windows of that size, laid over the head.
         tumour_share: Share of a batch that is drawn from slices with tumour; the rest is drawn from all slices.
+        pole_share: Share of a batch that is drawn from slices without tumour in the lowest and highest quarter of the
+            scans.
         coarse_share: Share of the budget, at its start, in which slices are seen at half the resolution in crops
             of half the pixels. A coarse step costs a quarter, so that a short budget sees more patients more often.
     """
@@ -46,7 +51,14 @@ class Sampling(_Settings):
     batch_size: int = Field(16, ge=1)
     crop_size: int = Field(192, ge=16)
     tumour_share: float = Field(0.6, ge=0, le=1)
+    pole_share: float = Field(0.0, ge=0, le=1)
     coarse_share: float = Field(0.0, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> Self:
+        if self.tumour_share + self.pole_share > 1:
+            raise ValueError("tumour_share and pole_share must not exceed 1 together")
+        return self
 
 
 class Augmentation(_Settings):
@@ -69,6 +81,10 @@ class Augmentation(_Settings):
             of its greatest factor.
         low_resolution: Probability that a slice is seen at a lower resolution.
         lowest_resolution: Share of the pixels along rows and columns that is left at the least.
+        hard_negatives: Probability of each of four changes: lesions that are no tumour, on a slice without tumour; a
+            part brightened by a coil; a ghost of motion; a slice brighter than its neighbours.
+        context_dropout: Probability that a slice stands in for those beside it, where ``preprocessing.context`` shows
+            them.
     """
 
     flip: float = Field(0.5, ge=0, le=1)
@@ -85,6 +101,8 @@ class Augmentation(_Settings):
     bias_field: float = Field(0.0, ge=0, le=2)
     low_resolution: float = Field(0.0, ge=0, le=1)
     lowest_resolution: float = Field(0.4, gt=0, le=1)
+    hard_negatives: float = Field(0.0, ge=0, le=1)
+    context_dropout: float = Field(0.1, ge=0, le=1)
 
     @model_validator(mode="after")
     def _scale_is_a_range(self) -> Self:

@@ -3,6 +3,7 @@
 import hashlib
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from glioseg.training.console import TrainingConsole
 from glioseg.training.crop import crop_binning, crop_px
 from glioseg.training.guard import NonFiniteGuard
 from glioseg.training.objective import MULTITASK, batch_loss, is_multitask
+from glioseg.training.pretrained import load_pretrained
 from glioseg.training.resident import Skulls
 from glioseg.training.run_folder import RunFolder, write_history
 from glioseg.training.sampling import SliceSampler
@@ -87,7 +89,10 @@ class _Run:
         self.fabric = _launch(config)
         self.device = self.fabric.device
         self.memory_format = _memory_format(config, self.device)
-        self.network: nn.Module = build_network(config.network.name, config.network.width)
+        channels = config.preprocessing.input_channels
+        self.network: nn.Module = build_network(config.network.name, config.network.width, channels)
+        if config.network.pretrained is not None:
+            load_pretrained(self.network, Path(config.network.pretrained), split)
         # On its device before a checkpoint is loaded: the optimiser's moments go where the weights are, and stay there.
         self.network.to(self.device, memory_format=self.memory_format)  # type: ignore[call-overload]
         self.average = moving_average(self.network, config.optimisation.ema_decay)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from glioseg.dataset.store import ArrayStore, StoredPatient
-from glioseg.inference.preprocessing import Preprocessing, intensity_statistics
+from glioseg.inference.preprocessing import Preprocessing, intensity_statistics, slices_seen
 from glioseg.training.skull import stripped_statistics
 from glioseg.volume import Volume
 
@@ -23,11 +23,12 @@ class Batch:
     """Slices as stored, with what normalises them.
 
     Attributes:
-        images: Shape (slice, channel, row, column), uint8.
+        images: Shape (slice, input channel, row, column), uint8: the channels of the slice itself, then of the slices
+            beside it where ``preprocessing.context`` asks for them.
         masks: Shape (slice, 1, row, column), bool.
         statistics: Shape (slice, channel, 3), float32: mean, deviation, upper limit.
-        heads: Shape (slice, 1, row, column), uint8, from :func:`glioseg.dataset.heads.open_heads`; None where skulls
-            stay on.
+        heads: Shape (slice, seen, row, column), uint8, of the slice and those beside it, from
+            :func:`glioseg.dataset.heads.open_heads`; None where skulls stay on.
         stripped_statistics: Shape (slice, way, channel, 3), from
             :func:`glioseg.training.skull.stripped_statistics`; None likewise.
     """
@@ -66,6 +67,7 @@ class ResidentSlices:
         statistics: Shape (slice, channel, 3), float32; of training patients' slices only.
         heads: Shape (slice, row, column), uint8, or None.
         stripped_statistics: Shape (slice, way, channel, 3), float32, or None.
+        seen: Shape (slice, seen), int64: for each slice the slices that the network sees, itself first.
         device: Where batches are wanted; the arrays lie there too if they fit.
     """
 
@@ -74,6 +76,7 @@ class ResidentSlices:
     statistics: Tensor
     heads: Tensor | None
     stripped_statistics: Tensor | None
+    seen: Tensor
     device: torch.device
 
     @classmethod
@@ -106,7 +109,8 @@ class ResidentSlices:
             stripped = _of_slices(
                 count, entries, lambda entry: without(store.volume(entry.patient), entry, preprocessing)
             )
-        parts = (images, masks, statistics, heads, stripped)
+        seen = torch.from_numpy(_seen(count, entries, preprocessing.context))
+        parts = (images, masks, statistics, heads, stripped, seen)
         if _fits(sum(part.nbytes for part in parts if part is not None), device):
             parts = tuple(None if part is None else part.to(device) for part in parts)  # type: ignore[assignment]
         return cls(*parts, device=device)
@@ -114,12 +118,13 @@ class ResidentSlices:
     def batch(self, indices: NDArray[np.int64]) -> Batch:
         """Slices of the store by number, on the device."""
         wanted = torch.from_numpy(indices).to(self.images.device)
+        seen = self.seen[wanted]
         heads, stripped = self.heads, self.stripped_statistics
         return Batch(
-            self._moved(self.images[wanted]).permute(0, 3, 1, 2),
+            self._moved(self.images[seen]).permute(0, 1, 4, 2, 3).flatten(1, 2),
             self._moved(self.masks[wanted])[:, None],
             self._moved(self.statistics[wanted]),
-            None if heads is None else self._moved(heads[wanted])[:, None],
+            None if heads is None else self._moved(heads[seen]),
             None if stripped is None else self._moved(stripped[wanted]),
         )
 
@@ -134,6 +139,15 @@ def _fits(size_bytes: int, device: torch.device) -> bool:
         return True
     free_bytes, _ = torch.cuda.mem_get_info(device)
     return size_bytes <= SHARE_FOR_DATA * free_bytes
+
+
+def _seen(count: int, entries: list[StoredPatient], context: int) -> NDArray[np.int64]:
+    """For each slice of the store those that the network sees; a slice of no training patient sees itself."""
+    seen = np.repeat(np.arange(count)[:, None], 1 + 2 * context, axis=1)
+    for entry in entries:
+        own = np.arange(entry.start, entry.stop)
+        seen[own] = slices_seen(own, entry.start, entry.stop - 1, context)
+    return seen
 
 
 def _of_slices(

@@ -54,6 +54,8 @@ class SliceSampler:
         self._tumour_slices = self.slices[with_tumour]
         if self._tumour_slices.size == 0:
             raise GliosegError("no training slice shows a tumour", remedy="Check the masks with 'glioseg data check'")
+        poles = np.concatenate([_poles(entry.start, entry.stop) for entry in self._entries])
+        self._pole_slices = np.setdiff1d(poles, self._tumour_slices)
         self._resident = ResidentSlices.of(store, self._entries, preprocessing, skulls, device or torch.device("cpu"))
 
     @property
@@ -66,8 +68,13 @@ class SliceSampler:
         generator = np.random.default_rng((self._seed, step))
         size = self._settings.batch_size
         from_tumour = round(size * self._settings.tumour_share)
+        from_poles = round(size * self._settings.pole_share) if self._pole_slices.size else 0
         return np.concatenate(
-            [generator.choice(self._tumour_slices, from_tumour), generator.choice(self.slices, size - from_tumour)]
+            [
+                generator.choice(self._tumour_slices, from_tumour),
+                generator.choice(self.slices, size - from_tumour - from_poles),
+                *([generator.choice(self._pole_slices, from_poles)] if from_poles else []),
+            ]
         )
 
     def batch(self, step: int) -> Batch:
@@ -81,3 +88,9 @@ class SliceSampler:
     def _name(self, index: int) -> str:
         entry = next(entry for entry in self._entries if entry.start <= index < entry.stop)
         return entry.slice_names[index - entry.start]
+
+
+def _poles(start: int, stop: int) -> NDArray[np.int64]:
+    """The lowest and the highest quarter of a scan's slices."""
+    quarter = (stop - start) // 4
+    return np.concatenate([np.arange(start, start + quarter), np.arange(stop - quarter, stop)])

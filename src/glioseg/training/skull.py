@@ -53,9 +53,9 @@ def take_off_skulls(
     """Blank what is not kept, in some slices of a batch.
 
     Args:
-        images: Shape (slice, channel, row, column), uint8.
+        images: Shape (slice, seen times channel, row, column), uint8: the slice itself, then those beside it.
         masks: Shape (slice, 1, row, column), bool.
-        heads: Shape (slice, 1, row, column), uint8, from :func:`glioseg.dataset.heads.open_heads`.
+        heads: Shape (slice, seen, row, column), uint8, from :func:`glioseg.dataset.heads.open_heads`.
         settings: How often, and how deep.
         generator: The only source of chance; it lies on the batch's device.
 
@@ -71,7 +71,8 @@ def take_off_skulls(
     deep = (heads & (BRAIN_BIT - 1)) >= depth[:, None, None, None]
     kept = torch.where(brain_only[:, None, None, None], heads >= BRAIN_BIT, deep) | ~stripped[:, None, None, None]
     row = torch.where(brain_only, 0, depth.long())
-    return images * kept, masks & kept, torch.where(stripped, row, -1)
+    channels = images.shape[1] // heads.shape[1]
+    return images * kept.repeat_interleave(channels, dim=1), masks & kept[:, :1], torch.where(stripped, row, -1)
 
 
 def _statistics(histogram: NDArray[np.int64], clip_percentile: float) -> tuple[float, float, float]:
