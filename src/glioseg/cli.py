@@ -62,6 +62,7 @@ def train(
     data: Path,
     out: Path,
     network: str | None = None,
+    from_: Annotated[Path | None, Parameter(name="--from")] = None,
     config: Path | None = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
     split: Path | None = None,
@@ -81,6 +82,9 @@ def train(
         The run's folder: configuration, split, log, checkpoint, bundle, scores, report.
     network
         A name that ``glioseg info`` lists.
+    from_
+        A bundle to go on from: its network and preprocessing, its weights to start with, a short schedule. One that was
+        trained on a patient whom this run holds back is refused.
     config
         Settings as JSON or TOML, laid over the defaults.
     set_
@@ -105,12 +109,12 @@ def train(
         assignments.insert(0, f'network.name="{network}"')
     if deterministic:
         assignments.append("machine.deterministic=true")
-    given = bool(config or assignments)
+    given = bool(config or assignments or from_)
     chosen = SplitChoice(split, folds, fold) if split is not None or folds is not None else None
     outcome = train(
         data,
         out,
-        config=load_config(config, assignments) if given or not resume else None,
+        config=load_config(config, assignments, pretrained=from_) if given or not resume else None,
         split=chosen,
         resume=resume,
         command=["glioseg", *sys.argv[1:]],

@@ -150,3 +150,13 @@ def dice(network: nn.Module, batch: Tensor, mask: Tensor) -> float:
     with torch.inference_mode():
         found = copy.deepcopy(network).eval()(batch) > 0
     return float(2 * (found * mask).sum() / (found.sum() + mask.sum()))
+
+
+def test_takes_the_slices_beside_a_slice_as_further_channels(name: str) -> None:
+    network = build_network(name, SMALL, 9).eval()
+    batch = torch.randn(1, 9, 50, 37, generator=torch.Generator().manual_seed(1))
+    other = batch.clone()
+    other[:, 5] += 1
+    with torch.inference_mode():
+        assert network(batch).shape == (1, 1, 50, 37)
+        assert not torch.equal(network(batch), network(other))

@@ -108,6 +108,17 @@ def test_a_network_that_bins_sees_the_mean_and_answers_on_the_scans_grid(build: 
     assert found.shape == scan.voxels.shape[:3]
 
 
+def test_a_network_with_context_sees_each_slice_before_those_beside_it(build: Build, scan: Volume) -> None:
+    plain, wide = Recorder(), Recorder()
+    build(plain, flip=False).probabilities(scan)
+    build(wide, flip=False, preprocessing=Preprocessing(context=1)).probabilities(scan)
+    own, before, after = torch.cat(wide.seen).chunk(3, dim=1)
+    alone = torch.cat(plain.seen)
+    torch.testing.assert_close(own, alone)
+    torch.testing.assert_close(before, torch.cat((alone[:1], alone[:-1])))
+    torch.testing.assert_close(after, torch.cat((alone[1:], alone[-1:])))
+
+
 @pytest.mark.parametrize("binning", [1, 2])
 def test_a_network_of_windows_sees_the_head_in_squares_of_their_size(build: Build, binning: int) -> None:
     recorder = Recorder()

@@ -392,3 +392,46 @@ def test_skulls_come_off_before_all_else_and_with_statistics_of_their_own() -> N
     assert not masks[~inside[:, :1]].any()
     unstripped, _ = augmented(stripped, only(strip=0.0))
     torch.testing.assert_close(unstripped, augmented(batch, NOTHING)[0])
+
+
+def with_context(batch: Batch) -> Batch:
+    """The slices before and after are a tenth and a fifth darker."""
+    images = torch.cat([(batch.images * share).to(torch.uint8) for share in (1, 0.9, 0.8)], dim=1)
+    return replace(batch, images=images)
+
+
+def test_slices_beside_a_slice_move_and_vary_with_it() -> None:
+    settings = GEOMETRY.model_copy(
+        update={"flip": 0, "gamma": 0.2, "bias_field": 0.3, "brightness": 0.2, "contrast": 0.2, "context_dropout": 0}
+    )
+    batch = bright_square()
+    same = replace(batch, images=batch.images.repeat(1, 3, 1, 1))
+    images, masks = augmented(same, settings)
+    own, before, after = images.chunk(3, dim=1)
+    assert torch.equal(own, before)
+    assert torch.equal(own, after)
+    alone, alone_masks = augmented(batch, settings)
+    torch.testing.assert_close(own, alone)
+    assert torch.equal(masks, alone_masks)
+
+
+def test_before_and_after_change_places_and_the_slice_itself_stands_in_at_times() -> None:
+    batch = with_context(bright_square(64))
+    images, _ = augmented(batch, only(context_dropout=0.3, flip=0.5))
+    shares = images.chunk(3, dim=1)
+    ratio = [(part.amax(dim=(1, 2, 3)) / shares[0].amax(dim=(1, 2, 3))).round(decimals=1) for part in shares[1:]]
+    pairs = set(zip(ratio[0].tolist(), ratio[1].tolist(), strict=True))
+    assert len(pairs) == 3
+    assert all(pair in pairs for pair in [(1.0, 1.0)])
+    assert {pair[::-1] for pair in pairs} == pairs
+
+
+def test_skull_comes_off_the_slices_beside_a_slice_too() -> None:
+    batch = with_heads(with_context(bright_square(4)))
+    assert batch.heads is not None
+    batch = replace(batch, heads=torch.cat([batch.heads, torch.zeros_like(batch.heads), batch.heads], dim=1))
+    images, _ = augmented(batch, only(strip=1.0, context_dropout=0, flip=0))
+    black = (torch.zeros(()) - 7.0) / 2.0
+    _, before, after = images.chunk(3, dim=1)
+    assert (before == black).all()
+    assert not (after == black).all()

@@ -60,3 +60,12 @@ def test_a_set_larger_than_its_share_of_the_gpu_stays_outside(monkeypatch: pytes
     gpu = torch.device("cuda")
     assert [resident._fits(size, gpu) for size in (500, 501)] == [True, False]
     assert resident._fits(10**15, CPU)
+
+
+def test_a_slice_comes_with_those_beside_it_and_never_with_another_patients(small_store: ArrayStore) -> None:
+    first, last = small_store.patients[1].start, small_store.patients[1].stop - 1
+    slices = ResidentSlices.of(small_store, list(small_store.patients[1:3]), Preprocessing(context=1), None, CPU)
+    batch = slices.batch(np.array([first, first + 1, last]))
+    seen = [[first, first, first + 1], [first + 1, first, first + 2], [last, last - 1, last]]
+    expected = small_store.images[np.array(seen)].transpose(0, 1, 4, 2, 3).reshape(3, 9, *small_store.images.shape[1:3])
+    np.testing.assert_array_equal(batch.images, expected)

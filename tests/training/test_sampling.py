@@ -123,3 +123,15 @@ def test_a_tumour_of_another_patient_does_not_count(store: ArrayStore) -> None:
     masks[first.start : first.stop] = False
     with pytest.raises(GliosegError, match="no training slice shows a tumour"):
         sampler(replace(store, masks=masks), [first.patient])
+
+
+def test_share_of_slices_at_the_poles(store: ArrayStore) -> None:
+    source = sampler(store, batch_size=16, tumour_share=0.5, pole_share=0.25)
+    drawn = np.array([source.indices(step) for step in range(40)])[:, -4:]
+    assert not with_tumour(store, drawn.ravel()).any()
+    for entry in (store.entry(name) for name in patients_of(store)[1:4]):
+        own = drawn[(drawn >= entry.start) & (drawn < entry.stop)]
+        place = (own - entry.start) / (entry.stop - entry.start)
+        assert ((place < 0.25) | (place >= 0.75)).all()
+        assert (place < 0.25).any()
+        assert (place >= 0.75).any()

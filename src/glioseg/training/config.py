@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from glioseg.errors import GliosegError
+from glioseg.inference.contract import load_contract
 from glioseg.inference.preprocessing import Preprocessing, without_head_threshold
 
 
@@ -219,17 +220,24 @@ class TrainingConfig(_Settings):
         return f"{self.sampling.batch_size} crops of {self.sampling.crop_size} pixels{seen}"
 
 
-def load_config(file: Path | None = None, assignments: Iterable[str] = ()) -> TrainingConfig:
-    """Build the configuration: defaults, then a file, then assignments.
+def load_config(
+    file: Path | None = None, assignments: Iterable[str] = (), *, pretrained: Path | None = None
+) -> TrainingConfig:
+    """Build the configuration: defaults, then those of a bundle to go on from, then a file, then assignments.
 
     Args:
         file: JSON or TOML with any part of the tree.
         assignments: Each ``section.key=value``, as ``optimisation.learning_rate=1e-3``; values as in JSON.
+        pretrained: A bundle whose weights training starts from. Network and preprocessing are its own, and the
+            schedule is short: a quarter of the usual learning rate, a quarter of the epochs.
 
     Raises:
-        GliosegError: If a key is unknown (the message offers the nearest), or a value is not allowed.
+        GliosegError: If a key is unknown (the message offers the nearest), a value is not allowed, or the bundle is
+            unusable.
     """
     tree = TrainingConfig().model_dump()
+    if pretrained is not None:
+        _merge(tree, _going_on(pretrained), str(pretrained))
     if file is not None:
         _merge(tree, _read(file), str(file))
     for assignment in assignments:
@@ -245,6 +253,16 @@ def load_config(file: Path | None = None, assignments: Iterable[str] = ()) -> Tr
         raise GliosegError(
             f"setting {where} is not allowed", expected=first["msg"], found=repr(first["input"])
         ) from None
+
+
+def _going_on(bundle: Path) -> dict[str, Any]:
+    contract, usual = load_contract(bundle), TrainingConfig()
+    return {
+        "network": {"name": contract.network, "width": contract.width, "pretrained": str(bundle.resolve())},
+        "preprocessing": contract.preprocessing.model_dump(),
+        "optimisation": {"learning_rate": usual.optimisation.learning_rate / 4},
+        "budget": {"epochs": (usual.budget.epochs or 4) // 4},
+    }
 
 
 def save_config(config: TrainingConfig) -> str:

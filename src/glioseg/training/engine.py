@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -212,6 +213,8 @@ def _launch(config: TrainingConfig) -> Fabric:
     torch.manual_seed(config.seed)
     device = choose_device(config.machine.device)
     precision = choose_precision(config.machine.precision, device)
+    # On a machine that has SLURM installed Fabric warns of every run that it did not start.
+    warnings.filterwarnings("ignore", "The `srun` command is available")
     fabric = Fabric(accelerator=device.type, devices=1, precision="bf16-mixed" if precision == "bf16" else "32-true")
     fabric.launch()
     return fabric

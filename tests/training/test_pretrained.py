@@ -1,0 +1,83 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from glioseg.dataset.splits import Split, save_split
+from glioseg.errors import GliosegError
+from glioseg.inference.bundle import save_bundle
+from glioseg.inference.contract import Contract
+from glioseg.inference.preprocessing import Preprocessing
+from glioseg.networks import build_network
+from glioseg.training.config import load_config
+from glioseg.training.pretrained import load_pretrained
+
+Bundle = Callable[..., Path]
+OLD = Split("old", ("TCGA_CS_1", "TCGA_CS_2"), ("TCGA_CS_3",), ("TCGA_CS_4",))
+
+
+def network(name: str = "unet", width: int = 8, channels: int = 3) -> nn.Module:
+    return build_network(name, width, channels).eval()
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    def written(name: str = "unet", *, split: bool = True) -> Path:
+        torch.manual_seed(1)
+        contract = Contract(
+            network=name,
+            width=8,
+            preprocessing=Preprocessing(binning=2),
+            split_sha256=OLD.sha256,
+            data_fingerprint="",
+            training_patients=2,
+            versions={},
+        )
+        folder = tmp_path / "run" / "bundle"
+        save_bundle(folder, network(name), contract, "card")
+        if split:
+            save_split(OLD, folder.parent / "split.json")
+        return folder
+
+    return written
+
+
+@pytest.mark.parametrize("name", ["unet", "resunet-pp"])
+def test_with_slices_beside_it_the_network_begins_with_the_answers_of_the_bundle(bundle: Bundle, name: str) -> None:
+    wider, images = network(name, channels=9), torch.randn(1, 9, 32, 32)
+    load_pretrained(wider, bundle(name), OLD)
+    same = network(name)
+    load_pretrained(same, bundle(name), OLD)
+    with torch.inference_mode():
+        torch.testing.assert_close(wider(images), same(images[:, :3]), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("other", [network(width=16), network("resunet-pp")])
+def test_another_network_is_refused(bundle: Bundle, other: nn.Module) -> None:
+    with pytest.raises(GliosegError, match="do not fit"):
+        load_pretrained(other, bundle(), OLD)
+
+
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_a_patient_that_the_bundle_was_trained_on_cannot_be_held_back(bundle: Bundle, part: str) -> None:
+    split = replace(OLD, train=("TCGA_CS_5",), **{part: ("TCGA_CS_2",)})
+    with pytest.raises(GliosegError, match="TCGA_CS_2, whom the new run holds back"):
+        load_pretrained(network(), bundle(), split)
+
+
+def test_a_bundle_that_does_not_tell_its_patients_is_refused(bundle: Bundle) -> None:
+    with pytest.raises(GliosegError, match="nothing tells on whom"):
+        load_pretrained(network(), bundle(split=False), OLD)
+
+
+def test_going_on_takes_network_and_preprocessing_of_the_bundle_and_less_time(bundle: Bundle) -> None:
+    folder, usual = bundle(), load_config()
+    config = load_config(assignments=["preprocessing.context=1"], pretrained=folder)
+    assert config.network.pretrained == str(folder)
+    assert (config.network.name, config.network.width) == ("unet", 8)
+    assert (config.preprocessing.binning, config.preprocessing.context) == (2, 1)
+    assert config.optimisation.learning_rate == usual.optimisation.learning_rate / 4
+    assert config.budget.epochs == 15
