@@ -155,7 +155,7 @@ def _drop_sequences(images: Tensor, settings: Augmentation, generator: torch.Gen
     dropped = torch.zeros((len(images), 1, len(CHANNELS)), dtype=torch.bool, device=images.device)
     dropped[..., post] = (chance < settings.sequence_dropout)[:, None]
     dropped[..., pre] = (chance < settings.sequence_dropout * SHARE_WITHOUT_BOTH)[:, None]
-    seen = images.unflatten(1, (-1, len(CHANNELS)))
+    seen = images.reshape(len(images), -1, len(CHANNELS), *images.shape[-2:])
     return torch.where(dropped[..., None, None], seen[:, :, flair : flair + 1], seen).flatten(1, 2)
 
 
@@ -164,7 +164,7 @@ def _vary_context(images: Tensor, settings: Augmentation, generator: torch.Gener
 
     The latter is what a scan of one slice shows, and the first and the last slice of any scan.
     """
-    seen = images.unflatten(1, (-1, len(CHANNELS)))
+    seen = images.reshape(len(images), -1, len(CHANNELS), *images.shape[-2:])
     if seen.shape[1] == 1:
         return images
     chance = _uniform((2, len(images), 1, 1, 1, 1), 0, 1, images, generator)

@@ -62,8 +62,8 @@ def _with_lesions(images: Tensor, limits: Tensor, generator: torch.Generator) ->
     spots = _spots(images, generator)
     caps = _caps(images, generator)
     shape = torch.where(_uniform((count, 1, 1), 0, 1, images, generator) < 1 / 3, caps, spots)
-    seen = images.unflatten(1, (-1, len(CHANNELS))).clone()
-    top = limits.unflatten(1, (-1, len(CHANNELS)))
+    seen = images.reshape(len(images), -1, len(CHANNELS), *images.shape[-2:]).clone()
+    top = limits.reshape(len(images), -1, len(CHANNELS), 1, 1)
     flair, pre = CHANNELS.index("flair"), CHANNELS.index("pre")
     # Only where there is tissue, and thinner in the slices beside it: most lesions are smaller than a slice is thick.
     brightness = _uniform((count, 1, 1, 1), 0.35, 1.0, images, generator)
