@@ -1,0 +1,294 @@
+/** One case that is open: its voxels, its mask as the reader left it, and what changes it. */
+
+import type { Api, CaseInfo, Sequence, Voxels } from "./api";
+import { type Geometry, geometryOf, indexOf, type Place, type Plane, planeSlice, sliceAxis, sliceCount } from "./space/geometry";
+import { apply, type Change, changeBetween, changedVoxels, gainOf, indicesOf, isEmpty, type Mask, settingOf } from "./voxels/change";
+import { grow, type Growth } from "./voxels/grow";
+import { drawn, type History, redone, replayed, type Stroke, undone } from "./voxels/history";
+import { interpolated } from "./voxels/interpolate";
+import { areasOf, type Areas, Measures, voxelMillilitres } from "./voxels/measure";
+import { component, holes } from "./voxels/region";
+import { Threshold, towards } from "./voxels/threshold";
+
+/** The slider's range; below, the whole head would be outlined. */
+export const THRESHOLDS = { least: 0.02, most: 0.98, step: 0.02 } as const;
+
+export interface Scan {
+  sequence: Sequence;
+  voxels: Voxels;
+}
+
+/** Tools that draw a slice by hand. */
+const OUTLINING: ReadonlySet<string> = new Set(["brush", "erase", "outline"]);
+
+/** What the server sent of a case. */
+export interface Parts {
+  info: CaseInfo;
+  scans: Scan[];
+  probability: Voxels | null;
+  prediction: Mask;
+  mask: Mask;
+  revision: number;
+  log: Stroke[];
+}
+
+/** Fetch everything of a case at once. */
+export async function fetchCase(api: Api, id: string): Promise<Parts> {
+  const info = await api.info(id);
+  const [scans, probability, prediction, mask, log] = await Promise.all([
+    Promise.all(info.sequences.map((sequence) => fetchScan(api, id, sequence))),
+    info.probability && api.voxels(id, "probability", info.probability.dtype),
+    api.voxels(id, "prediction", "uint8"),
+    api.mask(id),
+    api.strokes(id),
+  ]);
+  return {
+    info,
+    scans,
+    probability,
+    prediction: prediction as Mask,
+    mask: mask.voxels,
+    revision: mask.revision,
+    log: log.strokes
+      .filter(({ revision }) => revision <= mask.revision)
+      .map(({ tool, detail, added, removed }) => ({ tool, detail, change: { added, removed } })),
+  };
+}
+
+async function fetchScan(api: Api, id: string, sequence: Sequence): Promise<Scan> {
+  return { sequence, voxels: await api.voxels(id, `sequences/${sequence.role}`, sequence.dtype) };
+}
+
+/** What a stroke does to the mask, to be sent to the server as it is. */
+export type Edit = Stroke & { detail: Record<string, unknown> };
+
+export class OpenCase {
+  readonly info: CaseInfo;
+  readonly geometry: Geometry;
+  readonly scans: Scan[];
+  readonly prediction: Mask;
+  readonly predictedAreas: Areas;
+  readonly mask: Mask;
+  readonly measures: Measures;
+  history: History;
+  private readonly probabilities: { voxels: Voxels; scale: number } | null;
+  private thresholds: Threshold | null = null;
+  private before: Mask | null = null;
+  private differs: number;
+
+  constructor(parts: Parts) {
+    this.info = parts.info;
+    this.scans = parts.scans;
+    this.prediction = parts.prediction;
+    this.mask = parts.mask;
+    this.geometry = geometryOf(parts.info.shape, parts.info.affine);
+    this.measures = new Measures(this.mask, this.geometry);
+    this.predictedAreas = areasOf(this.prediction, this.geometry);
+    this.history = replayed(parts.log);
+    this.differs = changedVoxels(changeBetween(this.prediction, this.mask));
+    const { probability } = parts.info;
+    this.probabilities = parts.probability && probability && { voxels: parts.probability, scale: probability.scale };
+  }
+
+  /** The tumour's volume in millilitres, or null where the spacing is not known. */
+  get millilitres(): number | null {
+    const each = voxelMillilitres(this.geometry);
+    return each === null ? null : each * this.measures.voxels;
+  }
+
+  /** How likely the networks found a voxel, 0 to 1; null where that is not stored. */
+  get probability(): ((index: number) => number) | null {
+    const stored = this.probabilities;
+    return stored && ((index) => stored.voxels[index] * stored.scale);
+  }
+
+  /** How many voxels are not as predicted. */
+  get differing(): number {
+    return this.differs;
+  }
+
+  /** The middle of the slice on which the tumour is largest, or of the scan where there is none. */
+  get start(): Place {
+    const { areas } = this.measures;
+    if (this.measures.voxels === 0) return this.geometry.shape.map((size) => Math.floor(size / 2)) as unknown as Place;
+    const slice = areas[0].indexOf(Math.max(...areas[0]));
+    return [slice, ...this.middleOn(slice)] as unknown as Place;
+  }
+
+  private middleOn(slice: number): [number, number] {
+    const { base, rows, columns, rowStride, columnStride } = planeSlice(this.geometry, "axial", slice);
+    let [row, column, count] = [0, 0, 0];
+    for (let r = 0; r < rows; r++)
+      for (let c = 0; c < columns; c++)
+        if (this.mask[base + r * rowStride + c * columnStride]) [row, column, count] = [row + r, column + c, count + 1];
+    return [Math.round(row / count), Math.round(column / count)];
+  }
+
+  /** Whether a stroke has begun and is not finished. */
+  get isDrawing(): boolean {
+    return this.before !== null;
+  }
+
+  /** A stroke of several pieces begins. */
+  begin(): void {
+    this.before ??= this.mask.slice();
+  }
+
+  /** A piece of a stroke, to be seen at once. */
+  set(indices: Iterable<number>, value: 0 | 1): void {
+    this.change(settingOf(this.mask, indices, value));
+  }
+
+  /** The stroke ends; null where it changed nothing. */
+  finish(tool: string, detail: Record<string, unknown> = {}): Edit | null {
+    const change = this.before === null ? null : changeBetween(this.before, this.mask);
+    this.before = null;
+    return change === null || isEmpty(change) ? null : this.record({ tool, change, detail });
+  }
+
+  /** The stroke never was. */
+  cancel(): void {
+    if (this.before !== null) this.change(changeBetween(this.mask, this.before));
+    this.before = null;
+  }
+
+  undo(): Edit | null {
+    return this.step("undo", undone(this.history));
+  }
+
+  redo(): Edit | null {
+    return this.step("redo", redone(this.history));
+  }
+
+  /** Back to the prediction, which can be undone as any stroke. */
+  reset(): Edit | null {
+    return this.whole("reset", changeBetween(this.mask, this.prediction));
+  }
+
+  /** Remove the component at a place, or all others. */
+  component(place: Place, keep: boolean): Edit | null {
+    const found = component(this.mask, this.geometry.sourceShape, indexOf(this.geometry, place));
+    if (found.length === 0) return null;
+    if (!keep) return this.whole("component", settingOf(this.mask, found, 0), { keep });
+    const kept = new Uint8Array(this.mask.length);
+    for (const index of found) kept[index] = 1;
+    return this.whole("component", changeBetween(this.mask, kept), { keep });
+  }
+
+  /** Fill the holes of one slice of a plane, or of all. */
+  fillHoles(plane: Plane, slice: number | null): Edit | null {
+    const areas = this.measures.areas[sliceAxis(plane)];
+    const slices = slice === null ? [...areas.keys()].filter((index) => areas[index] > 0) : [slice];
+    const found = slices.flatMap((index) => holes(this.mask, planeSlice(this.geometry, plane, index)));
+    return this.whole("fill", settingOf(this.mask, found, 1), { plane, slice });
+  }
+
+  /** What a region grown from a place would hold: flat indices. */
+  grown(place: Place, role: string, growth: Growth): number[] {
+    const scan = this.scan(role);
+    return grow(scan.voxels, this.probability, this.geometry, place, {
+      ...growth,
+      tolerance: growth.tolerance / Math.abs(scan.sequence.slope),
+    });
+  }
+
+  /** Draw the slices between those outlined by hand in this plane. */
+  interpolate(plane: Plane): Edit | null {
+    const { on, off } = interpolated(this.mask, this.geometry, plane, this.outlined(plane));
+    this.begin();
+    this.set(on, 1);
+    this.set(off, 0);
+    return this.finish("interpolate", { plane });
+  }
+
+  /** The slices of a plane on which the reader drew by hand, ascending. */
+  outlined(plane: Plane): number[] {
+    const slices = this.sinceReset()
+      .filter(({ tool, detail }) => OUTLINING.has(tool) && detail?.plane === plane && typeof detail.slice === "number")
+      .map(({ detail }) => detail?.slice as number);
+    return [...new Set(slices)].sort((a, b) => a - b);
+  }
+
+  /** Show the outline at another threshold; what was drawn by hand stays. Ends with {@link finish}. */
+  preview(threshold: number): void {
+    const { on, off } = towards(this.mask, this.thresholdAt().at(threshold), this.byHand());
+    this.begin();
+    this.set(on, 1);
+    this.set(off, 0);
+  }
+
+  /** The threshold that the outline stands at, or null without probabilities. */
+  get threshold(): number | null {
+    if (this.probabilities === null) return null;
+    const last = this.sinceReset().findLast(({ tool }) => tool === "threshold");
+    return typeof last?.detail?.threshold === "number" ? last.detail.threshold : this.ownThreshold;
+  }
+
+  /** The threshold of the prediction. */
+  get ownThreshold(): number {
+    return this.info.threshold ?? 0.5;
+  }
+
+  scan(role: string): Scan {
+    return this.scans.find(({ sequence }) => sequence.role === role) ?? this.scans[0];
+  }
+
+  /** The next slice of tumour at the end of a plane's slices. */
+  tumourEnds(plane: Plane): [number, number] {
+    const areas = this.measures.areas[sliceAxis(plane)];
+    const first = areas.findIndex((area) => area > 0);
+    return first < 0 ? [0, sliceCount(this.geometry, plane) - 1] : [first, areas.findLastIndex((area) => area > 0)];
+  }
+
+  private thresholdAt(): Threshold {
+    this.thresholds ??= new Threshold(
+      this.probabilities!,
+      this.prediction,
+      this.geometry.sourceShape,
+      this.ownThreshold,
+      Math.min(THRESHOLDS.least, this.ownThreshold),
+    );
+    return this.thresholds;
+  }
+
+  private byHand(): Set<number> {
+    const strokes = this.sinceReset().filter(({ tool }) => tool !== "threshold");
+    return new Set(strokes.flatMap(({ change }) => [change.added, change.removed].flatMap((runs) => [...indicesOf(runs)])));
+  }
+
+  private sinceReset(): readonly Stroke[] {
+    const { done } = this.history;
+    return done.slice(done.findLastIndex(({ tool }) => tool === "reset") + 1);
+  }
+
+  private whole(tool: string, change: Change, detail: Record<string, unknown> = {}): Edit | null {
+    if (isEmpty(change)) return null;
+    this.change(change);
+    return this.record({ tool, change, detail });
+  }
+
+  private step(tool: string, step: { history: History; change: Change } | null): Edit | null {
+    if (step === null) return null;
+    this.change(step.change);
+    this.history = step.history;
+    return { tool, change: step.change, detail: {} };
+  }
+
+  private record(edit: Edit): Edit {
+    this.history = drawn(this.history, edit);
+    return edit;
+  }
+
+  private change(change: Change): void {
+    apply(this.mask, change);
+    this.measures.changed(change);
+    for (const [side, value] of [["added", 1], ["removed", 0]] as const)
+      for (const index of indicesOf(change[side])) this.differs += this.prediction[index] === value ? -1 : 1;
+  }
+}
+
+/** How many voxels an edit added or took, in words. */
+export function inWords({ change }: Edit): string {
+  const gain = gainOf(change);
+  return `${gain < 0 ? "−" : "+"}${Math.abs(gain).toLocaleString("en")} voxels`;
+}

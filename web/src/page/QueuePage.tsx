@@ -1,0 +1,154 @@
+/** All cases, those that need eyes first. */
+
+import { useEffect, useRef } from "preact/hooks";
+import type { QueuedCase } from "../api";
+import type { Desk } from "../desk";
+import { type Filter, isDone, shownCases } from "../state";
+import { millilitres, minutes } from "../words";
+import { Button } from "./Button";
+
+const FILTERS: readonly (readonly [Filter, string])[] = [
+  ["all", "All"],
+  ["open", "To read"],
+  ["done", "Read"],
+];
+
+export function QueuePage({ desk }: { desk: Desk }) {
+  const { queue } = desk.state;
+  if (queue === null) return <main class="waiting">Opening the desk …</main>;
+  const cases = shownCases(desk.state);
+  return (
+    <main class="queue">
+      <header>
+        <div class="title">
+          <h1>{queue.title}</h1>
+          <p>{queue.folder}</p>
+        </div>
+        <Progress desk={desk} />
+        <p class="reader">
+          Reader <strong>{queue.reader}</strong>
+        </p>
+      </header>
+      <Filters desk={desk} />
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">
+              <span class="unseen">Picture</span>
+            </th>
+            <th scope="col">Patient</th>
+            <th scope="col">State</th>
+            <th scope="col">Tumour</th>
+            <th scope="col" class="number">
+              Volume
+            </th>
+            <th scope="col">Expected Dice</th>
+            <th scope="col">Remarks</th>
+            <th scope="col">Reader</th>
+            <th scope="col" class="number">
+              Time
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {cases.map((each) => (
+            <Row key={each.id} desk={desk} each={each} />
+          ))}
+        </tbody>
+      </table>
+      {cases.length === 0 && <p class="nothing">No case is like that.</p>}
+    </main>
+  );
+}
+
+function Progress({ desk }: { desk: Desk }) {
+  const { done, total, minutes_left: left } = desk.state.queue!.progress;
+  return (
+    <div class="progress">
+      <label for="progress">
+        {done} of {total} read{left !== null && done < total && `, about ${Math.max(1, Math.round(left))} minutes left`}
+      </label>
+      <progress id="progress" value={done} max={Math.max(total, 1)} />
+    </div>
+  );
+}
+
+function Filters({ desk }: { desk: Desk }) {
+  const { filter, search, queue } = desk.state;
+  const done = queue!.cases.filter(isDone).length;
+  const counts = { all: queue!.cases.length, open: queue!.cases.length - done, done };
+  return (
+    <div class="filters">
+      <div class="choice" role="group" aria-label="Cases shown">
+        {FILTERS.map(([name, says]) => (
+          <Button key={name} pressed={filter === name} onClick={() => desk.dispatch({ type: "filter", filter: name })}>
+            {says} <span class="count">{counts[name]}</span>
+          </Button>
+        ))}
+      </div>
+      <input
+        id="search"
+        type="search"
+        aria-label="Search patients, remarks, comments"
+        placeholder="Search   /"
+        value={search}
+        onInput={(event) => desk.dispatch({ type: "search", search: event.currentTarget.value })}
+      />
+      <Button class="quiet" onClick={() => desk.dispatch({ type: "help", shown: true })}>
+        Keys <kbd aria-hidden="true">?</kbd>
+      </Button>
+    </div>
+  );
+}
+
+function Row({ desk, each }: { desk: Desk; each: QueuedCase }) {
+  const row = useRef<HTMLTableRowElement>(null);
+  const isSelected = desk.state.selected === each.id;
+  useEffect(() => {
+    if (!isSelected || document.activeElement?.id === "search") return;
+    row.current!.scrollIntoView({ block: "nearest" });
+    row.current!.querySelector("a")!.focus({ preventScroll: true });
+  }, [isSelected]);
+  return (
+    <tr ref={row} class={isSelected ? "selected" : ""} onClick={() => desk.goTo(each.id)}>
+      <td>
+        <Thumbnail address={each.thumbnail} />
+      </td>
+      <th scope="row">
+        <a href={`#/case/${each.id}`} onClick={(event) => event.stopPropagation()} onFocus={() => !isSelected && desk.dispatch({ type: "select", id: each.id })}>
+          {each.patient}
+        </a>
+        {each.comment && <p class="comment">{each.comment}</p>}
+      </th>
+      <td>
+        <span class={`state ${each.state.replace(" ", "-")}`}>{each.state}</span>
+      </td>
+      <td class={each.presence === "present" ? "" : "doubt"}>{each.presence ?? "–"}</td>
+      <td class="number">{millilitres(each.volume_ml)}</td>
+      <td>
+        <ExpectedDice value={each.expected_dice} />
+      </td>
+      <td class="remarks">
+        {[...each.remarks, ...(each.problem === null ? [] : [each.problem])].map((remark) => (
+          <p key={remark}>{remark}</p>
+        ))}
+      </td>
+      <td>{each.reader ?? "–"}</td>
+      <td class="number">{minutes(each.seconds)}</td>
+    </tr>
+  );
+}
+
+function Thumbnail({ address }: { address: string }) {
+  return <img src={address} alt="" width={72} height={72} loading="lazy" onError={(event) => event.currentTarget.classList.add("missing")} />;
+}
+
+export function ExpectedDice({ value }: { value: number | null }) {
+  if (value === null) return <>–</>;
+  return (
+    <span class="dice">
+      <meter min={0.4} max={1} low={0.75} high={0.85} optimum={1} value={value} aria-hidden="true" />
+      {value.toFixed(2)}
+    </span>
+  );
+}

@@ -1,0 +1,15 @@
+/** Numbers as they are read. */
+
+export function millilitres(volume: number | null): string {
+  return volume === null ? "–" : `${volume.toFixed(volume < 10 ? 1 : 0)} ml`;
+}
+
+export function minutes(seconds: number): string {
+  if (seconds < 1) return "–";
+  const whole = Math.round(seconds);
+  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
+}
+
+export function count(value: number): string {
+  return value.toLocaleString("en");
+}
