@@ -28,16 +28,16 @@ export function finishPainting(desk: Desk, tool: "brush" | "erase"): void {
   if (edit !== null) desk.commit(edit);
 }
 
-/** Fill an outline drawn by hand; fewer than three corners are none. */
-export function finishOutline(desk: Desk, points: readonly Point[]): void {
+/** Fill an outline drawn by hand, or clear it; fewer than three corners are none. */
+export function finishOutline(desk: Desk, points: readonly Point[], value: 0 | 1 = 1): void {
   desk.dispatch({ type: "lasso", points: [] });
   if (points.length < 3 || !desk.mayDraw()) return;
   const [open, { plane }, slice] = [desk.open!, desk.state.view!, sliceInView(desk)];
   const { rows, columns } = planeSlice(open.geometry, plane, slice);
   const pixels = pixelsWithin(points, rows, columns);
   open.begin();
-  open.set(pixels.map(({ row, column }) => indexOf(open.geometry, fromPlane(open.geometry, plane, slice, row, column))), 1);
-  desk.commit(open.finish("outline", { plane, slice }));
+  open.set(pixels.map(({ row, column }) => indexOf(open.geometry, fromPlane(open.geometry, plane, slice, row, column))), value);
+  desk.commit(open.finish("outline", { plane, slice, value }));
 }
 
 /** Show the region that grows from a place, as a stroke that is not finished. */

@@ -1,7 +1,7 @@
 /** Numbers as they are read. */
 
 export function millilitres(volume: number | null): string {
-  return volume === null ? "–" : `${volume.toFixed(volume < 10 ? 1 : 0)} ml`;
+  return volume === null ? "–" : `${volume.toFixed(volume < 100 ? 1 : 0)} ml`;
 }
 
 export function minutes(seconds: number): string {

@@ -19,11 +19,13 @@ export function Canvas({ canvas, draw, ...rest }: Props) {
     return () => cancelAnimationFrame(frame);
   });
   useEffect(() => {
+    const shown = ref.current!;
     const observer = new ResizeObserver(() => {
-      fit(ref.current!);
-      latest.current(ref.current!);
+      if (!shown.isConnected) return;
+      fit(shown);
+      latest.current(shown);
     });
-    observer.observe(ref.current!);
+    observer.observe(shown);
     return () => observer.disconnect();
   }, []);
   return <canvas ref={ref} {...rest} />;

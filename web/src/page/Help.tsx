@@ -49,7 +49,7 @@ const MOUSE = [
   ["Drag", "use the tool; with none, window and level"],
   ["Right drag", "window and level"],
   ["Middle drag", "move the picture"],
-  ["Alt + drag", "erase with the brush"],
+  ["Alt + drag", "erase with the brush or the outline"],
 ] as const;
 
 function Mouse() {

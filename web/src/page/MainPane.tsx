@@ -110,7 +110,7 @@ function follow(desk: Desk, gesture: Gesture, event: PointerEvent, place: Place,
 
 function finish(desk: Desk, gesture: Gesture, event: PointerEvent): void {
   if (gesture.kind === "paint" || gesture.kind === "erase") finishPainting(desk, gesture.kind === "paint" ? "brush" : "erase");
-  else if (gesture.kind === "outline") finishOutline(desk, gesture.points);
+  else if (gesture.kind === "outline") finishOutline(desk, gesture.points, event.altKey ? 0 : 1);
   else if (gesture.kind === "grow") finishGrowing(desk);
   else if (gesture.kind === "cross" && !isDrag(gesture, event)) desk.dispatch({ type: "move", place: rounded(gesture.place) });
 }

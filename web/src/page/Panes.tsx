@@ -55,15 +55,20 @@ export function SidePanes({ desk }: { desk: Desk }) {
           <SidePane
             key={scan.sequence.role}
             desk={desk}
-            scene={sceneOf(desk, view.plane, scan)}
+            scene={smallScene(desk, view.plane, scan)}
             enlarge={() => desk.dispatch({ type: "role", role: scan.sequence.role })}
           />
         ))}
       {PLANES.filter((plane) => plane !== view.plane).map((plane) => (
-        <SidePane key={plane} desk={desk} scene={sceneOf(desk, plane, main)} enlarge={() => desk.dispatch({ type: "plane", plane })} />
+        <SidePane key={plane} desk={desk} scene={smallScene(desk, plane, main)} enlarge={() => desk.dispatch({ type: "plane", plane })} />
       ))}
     </div>
   );
+}
+
+/** Diameters would hide what is small. */
+function smallScene(desk: Desk, plane: Plane, scan: Scan): Scene {
+  return { ...sceneOf(desk, plane, scan), diameters: null };
 }
 
 function SidePane({ desk, scene, enlarge }: { desk: Desk; scene: Scene; enlarge: () => void }) {
