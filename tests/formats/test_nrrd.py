@@ -1,5 +1,7 @@
 import bz2
 import gzip
+import os
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,8 @@ from hypothesis import strategies as st
 from glioseg.errors import GliosegError
 from glioseg.formats import nrrd_data
 from glioseg.formats.nrrd import read_nrrd
-from glioseg.space.affine import positions_mm
+from glioseg.space.affine import positions_mm, spacing_mm
+from glioseg.space.axial import axial_view
 
 OF_ONE_FOLDER = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 SHAPE = (5, 4, 3)
@@ -83,7 +86,7 @@ def test_every_named_space_becomes_ras(tmp_path: Path, space: str, signs: tuple[
         ((*PLAIN, "space: left-posterior-superior"), "no direction"),
         ((*PLAIN, "space dimension: 3", "space directions: (1,0,0) (0,1,0) (0,0,1)"), "not named"),
         ((*PLAIN, "space: scanner-xyz", "space directions: (1,0,0) (0,1,0) (0,0,1)"), "scanner-xyz"),
-        ((*PLAIN, "spacings: 0.9 0.9 5"), "not named"),
+        ((*PLAIN, "spacings: 0.9 nan 5"), "not named"),
     ],
 )
 def test_without_a_named_space_and_directions_the_place_is_unknown(
@@ -94,6 +97,15 @@ def test_without_a_named_space_and_directions_the_place_is_unknown(
     assert "carries no geometry" in scan.remarks[0]
     assert said in scan.remarks[0]
     assert np.array_equal(scan.voxels, picture().T)
+
+
+def test_spacings_without_a_space_are_kept(tmp_path: Path) -> None:
+    scan = read_nrrd(by_hand(tmp_path / "a.nrrd", *PLAIN, "spacings: 0.7 0.9 5", data=DATA))
+    assert scan.affine is not None
+    assert spacing_mm(scan.affine) == pytest.approx((5, 0.9, 0.7))
+    assert axial_view(scan.affine) == axial_view(None)
+    assert scan.place == "spacing"
+    assert "tells its spacing alone" in scan.remarks[0]
 
 
 def test_a_single_slice_has_no_thickness_and_no_place(tmp_path: Path) -> None:
@@ -111,13 +123,28 @@ def test_a_missing_origin_is_remarked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("unit", "factor", "remarked"), [("mm", 1, False), ("cm", 10, False), ("um", 0.001, False), ("furlong", 1, True)]
+    ("unit", "factor", "remarked"),
+    [("mm", 1, False), ("cm", 10, False), ("um", 0.001, False), ("furlong", 1, True)],
 )
 def test_units_become_millimetres(tmp_path: Path, unit: str, factor: float, remarked: bool) -> None:
     scan = read_nrrd(save_scan(tmp_path / "a.nrrd", space_units=[unit] * 3))
     assert scan.affine is not None
     assert scan.affine[:3, 3] == pytest.approx(ORIGIN * (-factor, -factor, factor))
     assert bool(scan.remarks) is remarked
+
+
+@pytest.mark.parametrize("letter", ["\u00b5", "\u03bc"])
+def test_micrometres_by_their_letter_are_not_metres(tmp_path: Path, letter: str) -> None:
+    fields = (
+        "space: LPS",
+        "space directions: (700,0,0) (0,900,0) (0,0,5000)",
+        f"space units: {' '.join([f'{letter}m'] * 3)}",
+    )
+    content = "\n".join(["NRRD0004", *PLAIN, *fields, "", ""]).encode()
+    (tmp_path / "a.nrrd").write_bytes(content + DATA)
+    scan = read_nrrd(tmp_path / "a.nrrd")
+    assert scan.affine is not None
+    assert spacing_mm(scan.affine) == pytest.approx((5, 0.9, 0.7))
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i2", ">u2", "i4", "i8", "f4", ">f8"])
@@ -166,6 +193,17 @@ def test_a_detached_header_reads_the_file_beside_it(tmp_path: Path, encoding: st
     scan = read_nrrd(path)
     assert scan.patient == "P1"
     assert np.array_equal(scan.voxels, picture().T)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+@pytest.mark.parametrize("on_disk", ["NFC", "NFD", "latin-1"])
+def test_a_data_file_with_an_umlaut_is_found(tmp_path: Path, encoding: str, on_disk: str) -> None:
+    name = "Sch\u00e4del.raw"
+    there = os.fsdecode(name.encode("latin-1")) if on_disk == "latin-1" else unicodedata.normalize(on_disk, name)
+    (tmp_path / there).write_bytes(DATA)
+    fields = "\n".join(["NRRD0004", *PLAIN, f"data file: {name}", "", ""])
+    (tmp_path / "a.nhdr").write_bytes(fields.encode(encoding))
+    assert np.array_equal(read_nrrd(tmp_path / "a.nhdr").voxels, picture().T)
 
 
 @pytest.mark.parametrize("name", ["../secret.raw", "sub/../../secret.raw", "ABSOLUTE", "link.raw"])

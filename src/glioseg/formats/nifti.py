@@ -21,6 +21,7 @@ from glioseg.errors import GliosegError
 from glioseg.formats.claimed_size import GZIP_EXPANSION, check_claimed_size
 from glioseg.formats.damage import damage_told
 from glioseg.formats.nifti_header import Header, check_form, find_voxels, open_nifti, place, read_header
+from glioseg.formats.not_numbers import nan_as_background
 from glioseg.scan import Scan
 from glioseg.space.affine import Grid, direction_cosines, same_grid
 from glioseg.volume import Mask
@@ -45,7 +46,7 @@ def read_nifti(path: Path, *, patient: str | None = None, role: str | None = Non
 
     Raises:
         GliosegError: If the file is unreadable, cut short, holds something else than one picture, claims a size that
-            cannot be, or holds voxels that are no finite number.
+            cannot be, or holds voxels in the head that are no finite number.
     """
     with _reading(path) as stream:
         header = read_header(path, stream)
@@ -53,12 +54,11 @@ def read_nifti(path: Path, *, patient: str | None = None, role: str | None = Non
         repairs = find_voxels(path, header, stream)
         _check_size(path, header, stream)
         affine, told, remarks = place(path, header)
-        voxels = _by_slice(header.data_from_fileobj(stream))
+        voxels, blank = nan_as_background(path.name, _by_slice(header.data_from_fileobj(stream)))
         # Only at its end does a gzip stream tell whether all of it was right.
         stream.read(_TRAILER)
-    return Scan(
-        patient or _SUFFIX.sub("", path.name), voxels, _reversed(affine), role, str(path), (*repairs, *remarks), told
-    )
+    remarks = (*repairs, *remarks, *blank)
+    return Scan(patient or _SUFFIX.sub("", path.name), voxels, _reversed(affine), role, str(path), remarks, told)
 
 
 def write_nifti_mask(path: Path, mask: Mask, *, like: Path | None = None) -> None:

@@ -6,7 +6,7 @@ space that the header names: ITK's files are left-posterior-superior.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import nrrd
 import numpy as np
@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from glioseg.errors import GliosegError
 from glioseg.formats.damage import damage_told
+from glioseg.formats.not_numbers import nan_as_background
 from glioseg.formats.nrrd_data import read_voxels
-from glioseg.scan import Scan
+from glioseg.scan import Place, Scan
 
 _TO_RAS = {
     "right-anterior-superior": (1, 1, 1),
@@ -26,7 +27,9 @@ _TO_RAS = {
     "left-posterior-superior": (-1, -1, 1),
     "lps": (-1, -1, 1),
 }
-_MILLIMETRES = {"mm": 1.0, "millimeter": 1.0, "millimeters": 1.0, "cm": 10.0, "m": 1000.0, "um": 0.001, "": 1.0}
+_MILLIMETRES = {"mm": 1.0, "millimeter": 1.0, "millimeters": 1.0, "cm": 10.0, "m": 1000.0, "": 1.0}
+# The micro sign and the Greek letter look alike.
+_MILLIMETRES |= dict.fromkeys(("um", "\u00b5m", "\u03bcm"), 0.001)
 _SPATIAL_KINDS = ("domain", "space", "none", "???")
 _SUFFIXES = (".nrrd", ".nhdr")
 
@@ -44,23 +47,24 @@ def read_nrrd(path: Path, *, patient: str | None = None, role: str | None = None
 
     Raises:
         GliosegError: If the file is unreadable, cut short, a segmentation, holds something else than one picture,
-            claims a size that cannot be, or holds voxels that are no finite number.
+            claims a size that cannot be, or holds voxels in the head that are no finite number.
     """
     with damage_told(path, "NRRD", "If it is damaged or cut short, fetch it again"):
         with path.open("rb") as stream:
             header = _read_header(path, stream)
             axes = _spatial_axes(path, header)
             voxels = read_voxels(path, stream, header, _bytes_per_voxel(path, header))
-        affine, remarks = _place(path, header, axes)
+        affine, told, remarks = _place(path, header, axes)
     name = path.stem if path.suffix.lower() in _SUFFIXES else path.name
-    return Scan(patient or name, _by_slice(voxels, axes), affine, role, str(path), remarks)
+    by_slice, blank = nan_as_background(path.name, _by_slice(voxels, axes))
+    return Scan(patient or name, by_slice, affine, role, str(path), (*remarks, *blank), told)
 
 
-def _read_header(path: Path, stream: Any) -> Mapping[str, Any]:
+def _read_header(path: Path, stream: IO[bytes]) -> Mapping[str, Any]:
     if stream.read(4) != b"NRRD":
         raise GliosegError(f"{path} is not NRRD", expected="NRRD at its beginning")
     stream.seek(0)
-    header: Mapping[str, Any] = nrrd.read_header(stream)
+    header: Mapping[str, Any] = nrrd.read_header(_lines(stream))
     for needed in ("type", "dimension", "sizes", "encoding"):
         if needed not in header:
             raise GliosegError(f"{path} cannot be read as NRRD: its header lacks the field {needed}")
@@ -70,6 +74,15 @@ def _read_header(path: Path, stream: Any) -> Mapping[str, Any]:
             remedy="Give the scan; to use a segment as a mask, export it as a binary labelmap to NIfTI",
         )
     return header
+
+
+def _lines(stream: IO[bytes]) -> list[str]:
+    """The lines of the header. It should be ASCII, and pynrrd leaves out what is not, of file names too."""
+    content = b"".join(iter(lambda: stream.readline().rstrip() + b"\n", b"\n"))
+    try:
+        return content.decode().split("\n")
+    except UnicodeDecodeError:
+        return content.decode("latin-1").split("\n")
 
 
 def _spatial_axes(path: Path, header: Mapping[str, Any]) -> list[int]:
@@ -105,13 +118,19 @@ def _bytes_per_voxel(path: Path, header: Mapping[str, Any]) -> int:
 
 def _place(
     path: Path, header: Mapping[str, Any], axes: list[int]
-) -> tuple[NDArray[np.float64] | None, tuple[str, ...]]:
-    """The affine from (slice, row, column) to RAS+ millimetres, and what is to be remarked of it."""
+) -> tuple[NDArray[np.float64] | None, Place, tuple[str, ...]]:
+    """The affine from (slice, row, column) to RAS+ millimetres, how much the file tells of it, and what to remark."""
     space, directions = str(header.get("space", "")).lower(), header.get("space directions")
     signs = _TO_RAS.get(space)
     if directions is None or signs is None or len(axes) != 3:
         why = f"its space is {space or 'not named'}" if signs is None else "no direction for each of three axes"
-        return None, (f"{path.name} carries no geometry ({why}); it is taken as axial slices",)
+        spacing = _spacing(header, axes)
+        if spacing is None:
+            return None, "told", (f"{path.name} carries no geometry ({why}); it is taken as axial slices",)
+        slices, rows, columns = spacing
+        # As in a scanner's axial picture: columns to the left, rows to the back, slices upwards.
+        affine = np.array([[0, 0, -columns, 0], [0, -rows, 0, 0], [slices, 0, 0, 0], [0, 0, 0, 1]], np.float64)
+        return affine, "spacing", (f"{path.name} tells its spacing alone ({why}); it is taken as axial slices",)
     remarks: list[str] = []
     origin = np.asarray(header.get("space origin", (np.nan,) * 3), np.float64)
     if not np.isfinite(origin).all():
@@ -121,7 +140,16 @@ def _place(
     affine[:3, :3] = np.asarray(directions, np.float64)[axes[::-1]].T
     affine[:3, 3] = origin
     affine[:3] *= np.array(signs)[:, None] * _millimetres(path, header, remarks)
-    return affine, tuple(remarks)
+    return affine, "told", tuple(remarks)
+
+
+def _spacing(header: Mapping[str, Any], axes: list[int]) -> tuple[float, float, float] | None:
+    """The distance between slices, rows and columns in millimetres, or None where the file does not tell all three."""
+    spacings = header.get("spacings")
+    if spacings is None or len(axes) != 3:
+        return None
+    columns, rows, slices = (abs(float(spacings[axis])) for axis in axes)
+    return (slices, rows, columns) if all(0 < step < np.inf for step in (slices, rows, columns)) else None
 
 
 def _millimetres(path: Path, header: Mapping[str, Any], remarks: list[str]) -> float:

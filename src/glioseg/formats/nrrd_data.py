@@ -6,8 +6,10 @@ Source: the NRRD format definition, http://teem.sourceforge.net/nrrd/format.html
 import bz2
 import gzip
 import math
+import os
+import unicodedata
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
@@ -88,7 +90,9 @@ def _data_file(path: Path, name: str) -> Path:
             remedy="Save it as a single .nrrd file, for example in 3D Slicer",
         )
     folder = path.parent.resolve()
-    source = (folder / name).resolve()
+    source = next(
+        (found for spelt in _spellings(name) if (found := (folder / spelt).resolve()).is_file()), folder / name
+    )
     if Path(name).is_absolute() or not source.is_relative_to(folder):
         raise GliosegError(
             f"{path} names a data file outside its folder",
@@ -99,3 +103,11 @@ def _data_file(path: Path, name: str) -> Path:
     if not source.is_file():
         raise GliosegError(f"{path} lacks its data file {name}", remedy="Put it beside the header")
     return source
+
+
+def _spellings(name: str) -> list[str]:
+    """How a name may stand on the disk: macOS takes accents from their letters, old archives keep Latin-1 bytes."""
+    spellings = [name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)]
+    with suppress(UnicodeEncodeError):
+        spellings.append(os.fsdecode(name.encode("latin-1")))
+    return spellings

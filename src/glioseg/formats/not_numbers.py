@@ -1,0 +1,41 @@
+"""Voxels that are no numbers: programs that strip the skull write them for the air outside."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+_HEAD_ABOVE = 0.1
+"""Of the range from the darkest to the brightest voxels: above it lies the head, below it air and noise."""
+
+
+def nan_as_background(name: str, voxels: NDArray[np.float32]) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    """Take NaN for background where all of it lies outside the head; else leave the voxels as they are.
+
+    Args:
+        name: The file's name, for the remark.
+        voxels: Shape (slice, row, column).
+
+    Returns:
+        The voxels, and what is to be remarked.
+    """
+    missing = np.isnan(voxels)
+    if not missing.any() or missing.all() or np.isinf(voxels).any() or np.any(missing & _within_head(voxels, missing)):
+        return voxels, ()
+    background = min(0.0, float(voxels[~missing].min()))
+    told = f"{name}: {int(missing.sum()):,} voxels outside the head are no numbers and are taken for background"
+    return np.where(missing, np.float32(background), voxels), (told,)
+
+
+def _within_head(voxels: NDArray[np.float32], missing: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """What the head encloses in any section along the three axes, and lost sections between others of the head."""
+    dark, bright = np.percentile(voxels[~missing], (0.5, 99.5))
+    head = ~missing if dark == bright else ~missing & (voxels > dark + _HEAD_ABOVE * (bright - dark))
+    within = np.zeros_like(head)
+    for axis in range(3):
+        sections, found = np.moveaxis(head, axis, 0), np.moveaxis(within, axis, 0)
+        for section, enclosed in zip(sections, found, strict=True):
+            enclosed |= ndimage.binary_fill_holes(section)
+        shown = np.flatnonzero(sections.any(axis=(1, 2)))
+        lost = np.flatnonzero(np.moveaxis(missing, axis, 0).all(axis=(1, 2)))
+        found[lost[(lost > shown[0]) & (lost < shown[-1])]] = True
+    return within
