@@ -56,25 +56,43 @@ def write_segmentation(path: Path, mask: Mask, series: DicomSeries, algorithm: A
     Raises:
         GliosegError: If the mask does not fit the series, or the source's header does not allow a segmentation.
     """
+    dataset = build_segmentation(mask, series, describe_segment(algorithm), algorithm)
+    save(dataset, path)
+    return dataset
+
+
+def build_segmentation(
+    mask: Mask, series: DicomSeries, segment: SegmentDescription, algorithm: Algorithm, creator: str | None = None
+) -> Dataset:
+    """A segmentation of one segment, not written yet; arguments and errors as :func:`write_segmentation`.
+
+    Args:
+        mask: The tumour.
+        series: The source.
+        segment: What the segment is and who drew it.
+        algorithm: Named as the equipment.
+        creator: The person who answers for it, where there is one.
+    """
     check_fits(mask, series)
     headers = source_headers(series)
+    by = "outlined by a neural network" if creator is None else "accepted or corrected by a reader"
     with valid_source(series):
         dataset: Dataset = HighdicomSegmentation(
             source_images=headers,
             pixel_array=_in_source_order(mask, series),
             segmentation_type=SegmentationTypeValues.BINARY,
-            segment_descriptions=[_description(algorithm)],
+            segment_descriptions=[segment],
             series_instance_uid=new_uid(),
             series_number=result_series_number(series, 1),
             sop_instance_uid=new_uid(),
             instance_number=1,
             series_description=DESCRIPTION,
             content_label="TUMOUR",
-            content_description="Tumour outlined by a neural network, not for diagnosis",
+            content_description=f"Tumour {by}, not for diagnosis",
+            content_creator_name=creator,
             omit_empty_frames=bool(mask.voxels.any()),
             **equipment(algorithm),
         )
-    save(dataset, path)
     return dataset
 
 
@@ -115,13 +133,21 @@ def _in_source_order(mask: Mask, series: DicomSeries) -> NDArray[np.uint8]:
     return frames
 
 
-def _description(algorithm: Algorithm) -> SegmentDescription:
+def describe_segment(algorithm: Algorithm, *, by_hand: bool = False, tracking_uid: str = "") -> SegmentDescription:
+    """The tumour as a segment.
+
+    Args:
+        algorithm: What made it.
+        by_hand: Whether a person changed it.
+        tracking_uid: Of the same tumour in another segmentation; a new one where it is empty.
+    """
+    kind = SegmentAlgorithmTypeValues.SEMIAUTOMATIC if by_hand else SegmentAlgorithmTypeValues.AUTOMATIC
     return SegmentDescription(
         segment_number=1,
         segment_label=LABEL,
         segmented_property_category=MORPHOLOGIC,
         segmented_property_type=NEOPLASM,
-        algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
+        algorithm_type=kind,
         algorithm_identification=AlgorithmIdentificationSequence(
             name=algorithm.name,
             family=ARTIFICIAL_INTELLIGENCE,
@@ -130,7 +156,7 @@ def _description(algorithm: Algorithm) -> SegmentDescription:
             parameters=dict(algorithm.parameters) or None,
         ),
         tracking_id=LABEL,
-        tracking_uid=new_uid(),
+        tracking_uid=tracking_uid or new_uid(),
         anatomic_regions=[BRAIN],
         display_color=CIELabColor.from_rgb(*COLOUR),
     )

@@ -8,13 +8,16 @@ from glioseg.errors import GliosegError
 from glioseg.formats.assemble import assemble
 from glioseg.formats.dicom_choice import choose_series
 from glioseg.formats.dicom_origin import algorithm_of
+from glioseg.formats.dicom_reading import write_read_segmentation
 from glioseg.formats.dicom_report import ReportedMeasurements
 from glioseg.formats.dicom_results import write_dicom_results
+from glioseg.formats.dicom_seg import read_segmentation
 from glioseg.formats.dicom_series import DicomSeries, find_series, read_series
 from glioseg.formats.nifti import write_nifti_mask, write_nifti_probability
 from glioseg.measurement.measure import Measurement
-from glioseg.patients.source import OutputOptions, ReadPatient, Result
+from glioseg.patients.source import OutputOptions, Reader, ReadPatient, Result
 from glioseg.scan import Scan
+from glioseg.volume import Mask
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,27 @@ class DicomPatient:
             paths.append(out / f"{self.patient}_probability.nii.gz")
             write_nifti_probability(paths[-1], result.probabilities, result.mask.affine)
         return [str(path.relative_to(out)) for path in paths]
+
+    def read_mask(self, out: Path) -> Mask:
+        """Read ``<patient>_seg.dcm``."""
+        return read_segmentation(out / self._mask_name, self._chosen()["flair"])
+
+    def write_mask(self, mask: Mask, out: Path, reader: Reader) -> list[str]:
+        """Write ``<patient>_seg.dcm``, which refers to the algorithm's where there is one."""
+        earlier = reader.earlier / self._mask_name
+        write_read_segmentation(
+            out / self._mask_name,
+            mask,
+            self._chosen()["flair"],
+            reader.name,
+            corrected=reader.corrected,
+            earlier=earlier if earlier.is_file() else None,
+        )
+        return [self._mask_name]
+
+    @property
+    def _mask_name(self) -> str:
+        return f"{self.patient}_seg.dcm"
 
     def _chosen(self) -> dict[str, DicomSeries]:
         return choose_series(self.found, self.named)

@@ -7,8 +7,10 @@ from glioseg.errors import GliosegError
 from glioseg.formats.assemble import assemble
 from glioseg.formats.cases import Case, read_case
 from glioseg.formats.detect import detect
+from glioseg.formats.masks import read_mask
 from glioseg.formats.nifti import write_nifti_mask, write_nifti_probability
-from glioseg.patients.source import OutputOptions, ReadPatient, Result
+from glioseg.patients.source import OutputOptions, Reader, ReadPatient, Result
+from glioseg.volume import Mask
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,27 @@ class FilePatient:
 
     def write(self, result: Result, out: Path, options: OutputOptions) -> list[str]:
         """Write ``<patient>_mask.nii.gz``, and ``<patient>_probability.nii.gz`` where wished."""
-        flair = self.case.files["flair"]
-        like = flair if detect(flair) == "nifti" else None
-        names = [f"{self.patient}_mask.nii.gz"]
-        write_nifti_mask(out / names[0], result.mask, like=like)
+        names = [self._mask_name]
+        write_nifti_mask(out / names[0], result.mask, like=self._like())
         if options.probabilities:
             names.append(f"{self.patient}_probability.nii.gz")
-            write_nifti_probability(out / names[1], result.probabilities, result.mask.affine, like=like)
+            write_nifti_probability(out / names[1], result.probabilities, result.mask.affine, like=self._like())
         return names
+
+    def read_mask(self, out: Path) -> Mask:
+        """Read ``<patient>_mask.nii.gz``."""
+        return read_mask(out / self._mask_name)
+
+    def write_mask(self, mask: Mask, out: Path, reader: Reader) -> list[str]:
+        """Write ``<patient>_mask.nii.gz``."""
+        write_nifti_mask(out / self._mask_name, mask, like=self._like())
+        return [self._mask_name]
+
+    @property
+    def _mask_name(self) -> str:
+        return f"{self.patient}_mask.nii.gz"
+
+    def _like(self) -> Path | None:
+        """The file whose header a NIfTI result copies."""
+        flair = self.case.files["flair"]
+        return flair if detect(flair) == "nifti" else None

@@ -63,6 +63,21 @@ class OutputOptions:
     overlay: bool = True
 
 
+@dataclass(frozen=True)
+class Reader:
+    """Who accepted or corrected a mask.
+
+    Attributes:
+        name: As the reader gave it.
+        corrected: Whether voxels were changed by hand; else the mask is the algorithm's.
+        earlier: The folder that holds the algorithm's result, for formats that refer to it.
+    """
+
+    name: str
+    corrected: bool
+    earlier: Path
+
+
 class PatientSource(Protocol):
     """One patient of an input.
 
@@ -85,3 +100,9 @@ class PatientSource(Protocol):
 
     def write(self, result: Result, out: Path, options: OutputOptions) -> list[str]:
         """Write the result below a folder, and name the files relative to it."""
+
+    def read_mask(self, out: Path) -> Mask:
+        """Read back the mask that :meth:`write` wrote below a folder, on the scan's grid; raises GliosegError."""
+
+    def write_mask(self, mask: Mask, out: Path, reader: Reader) -> list[str]:
+        """Write a mask that a reader answers for, as :meth:`write` does, and name the files relative to the folder."""

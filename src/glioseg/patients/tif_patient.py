@@ -5,9 +5,11 @@ from pathlib import Path
 
 from glioseg.dataset.lgg import find_slices, read_patient
 from glioseg.errors import GliosegError
+from glioseg.formats.masks import read_mask
 from glioseg.formats.nifti import write_nifti_probability
 from glioseg.formats.tif import write_mask_slice
-from glioseg.patients.source import OutputOptions, ReadPatient, Result
+from glioseg.patients.source import OutputOptions, Reader, ReadPatient, Result
+from glioseg.volume import Mask
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,22 @@ class TifPatient:
 
     def write(self, result: Result, out: Path, options: OutputOptions) -> list[str]:
         """Write ``<patient>/<slice>_mask.tif`` for every slice."""
-        mask = result.mask
-        names = [f"{self.patient}/{name}_mask.tif" for name in mask.slice_names]
-        for name, inside in zip(names, mask.voxels, strict=True):
-            write_mask_slice(out / name, inside)
+        names = self._write_slices(result.mask, out)
         if options.probabilities:
             names.append(f"{self.patient}_probability.nii.gz")
             write_nifti_probability(out / names[-1], result.probabilities, None)
+        return names
+
+    def read_mask(self, out: Path) -> Mask:
+        """Read the mask of every slice."""
+        return read_mask(out / self.patient)
+
+    def write_mask(self, mask: Mask, out: Path, reader: Reader) -> list[str]:
+        """Write ``<patient>/<slice>_mask.tif`` for every slice."""
+        return self._write_slices(mask, out)
+
+    def _write_slices(self, mask: Mask, out: Path) -> list[str]:
+        names = [f"{self.patient}/{name}_mask.tif" for name in mask.slice_names]
+        for name, inside in zip(names, mask.voxels, strict=True):
+            write_mask_slice(out / name, inside)
         return names

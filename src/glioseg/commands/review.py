@@ -1,0 +1,84 @@
+"""``glioseg review``: the reader's desk on a folder of masks."""
+
+import getpass
+import re
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+
+from glioseg.errors import GliosegError
+from glioseg.review.cases import find_review_cases
+from glioseg.review.desk import FOLDER, SHARED, STORE, Desk
+from glioseg.review.store import Store
+
+_NAME = re.compile(r"\w[\w.-]{0,31}")
+
+
+def open_desk(folder: Path, *, scans: Path | None = None, reader: str | None = None) -> Desk:
+    """A desk on a folder, ready to be served.
+
+    Args:
+        folder: What is read; see :func:`glioseg.review.cases.find_review_cases`.
+        scans: Where the scans lie.
+        reader: Reads blind to others under this name; without it everyone shares one reading under their login name.
+
+    Raises:
+        GliosegError: If there is nothing to read, the name cannot name a folder, or the store cannot be used.
+    """
+    if reader is not None and (not _NAME.fullmatch(reader) or reader == SHARED):
+        raise GliosegError(
+            f"--reader {reader} cannot name a reading",
+            expected=f"1 to 32 letters, digits, dots and hyphens, not {SHARED!r}",
+        )
+    cases = find_review_cases(folder, scans)
+    store = Store(folder / FOLDER / STORE)
+    return Desk(cases, store, reader or login_name(), reader or SHARED)
+
+
+def review(
+    folder: Path,
+    *,
+    scans: Path | None = None,
+    reader: str | None = None,
+    port: int = 0,
+    browser: bool = True,
+    say: Callable[[str], None] = lambda line: None,
+) -> None:
+    """Serve the desk until it is interrupted.
+
+    Args:
+        folder: As for :func:`open_desk`.
+        scans: Likewise.
+        reader: Likewise.
+        port: As for :func:`glioseg.review.serve.serve`.
+        browser: Whether the page is opened.
+        say: Gets the address.
+
+    Raises:
+        GliosegError: As both.
+    """
+    try:
+        from glioseg.review.serve import serve
+    except ImportError as error:
+        raise GliosegError(
+            f"the desk needs {error.name}", remedy="Install it with: pip install 'glioseg[review]'"
+        ) from error
+
+    desk = open_desk(folder, scans=scans, reader=reader)
+
+    def opened(address: str) -> None:
+        say(
+            f"{len(desk.cases.cases)} cases at {address}\nCtrl-C ends the desk; everything is kept in {desk.store.path}"
+        )
+        if browser:
+            webbrowser.open(address)
+
+    serve(desk, port=port, opened=opened)
+
+
+def login_name() -> str:
+    """Who is logged in, for the log."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"

@@ -1,0 +1,89 @@
+"""A mask that a reader accepted or corrected, as a DICOM segmentation that names the reader and what it came from."""
+
+import re
+from pathlib import Path
+
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.uid import SegmentationStorage
+
+from glioseg import __version__
+from glioseg.errors import GliosegError
+from glioseg.formats.dicom_headers import quiet_parser
+from glioseg.formats.dicom_origin import LONGEST_NAME, MANUFACTURER, Algorithm, save
+from glioseg.formats.dicom_seg import build_segmentation, describe_segment
+from glioseg.formats.dicom_series import DicomSeries
+from glioseg.volume import Mask
+
+
+def write_read_segmentation(
+    path: Path, mask: Mask, series: DicomSeries, reader: str, *, corrected: bool, earlier: Path | None = None
+) -> Dataset:
+    """Write a reader's mask as a segmentation of its source series, whole or not at all.
+
+    The reader is the content creator. The segment has the algorithm's tracking UID, so that an archive knows both for
+    one tumour, and refers to the algorithm's segment as what it was defined from.
+
+    Args:
+        path: The file to write.
+        mask: On the grid of the series.
+        series: The source.
+        reader: Who answers for the mask.
+        corrected: Whether voxels were changed by hand.
+        earlier: The algorithm's segmentation; without it the mask came from elsewhere.
+
+    Returns:
+        What was written, for a report to refer to.
+
+    Raises:
+        GliosegError: As :func:`glioseg.formats.dicom_seg.write_segmentation`, or if ``earlier`` is no segmentation.
+    """
+    before = None if earlier is None else _read(earlier)
+    algorithm = Algorithm(MANUFACTURER, __version__) if before is None else algorithm_in(before)
+    tracking = "" if before is None else str(before.SegmentSequence[0].get("TrackingUID") or "")
+    segment = describe_segment(algorithm, by_hand=corrected, tracking_uid=tracking)
+    creator = _person_name(reader)
+    dataset = build_segmentation(mask, series, segment, algorithm, creator=creator)
+    if not creator.isascii():
+        dataset.SpecificCharacterSet = "ISO_IR 192"
+    if before is not None:
+        _refer(dataset, before)
+    save(dataset, path)
+    return dataset
+
+
+def algorithm_in(segmentation: Dataset) -> Algorithm:
+    """The algorithm that a segmentation of ours names."""
+    found = segmentation.SegmentSequence[0].get("SegmentationAlgorithmIdentificationSequence")
+    if not found:
+        return Algorithm(MANUFACTURER, __version__)
+    texts = str(found[0].get("AlgorithmParameters") or "").split(",")
+    parameters = dict(text.split("=", 1) for text in texts if "=" in text)
+    return Algorithm(str(found[0].AlgorithmName), str(found[0].AlgorithmVersion), parameters)
+
+
+def _person_name(name: str) -> str:
+    """Family name first, parts joined by carets (PS3.5, 6.2.1)."""
+    words = re.sub(r"[\\^=]", " ", name)[:LONGEST_NAME].split()
+    return "^".join([words[-1], *words[:-1]]) if words else ""
+
+
+def _refer(dataset: Dataset, before: Dataset) -> None:
+    """Name the algorithm's segmentation, which has one segment, as what this one was defined from."""
+    instance = Dataset()
+    instance.ReferencedSOPClassUID, instance.ReferencedSOPInstanceUID = before.SOPClassUID, before.SOPInstanceUID
+    dataset.SegmentSequence[0].DefinitionSourceSequence = [instance]
+    series = Dataset()
+    series.SeriesInstanceUID, series.ReferencedInstanceSequence = before.SeriesInstanceUID, [instance]
+    dataset.ReferencedSeriesSequence.append(series)
+
+
+def _read(path: Path) -> Dataset:
+    try:
+        with quiet_parser():
+            dataset = pydicom.dcmread(path, stop_before_pixels=True)
+    except (OSError, pydicom.errors.InvalidDicomError) as error:
+        raise GliosegError(f"{path} cannot be read: {error}", expected="a DICOM segmentation") from error
+    if dataset.get("SOPClassUID") != SegmentationStorage:
+        raise GliosegError(f"{path} is no DICOM segmentation")
+    return dataset

@@ -1,0 +1,302 @@
+"""What there is to read: masks of whatever origin, each beside its scan."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glioseg.dataset.lgg import case_of, find_patient_folders, find_slices, read_patient
+from glioseg.errors import GliosegError
+from glioseg.formats.nifti import read_nifti
+from glioseg.patients.find import find_sources
+from glioseg.patients.source import PatientSource, ReadPatient
+from glioseg.patients.tif_patient import TifPatient
+from glioseg.volume import Mask
+
+RUN_RECORD = "run.json"
+NO_PROBABILITIES = "No probabilities lie beside the masks. Predict again with --probabilities to move the threshold"
+_DATE = re.compile(r"(?P<year>(19|20)\d\d)-?(?P<month>\d\d)-?(?P<day>\d\d)$")
+
+
+class Origin(Protocol):
+    """Where the masks of a folder come from."""
+
+    kind: str
+
+    def mask(self, source: PatientSource, read: ReadPatient) -> Mask:
+        """The mask that reading begins from, on the scan's grid; raises GliosegError."""
+
+    def probabilities(self, source: PatientSource) -> NDArray[np.float32] | None:
+        """Shape (slice, row, column), 0 to 1, or None where there are none."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the prediction tells of a case.
+
+    Attributes:
+        voxels: Of the mask, where it is known without reading it.
+        volume_ml: Likewise.
+        expected_dice: That the model expects.
+        presence: Whether there is a tumour: ``present``, ``doubtful`` or ``none``.
+        remarks: What a reader should know, a sentence each.
+    """
+
+    voxels: int | None = None
+    volume_ml: float | None = None
+    expected_dice: float | None = None
+    presence: str | None = None
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether it is open that there is a tumour at all."""
+        return self.voxels == 0 or self.presence in ("doubtful", "none")
+
+
+@dataclass(frozen=True)
+class ReviewCase:
+    """One patient to read.
+
+    Attributes:
+        patient: The identifier.
+        source: The scan; None where it was not found.
+        facts: Of the prediction.
+        problem: Why the case cannot be opened, or None.
+    """
+
+    patient: str
+    source: PatientSource | None
+    facts: Facts = Facts()
+    problem: str | None = None
+
+    @property
+    def id(self) -> str:
+        """Stands for the patient in addresses and in the store; the same in every session."""
+        return hashlib.sha256(self.patient.encode()).hexdigest()[:16]
+
+    @property
+    def date(self) -> str:
+        """The examination's date in the identifier, ISO 8601, or empty."""
+        match = _DATE.search(self.patient)
+        return f"{match['year']}-{match['month']}-{match['day']}" if match else ""
+
+
+@dataclass(frozen=True)
+class Cases:
+    """All cases of a folder.
+
+    Attributes:
+        folder: The folder.
+        cases: By identifier, those that need eyes most first.
+        origin: Where their masks come from.
+        threshold: The probability at which the masks were cut, or None.
+        settings: More that the record of the run tells of the model.
+    """
+
+    folder: Path
+    cases: Mapping[str, ReviewCase]
+    origin: Origin
+    threshold: float | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def earlier(self, case: ReviewCase) -> ReviewCase | None:
+        """The examination of the same person before this one, or None."""
+        person = case_of(case.patient)
+        others = [other for other in self.cases.values() if case_of(other.patient) == person]
+        before = [other for other in others if other.date and case.date and other.date < case.date]
+        return max(before, key=lambda other: other.date, default=None)
+
+
+def find_review_cases(folder: Path, scans: Path | None = None) -> Cases:
+    """Find what there is to read in a folder.
+
+    Args:
+        folder: What ``glioseg predict`` wrote, masks of another program under its names, a folder in the dataset's
+            layout, or a study's or run's folder.
+        scans: Where the scans lie; needed where the record of the run does not tell, or they have moved.
+
+    Raises:
+        GliosegError: If there is nothing to read, or the scans are needed and not given.
+    """
+    if not folder.is_dir():
+        raise GliosegError(f"{folder} is no folder", expected="a folder of masks, as 'glioseg predict' writes it")
+    if (folder / RUN_RECORD).is_file():
+        return _predicted(folder, scans)
+    if any(folder.glob("masks.npz")) or any(folder.glob("runs/*/masks.npz")):
+        return _out_of_fold(folder, scans)
+    return _given(folder, scans) if scans is not None else _dataset(folder)
+
+
+def by_need(cases: Sequence[ReviewCase]) -> dict[str, ReviewCase]:
+    """Cases by identifier, in the order in which they need eyes.
+
+    First where nothing was found or it is doubtful whether there is a tumour; then by the Dice that the model expects,
+    the lowest first; then by how much there is to remark. A case that nobody could open comes last.
+    """
+    ordered = sorted(cases, key=_need)
+    return {case.id: case for case in ordered}
+
+
+def _need(case: ReviewCase) -> tuple[bool, bool, float, int, str]:
+    facts = case.facts
+    expected = 1.0 if facts.expected_dice is None else facts.expected_dice
+    return case.problem is not None, not facts.is_doubtful, expected, -len(facts.remarks), case.patient
+
+
+@dataclass(frozen=True)
+class _Written:
+    """Masks under the names that predict gives them."""
+
+    folder: Path
+    kind: str = "prediction"
+
+    def mask(self, source: PatientSource, read: ReadPatient) -> Mask:
+        return source.read_mask(self.folder)
+
+    def probabilities(self, source: PatientSource) -> NDArray[np.float32] | None:
+        path = self.folder / f"{source.patient}_probability.nii.gz"
+        return read_nifti(path).voxels if path.is_file() else None
+
+
+@dataclass(frozen=True)
+class _BesidePictures:
+    """The dataset's own masks, or none."""
+
+    kind: str = "given mask"
+
+    def mask(self, source: PatientSource, read: ReadPatient) -> Mask:
+        assert isinstance(source, TifPatient)
+        _, mask = read_patient(find_slices(source.folder, masks=True))
+        assert mask is not None
+        return mask
+
+    def probabilities(self, source: PatientSource) -> NDArray[np.float32] | None:
+        return None
+
+
+@dataclass(frozen=True)
+class _Nothing:
+    """Scans that nobody has outlined yet."""
+
+    kind: str = "nothing yet"
+
+    def mask(self, source: PatientSource, read: ReadPatient) -> Mask:
+        volume = read.volume
+        empty = np.zeros(volume.voxels.shape[:3], np.bool_)
+        return Mask(volume.patient, empty, slice_names=volume.slice_names, affine=volume.affine)
+
+    def probabilities(self, source: PatientSource) -> NDArray[np.float32] | None:
+        return None
+
+
+class _OutOfFold:
+    """What runs predicted for patients that they had not seen, averaged over networks."""
+
+    kind = "prediction"
+
+    def __init__(self, folder: Path) -> None:
+        from glioseg.check.suspects import Probabilities
+
+        self._found = Probabilities(folder)
+        self.patients = self._found.patients
+
+    def mask(self, source: PatientSource, read: ReadPatient) -> Mask:
+        shares, volume = self._found.of(source.patient), read.volume
+        assert shares is not None
+        return Mask(source.patient, shares > 0.5, slice_names=volume.slice_names, affine=volume.affine)
+
+    def probabilities(self, source: PatientSource) -> NDArray[np.float32] | None:
+        return None
+
+
+def _predicted(folder: Path, scans: Path | None) -> Cases:
+    record = _read_record(folder / RUN_RECORD)
+    entries = {entry["patient"]: entry for entry in record.get("patients", [])}
+    named = record.get("sequences") or {}
+    given = [scans] if scans is not None else [Path(path) for path in record.get("inputs") or []]
+    sources = _sources(given, {} if scans is not None else named)
+    if not sources:
+        raise GliosegError(
+            f"the scans of {folder} were not found",
+            expected="the folder that was predicted" if scans is None else f"the patients of {folder} in {scans}",
+            found=", ".join(map(str, given)) or f"no word of them in {RUN_RECORD}",
+            remedy="Give it with --scans",
+        )
+    found = [_case(patient, sources.get(patient), _facts(entry)) for patient, entry in entries.items()]
+    found += [
+        ReviewCase(patient, None, Facts(remarks=("Not predicted.",)), problem=why)
+        for patient, why in (record.get("failures") or {}).items()
+    ]
+    model = record.get("model") or {}
+    threshold = (model.get("postprocessing") or {}).get("threshold")
+    return Cases(folder, by_need(found), _Written(folder), threshold, model)
+
+
+def _out_of_fold(folder: Path, scans: Path | None) -> Cases:
+    if scans is None:
+        raise GliosegError(f"{folder} holds masks without scans", remedy="Give the data of the study with --scans")
+    origin, sources = _OutOfFold(folder), _sources([scans], {})
+    cases = [_case(patient, sources.get(patient), Facts()) for patient in origin.patients]
+    return Cases(folder, by_need(cases), origin)
+
+
+def _given(folder: Path, scans: Path) -> Cases:
+    sources = _sources([scans], {})
+    there = [name for name in sources if any((folder / f"{name}{end}").exists() for end in ("", *_ENDINGS))]
+    if not there:
+        raise GliosegError(
+            f"{folder} holds no mask of a patient of {scans}",
+            expected="<patient>/<slice>_mask.tif, <patient>_mask.nii.gz or <patient>_seg.dcm",
+        )
+    return Cases(folder, by_need([_case(name, sources[name], Facts()) for name in there]), _Written(folder))
+
+
+_ENDINGS = ("_mask.nii.gz", "_seg.dcm")
+
+
+def _dataset(folder: Path) -> Cases:
+    try:
+        folders = find_patient_folders(folder)
+    except GliosegError as error:
+        raise GliosegError(
+            f"{folder} holds nothing to read",
+            expected=f"what 'glioseg predict' wrote ({RUN_RECORD}), or a folder in the dataset's layout",
+            remedy="For masks alone, give the scans with --scans; for a model's own data, first predict with --unseen",
+        ) from error
+    outlined = any(path.name.lower().endswith(("_mask.tif", "_mask.tiff")) for path in folders[0].iterdir())
+    cases = [_case(path.name, TifPatient(path), Facts()) for path in folders]
+    return Cases(folder, by_need(cases), _BesidePictures() if outlined else _Nothing())
+
+
+def _case(patient: str, source: PatientSource | None, facts: Facts) -> ReviewCase:
+    problem = None if source is not None else "The scan was not found. Give its folder with --scans."
+    return ReviewCase(patient, source, facts, problem)
+
+
+def _sources(paths: Sequence[Path], named: Mapping[str, str]) -> dict[str, PatientSource]:
+    there = [path for path in paths if path.exists()]
+    if not there and not (not paths and named.get("flair")):
+        return {}
+    return {source.patient: source for source in find_sources(there, named).sources}
+
+
+def _facts(entry: Mapping[str, Any]) -> Facts:
+    keys = ("voxels", "volume_ml", "expected_dice", "presence")
+    return Facts(**{key: entry.get(key) for key in keys}, remarks=tuple(entry.get("remarks") or ()))
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise GliosegError(f"{path} cannot be read: {error}", expected="what 'glioseg predict' wrote") from error
+    if not isinstance(record, dict):
+        raise GliosegError(f"{path} is no record of a run", expected="what 'glioseg predict' wrote")
+    return record

@@ -1,0 +1,105 @@
+"""What a decision leaves on disk: the mask in the scan's own format, its measurements, a contact sheet, a log."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glioseg.atomic import write_text_atomically
+from glioseg.patients.source import Reader
+from glioseg.review.store import KEPT, Store
+
+if TYPE_CHECKING:
+    from glioseg.review.desk import OpenCase
+
+MEASUREMENTS, LOG = "measurements.csv", "log.csv"
+LOG_COLUMNS = (
+    "patient",
+    "reader",
+    "saved_at",
+    "state",
+    "seconds",
+    "strokes",
+    "voxels_added",
+    "voxels_removed",
+    "voxels_changed",
+    "dice",
+    "comment",
+)
+
+
+def dice_of(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float | None:
+    """The Dice of two masks; None where both are empty."""
+    total = int(first.sum()) + int(second.sum())
+    return 2 * int((first & second).sum()) / total if total else None
+
+
+def write_saving(
+    out: Path, masks: Path, opened: "OpenCase", voxels: NDArray[np.bool_], row: Mapping[str, Any]
+) -> tuple[list[str], dict[str, Any] | None]:
+    """Write the files of a decision; one that keeps no mask takes away those of an earlier one.
+
+    Args:
+        out: The folder of the reading's results.
+        masks: The folder that is read, with the algorithm's results.
+        opened: The case.
+        voxels: The mask.
+        row: The saving, as in the store.
+
+    Returns:
+        The files relative to ``out``, and the measurement.
+
+    Raises:
+        GliosegError: If a file cannot be written or the scan cannot be read any more.
+    """
+    from glioseg.measurement.measure import measure_mask
+    from glioseg.report.contact_sheet import write_contact_sheet
+
+    source, mask = opened.case.source, opened.mask(voxels)
+    assert source is not None
+    volume = source.read().volume
+    if row["state"] not in KEPT:
+        _take_away(out, opened)
+        return [], None
+    reader = Reader(row["reader"], row["state"] == "corrected", masks)
+    files = source.write_mask(mask, out, reader)
+    measured = measure_mask(mask, volume)
+    sheet = f"{opened.case.patient}_sheet.png"
+    write_contact_sheet(out / sheet, volume, mask, measured)
+    # As json writes it and no further: numbers of NumPy become plain ones.
+    return [*files, sheet], {**measured.as_json(), "row": measured.as_row()}
+
+
+def write_tables(out: Path, store: Store, reading: str) -> None:
+    """Write the measurements of the results and the log of every saving anew, each whole or not at all."""
+    savings = store.savings(reading)
+    kept = [row for row in store.last_savings(reading).values() if row["state"] in KEPT and row["measurement"]]
+    rows = [{**json.loads(row["measurement"])["row"], "state": row["state"], "reader": row["reader"]} for row in kept]
+    if rows:
+        write_text_atomically(out / MEASUREMENTS, _csv(list(rows[0]), rows))
+    else:
+        (out / MEASUREMENTS).unlink(missing_ok=True)
+    logged = [{**row, "voxels_changed": row["voxels_added"] + row["voxels_removed"]} for row in savings]
+    write_text_atomically(out / LOG, _csv(LOG_COLUMNS, logged))
+
+
+def _take_away(out: Path, opened: "OpenCase") -> None:
+    """Remove what an earlier decision wrote: a rejected mask must not lie among the results."""
+    patient = opened.case.patient
+    for name in (f"{patient}_mask.nii.gz", f"{patient}_seg.dcm", f"{patient}_sheet.png"):
+        (out / name).unlink(missing_ok=True)
+    for name in opened.slice_names:
+        (out / patient / f"{name}_mask.tif").unlink(missing_ok=True)
+
+
+def _csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
