@@ -287,6 +287,36 @@ def predict(
 
 
 @app.command
+def review(
+    masks: Path,
+    *,
+    scans: Path | None = None,
+    reader: str | None = None,
+    port: int = 0,
+    browser: bool = True,
+) -> None:
+    """Look at masks, correct and accept them, in a page on this machine. Every stroke is kept as it is drawn.
+
+    Parameters
+    ----------
+    masks
+        What predict wrote, a folder in the dataset's layout, a study's folder, or masks of another program under the
+        names that predict gives. Results go to its folder review.
+    scans
+        The scans, where masks does not tell or they have moved.
+    reader
+        Read blind to others under this name; without it everyone shares one reading.
+    port
+        A port of this machine; without it any that is free.
+    browser
+        Open the page.
+    """
+    from glioseg.commands.review import review
+
+    review(masks, scans=scans, reader=reader, port=port, browser=browser, say=say)
+
+
+@app.command
 def export(
     model: Path,
     *,

@@ -147,6 +147,7 @@ def predict(
             results.append(result)
             say(f"[{number}/{total}] {_in_words(result)}")
     manifest = _manifest(loaded, folder, results, failures, time.perf_counter() - started)
+    manifest |= _where_the_scans_are(inputs, sequences or {})
     write_text_atomically(out / MEASUREMENTS, _as_csv(results))
     write_text_atomically(out / MANIFEST, json.dumps(manifest, indent=2) + "\n")
     return PredictionRun(tuple(results), failures, manifest)
@@ -289,6 +290,14 @@ def _manifest(
         "patients": [result.as_json() for result in results],
         "failures": failures,
     }
+
+
+def _where_the_scans_are(inputs: Sequence[Path], sequences: Mapping[str, str]) -> dict[str, Any]:
+    """For ``glioseg review``, which shows masks on their scans."""
+    named = {role: text for role, text in sequences.items() if text}
+    if not inputs:
+        named = {role: str(Path(text).resolve()) for role, text in named.items()}
+    return {"inputs": [str(path.resolve()) for path in inputs], "sequences": named}
 
 
 def _as_csv(results: Sequence[PatientResult]) -> str:

@@ -27,7 +27,9 @@ _DATE = re.compile(r"(?P<year>(19|20)\d\d)-?(?P<month>\d\d)-?(?P<day>\d\d)$")
 class Origin(Protocol):
     """Where the masks of a folder come from."""
 
-    kind: str
+    @property
+    def kind(self) -> str:
+        """What they are: ``prediction``, ``given mask``, or ``nothing yet``."""
 
     def mask(self, source: PatientSource, read: ReadPatient) -> Mask:
         """The mask that reading begins from, on the scan's grid; raises GliosegError."""

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from glioseg.review.pictures import PROBABILITY_STEPS, Sequence, as_steps, seque
 from glioseg.review.runs import as_list, changed, mask_of_runs, parse_runs, runs_of
 from glioseg.review.saving import dice_of, write_saving, write_tables
 from glioseg.review.store import DECIDED, Decision, Reading, Store, Stroke
+from glioseg.scan import Place
 from glioseg.volume import Mask
 
 FOLDER, STORE, SHARED = "review", "review.sqlite", "shared"
@@ -38,6 +39,7 @@ class OpenCase:
         prediction: The mask that reading began from.
         probabilities: In steps of 1/65535, or None.
         affine: Of the scan, or None.
+        place: How much of the affine the scan tells.
         slice_names: Of the scan.
         remarks: On the scan's files.
     """
@@ -47,6 +49,7 @@ class OpenCase:
     prediction: NDArray[np.bool_]
     probabilities: NDArray[np.uint16] | None = field(repr=False)
     affine: NDArray[np.float64] | None
+    place: Place
     slice_names: tuple[str, ...]
     remarks: tuple[str, ...]
 
@@ -192,6 +195,7 @@ class Desk:
             "patient": opened.case.patient,
             "shape": list(opened.prediction.shape),
             "affine": None if opened.affine is None else opened.affine.tolist(),
+            "place": opened.place,
             "sequences": [sequence.as_json() for sequence in opened.sequences],
             "probability": None
             if opened.probabilities is None
@@ -230,7 +234,9 @@ class Desk:
 
         opened = self.open(case_id)
         revision, voxels = self.mask(case_id)
-        found = measure_mask(opened.mask(voxels))
+        mask = opened.mask(voxels)
+        # A spacing that is assumed for want of another measures nothing.
+        found = measure_mask(replace(mask, affine=None) if opened.place == "assumed" else mask)
         return {"revision": revision, **found.whole.as_json(), "components": len(found.components)}
 
     def _entry(
@@ -284,6 +290,7 @@ class Desk:
             prediction=mask_of_runs(parse_runs(kept, mask.voxels.size), shape),
             probabilities=None if probabilities is None else as_steps(probabilities),
             affine=volume.affine,
+            place=volume.place,
             slice_names=volume.slice_names,
             remarks=remarks,
         )

@@ -54,7 +54,7 @@ class Sequence:
 
 def sequences_of(volume: Volume) -> tuple[Sequence, ...]:
     """The sequences of a scan, the FLAIR first."""
-    missing = volume.missing_sequences()
+    missing = volume.missing
     roles = sorted(volume.channels, key=lambda role: role != "flair")
     return tuple(_sequence(role, volume.channel(role), role in missing) for role in roles)
 

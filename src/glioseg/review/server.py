@@ -234,7 +234,7 @@ def _page(files: Mapping[str, bytes], request: Request) -> Response:
 def _voxels(array: NDArray[Any], headers: Mapping[str, str] | None = None) -> Response:
     stored = array.view(np.uint8) if array.dtype == np.bool_ else array
     # A view, not a copy: tens of megabytes for a large scan.
-    content = memoryview(np.ascontiguousarray(stored)).cast("B")
+    content = np.ascontiguousarray(stored).data.cast("B")
     told = {"Cache-Control": "no-store", **(headers or {})}
     return Response(content, media_type="application/octet-stream", headers=told)
 

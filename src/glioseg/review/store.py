@@ -39,7 +39,7 @@ create table readings (
 create table strokes (
   case_id text not null,
   reading text not null,
-  revision integer not null,         -- of the mask after it; the first stroke makes revision 1
+  revision integer not null,         -- of the mask after it, the first stroke makes revision 1
   stroke_id text not null,           -- chosen by the page, so that a repeat is known as one
   tool text not null,
   detail text not null,              -- JSON
@@ -332,7 +332,7 @@ class Store:
         with self._writing() as run:
             version = run("pragma user_version").fetchone()[0]
             if version == 0:
-                for statement in SCHEMA.split(";"):
+                for statement in SCHEMA.split(";\n"):
                     run(statement)
                 run(f"pragma user_version = {SCHEMA_VERSION}")
             elif version != SCHEMA_VERSION:
