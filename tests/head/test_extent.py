@@ -71,6 +71,43 @@ def test_where_no_brain_is_found_the_usual_share_of_the_head_stands_for_it(
     assert extent.centre == ((top + bottom) / 2, (left + right) / 2)
 
 
+def test_a_head_that_fills_little_of_its_picture_is_measured_as_elsewhere(head: tuple[Anatomy, Volume]) -> None:
+    small, voxels = head[1].voxels[:, ::2, ::2], np.zeros((14, 900, 700, 3), np.uint8)
+    voxels[:, 600:728, 30:158] = small
+    alone, within = head_extent(Volume("P", small)), head_extent(Volume("P", voxels))
+    assert within.brain_rows == pytest.approx(alone.brain_rows, abs=2)
+    assert within.centre == pytest.approx((alone.centre[0] + 600, alone.centre[1] + 30), abs=2)
+    assert within.is_stripped == alone.is_stripped
+
+
+@pytest.mark.parametrize(("size", "row_to_column"), [((5, 5), 1.0), ((6, 900), 150.0), ((900, 6), 1 / 150)])
+def test_a_speck_in_a_large_picture_is_measured_without_making_it_larger(
+    size: tuple[int, int], row_to_column: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zoom, made = ndimage.zoom, []
+    monkeypatch.setattr(ndimage, "zoom", lambda *args, **options: made.append(zoom(*args, **options)) or made[-1])
+    voxels = np.zeros((2, 900, 900, 3), np.uint8)
+    voxels[:, : size[0], : size[1]] = 200
+    extent = head_extent(Volume("P", voxels), row_to_column)
+    assert extent.brain_rows <= size[0]
+    assert all(max(picture.shape) <= 800 for picture in made)
+
+
+@pytest.mark.parametrize("row_to_column", [0.05, 20.0, 1e7])
+def test_something_long_and_thin_is_no_head(head: tuple[Anatomy, Volume], row_to_column: float) -> None:
+    with pytest.raises(GliosegError, match="times as long as wide"):
+        head_extent(head[1], row_to_column)
+
+
+def test_a_stripped_head_without_a_brain_is_measured_by_its_head(
+    head: tuple[Anatomy, Volume], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "is_stripped", lambda volume, depth: True)
+    monkeypatch.setattr(module, "head_depth_px", lambda volume: np.zeros(volume.voxels.shape[:3], np.uint8))
+    extent = head_extent(head[1])
+    assert extent.brain_rows == pytest.approx(0.86 * (extent.head[0][1] - extent.head[0][0] + 1))
+
+
 def test_a_black_picture_shows_no_head() -> None:
     with pytest.raises(GliosegError, match="shows no head"):
         head_extent(Volume("P", np.zeros((2, 64, 64, 3), np.float32)))

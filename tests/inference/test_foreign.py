@@ -115,3 +115,10 @@ def test_the_result_says_what_was_done(model: Model, head: Volume) -> None:
 def test_what_is_no_scan_is_refused(model: Model, shape: tuple[int, ...], message: str) -> None:
     with pytest.raises(GliosegError, match=message):
         predict_foreign(model, Volume("P", np.full(shape, 80, np.float32)))
+
+
+@pytest.mark.parametrize("steps_mm", [(5, 0.9, 1e6), (1e-6, 0.9, 0.9), (5, 1e-9, 1e-9), (80, 0.9, 0.9)])
+def test_a_spacing_that_no_head_has_is_refused(model: Model, head: Volume, steps_mm: tuple[float, ...]) -> None:
+    scan = replace(head, affine=AXIAL @ np.diag([*(np.array(steps_mm) / (5, 1, 1)), 1]))
+    with pytest.raises(GliosegError, match=r"a spacing that no scan of a head has: expected 0\.05 to 50 mm"):
+        predict_foreign(model, scan)

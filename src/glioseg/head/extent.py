@@ -14,6 +14,10 @@ from glioseg.volume import Volume
 
 MEASURED_ROWS_PX = 232
 """Rows that the head is brought to before it is measured: the dataset's median, for which the depths are meant."""
+LARGEST_PX = 512
+"""Pictures that would become larger than this, of heads that fill little of them, are cut to the head."""
+LONGEST_SIDE = 3.0
+"""Nothing so many times as high as it is wide, or the reverse, is a head."""
 MEASURED_SLICES = 40
 """Slices that are looked at, evenly spaced: what is sought is centimetres large."""
 SCALP_PX, SKULL_PX, INSIDE_PX = (2, 9), (4, 17), (20, 31)
@@ -55,19 +59,19 @@ def head_extent(volume: Volume, row_to_column: float = 1.0) -> HeadExtent:
         GliosegError: If the FLAIR shows no head.
     """
     rows, columns = _head_box(volume)
+    _check_form(volume, rows, columns, row_to_column)
     scale = (MEASURED_ROWS_PX / (rows[1] - rows[0] + 1),) * 2
     scale = (scale[0], scale[0] / row_to_column)
-    small = _resized(volume, scale)
+    small, start = _resized(volume, scale, (rows, columns))
     depth = head_depth_px(small)
     stripped = is_stripped(small, depth)
     brain = depth > 0 if stripped else brain_mask(small, depth)
     box = _box(brain)
-    if not stripped and not _is_plausible(box):
+    if box is None or not (stripped or _is_plausible(box)):
         middle = ((rows[0] + rows[1]) / 2, (columns[0] + columns[1]) / 2)
         return HeadExtent(BRAIN_TO_HEAD * (rows[1] - rows[0] + 1), middle, (rows, columns), stripped)
-    assert box is not None
     (top, bottom), (left, right) = box
-    centre = ((top + bottom) / 2 / scale[0], (left + right) / 2 / scale[1])
+    centre = (start[0] + (top + bottom) / 2 / scale[0], start[1] + (left + right) / 2 / scale[1])
     return HeadExtent((bottom - top + 1) / scale[0], centre, (rows, columns), stripped)
 
 
@@ -117,16 +121,39 @@ def _box(sections: NDArray[np.bool_]) -> tuple[tuple[float, float], tuple[float,
     return (float(rows[0]), float(rows[-1])), (float(columns[0]), float(columns[-1]))
 
 
-def _is_plausible(box: tuple[tuple[float, float], tuple[float, float]] | None) -> bool:
+def _check_form(volume: Volume, rows: tuple[float, float], columns: tuple[float, float], row_to_column: float) -> None:
+    height_to_width = (rows[1] - rows[0] + 1) * row_to_column / (columns[1] - columns[0] + 1)
+    if not 1 / LONGEST_SIDE <= height_to_width <= LONGEST_SIDE:
+        raise GliosegError(
+            f"patient {volume.patient}: the FLAIR shows no head",
+            expected=f"a head, at most {LONGEST_SIDE:g} times as long as wide in an axial slice",
+            found=f"something {height_to_width:.3g} times as long as wide",
+            remedy="If it is a head, its spacing is wrong: convert the scan again from DICOM",
+        )
+
+
+def _is_plausible(box: tuple[tuple[float, float], tuple[float, float]]) -> bool:
     low, high = PLAUSIBLE_BRAIN_ROWS
-    return box is not None and low <= (box[0][1] - box[0][0] + 1) / MEASURED_ROWS_PX <= high
+    return low <= (box[0][1] - box[0][0] + 1) / MEASURED_ROWS_PX <= high
 
 
-def _resized(volume: Volume, scale: tuple[float, float]) -> Volume:
-    """A few slices at the size at which heads are measured."""
-    few = volume.voxels[:: _stride(len(volume.voxels))]
+def _resized(
+    volume: Volume, scale: tuple[float, float], head: tuple[tuple[float, float], tuple[float, float]]
+) -> tuple[Volume, tuple[int, int]]:
+    """A few slices at the size at which heads are measured, and the row and column at which they begin."""
+    shape = volume.voxels.shape[1:3]
+    rows, columns = (_window(*axis) for axis in zip(head, shape, scale, strict=True))
+    few = volume.voxels[:: _stride(len(volume.voxels)), rows, columns]
     zoomed = ndimage.zoom(few.astype(np.float32), (1, *scale, 1), order=1, grid_mode=True, mode="grid-constant")
-    return replace(volume, voxels=zoomed, slice_names=(), affine=None)
+    return replace(volume, voxels=zoomed, slice_names=(), affine=None), (rows.start, columns.start)
+
+
+def _window(head: tuple[float, float], size: int, scale: float) -> slice:
+    """All of an axis, or where that would become too large the head with a third of its length on both sides."""
+    if size * scale <= LARGEST_PX:
+        return slice(0, size)
+    margin = round((head[1] - head[0] + 1) / 3) + 1
+    return slice(max(int(head[0]) - margin, 0), min(int(head[1]) + 1 + margin, size))
 
 
 def _stride(slices: int) -> int:

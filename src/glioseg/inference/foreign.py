@@ -4,7 +4,11 @@ from glioseg.errors import GliosegError
 from glioseg.inference.intensities import to_dataset_range
 from glioseg.inference.model import Model, Prediction
 from glioseg.inference.placement import Placement, find_placement
+from glioseg.space.affine import spacing_mm
 from glioseg.volume import Volume
+
+SPACING_MM = (0.05, 50.0)
+"""Voxels of a head lie at least and at most so far apart; to resample others would take forever or show nothing."""
 
 
 def predict_foreign(model: Model, volume: Volume) -> Prediction:
@@ -15,7 +19,8 @@ def predict_foreign(model: Model, volume: Volume) -> Prediction:
         volume: On its source's grid.
 
     Raises:
-        GliosegError: If the scan is a single slice, shows no head, or lacks a channel that the model needs.
+        GliosegError: If the scan is a single slice, shows no head, claims a spacing that no head has, or lacks a
+            channel that the model needs.
     """
     _check_is_scan(volume)
     ranged = to_dataset_range(volume)
@@ -43,6 +48,14 @@ def _check_is_scan(volume: Volume) -> None:
             expected="a scan of two slices or more",
             found=" x ".join(map(str, shape)),
             remedy="Give the whole series",
+        )
+    steps_mm = () if volume.affine is None else spacing_mm(volume.affine)
+    if any(not SPACING_MM[0] <= step <= SPACING_MM[1] for step in steps_mm):
+        raise GliosegError(
+            f"patient {volume.patient}: the FLAIR claims a spacing that no scan of a head has",
+            expected=f"{SPACING_MM[0]:g} to {SPACING_MM[1]:g} mm between voxels",
+            found=" x ".join(f"{step:.3g}" for step in steps_mm) + " mm",
+            remedy="Convert the scan again from DICOM",
         )
     if flair.min() == flair.max():
         raise GliosegError(
