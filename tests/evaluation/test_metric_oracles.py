@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from glioseg.evaluation.metrics import dice, patient_metrics
+from glioseg.evaluation.surface_distances import hd95, normalised_surface_dice
 
 BoolArray = NDArray[np.bool_]
 Pair = tuple[BoolArray, BoolArray]
@@ -60,6 +61,23 @@ def test_surface_metrics_equal_brute_force(spacing: tuple[float, float, float] |
     expected_hd95, expected_nsd = brute_force(pair, spacing or (1, 1, 1), 2.0)
     assert values["hd95_px" if spacing is None else "hd95_mm"] == pytest.approx(expected_hd95, rel=1e-5, abs=1e-5)
     assert values["nsd"] == pytest.approx(expected_nsd, abs=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:monai:FutureWarning")
+@pytest.mark.parametrize("spacing", [None, (5.0, 0.5, 0.75)])
+@quick
+@given(pair=present_pairs)
+def test_surface_metrics_equal_monai_to_the_last_digit(spacing: tuple[float, float, float] | None, pair: Pair) -> None:
+    predicted, truth = (torch.from_numpy(np.pad(mask, 1)[None, None]) for mask in pair)
+    steps = None if spacing is None else list(spacing)
+    distance = monai.metrics.compute_hausdorff_distance(
+        predicted, truth, include_background=True, percentile=95, spacing=steps
+    )
+    share = monai.metrics.compute_surface_dice(
+        predicted, truth, class_thresholds=[2.0], include_background=True, spacing=steps
+    )
+    assert hd95(*pair, spacing) == float(distance.item())
+    assert normalised_surface_dice(*pair, 2.0, spacing) == float(share.item())
 
 
 BALLS = {

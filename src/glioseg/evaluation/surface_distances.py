@@ -1,20 +1,14 @@
-"""How far the surfaces of two masks lie apart, as MONAI measures it.
+"""How far the surfaces of two masks lie apart, digit for digit as MONAI 1.6 measures it, without its imports.
 
 HD95 differs between libraries on the same pair of masks, so one definition is fixed: the surface is every mask voxel
 with a face neighbour outside the mask, and the larger of the two directed percentiles counts. The edge of the array
-counts as outside. MONAI takes seconds to import, so it is imported by the first call and not by this module.
+counts as outside.
 """
-
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from scipy.ndimage import binary_erosion
+from scipy.spatial import KDTree
 
 
 def hd95(
@@ -32,14 +26,7 @@ def hd95(
     Returns:
         Millimetres, or pixels where there is no spacing.
     """
-    from monai.metrics import compute_hausdorff_distance
-
-    masks, spacing = _cropped_batch(predicted, truth), _steps(spacing_mm)
-    with _without_monai_deprecations():
-        distance = compute_hausdorff_distance(
-            *masks, include_background=True, percentile=95, directed=False, spacing=spacing
-        )
-    return float(distance.item())
+    return max(_percentile(distances, 0.95) for distances in surface_distances(predicted, truth, spacing_mm))
 
 
 def normalised_surface_dice(
@@ -59,35 +46,46 @@ def normalised_surface_dice(
         tolerance: Millimetres, or pixels where there is no spacing.
         spacing_mm: As for :func:`hd95`.
     """
-    from monai.metrics import compute_surface_dice
-
-    masks, spacing = _cropped_batch(predicted, truth), _steps(spacing_mm)
-    with _without_monai_deprecations():
-        share = compute_surface_dice(*masks, class_thresholds=[tolerance], include_background=True, spacing=spacing)
-    return float(share.item())
+    both = surface_distances(predicted, truth, spacing_mm)
+    within = sum(int((distances <= np.float32(tolerance)).sum()) for distances in both)
+    return float(np.float32(within) / np.float32(sum(len(distances) for distances in both)))
 
 
-def _steps(spacing_mm: tuple[float, float, float] | None) -> list[float] | None:
-    """The spacing as MONAI takes it: it refuses whole numbers beside fractions."""
-    return None if spacing_mm is None else [float(step) for step in spacing_mm]
+def surface_distances(
+    predicted: NDArray[np.bool_], truth: NDArray[np.bool_], spacing_mm: tuple[float, float, float] | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """From each surface voxel of one mask the distance to the nearest of the other; arguments as :func:`hd95`.
+
+    Returns:
+        From the predicted surface to the true one, and back; shape (voxel,) each.
+    """
+    step = np.ones(3) if spacing_mm is None else np.asarray(spacing_mm, np.float64)
+    one, other = (_surface(mask) * step for mask in (predicted, truth))
+    return _nearest(one, other), _nearest(other, one)
 
 
-@contextmanager
-def _without_monai_deprecations() -> Iterator[None]:
-    """Silence the warnings that MONAI 1.6 raises about its own calls, which no user can act on."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=FutureWarning, message="monai")
-        yield
+def _surface(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Index of each voxel that has a face neighbour outside the mask, shape (voxel, axis)."""
+    box = _bounding_box(mask)
+    inside = mask[box]
+    corner = np.array([side.start for side in box])
+    return np.asarray(np.argwhere(inside & ~binary_erosion(inside)) + corner)
 
 
-def _cropped_batch(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> "tuple[Tensor, Tensor]":
-    """Both masks on their common bounding box with an empty margin, as MONAI's (batch, class, slice, row, column)."""
-    import torch
+def _nearest(points: NDArray[np.float64], targets: NDArray[np.float64]) -> NDArray[np.float32]:
+    return np.asarray(KDTree(targets, leafsize=32).query(points)[0], np.float32)
 
-    box = _bounding_box(predicted | truth)
-    # The margin makes a mask that touches the edge of the array end there, in every version of MONAI.
-    crops = [torch.from_numpy(np.pad(mask[box], 1)[None, None]) for mask in (predicted, truth)]
-    return crops[0], crops[1]
+
+def _percentile(values: NDArray[np.float32], share: float) -> float:
+    """Linear between the two nearest ranks, in float32 and from the nearer end, as PyTorch's quantile is."""
+    ordered = np.sort(values)
+    rank = np.float32(share) * np.float32(len(ordered) - 1)
+    low = int(rank)
+    weight = rank - np.float32(low)
+    below, above = ordered[low], ordered[min(low + 1, len(ordered) - 1)]
+    if weight < 0.5:
+        return float(below + weight * (above - below))
+    return float(above - (above - below) * (np.float32(1) - weight))
 
 
 def _bounding_box(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
