@@ -9,19 +9,34 @@ import highdicom
 import numpy as np
 import pydicom
 import pytest
-from pydicom.uid import generate_uid
-from synthetic_dicom import AXIAL, OBLIQUE, SAGITTAL, blob, head, write_enhanced, write_series
+from pydicom import config
+from pydicom.datadict import dictionary_VR
+from pydicom.uid import EnhancedMRImageStorage, generate_uid
+from synthetic_dicom import (
+    AXIAL,
+    OBLIQUE,
+    SAGITTAL,
+    Edit,
+    blob,
+    head,
+    write_enhanced,
+    write_series,
+    write_single_frames,
+)
 
 from glioseg import __version__
 from glioseg.errors import GliosegError
 from glioseg.formats.dicom_origin import Algorithm, algorithm_of
 from glioseg.formats.dicom_overlay import COLOUR, outlined, write_overlay
 from glioseg.formats.dicom_report import ReportedMeasurements, write_report
+from glioseg.formats.dicom_results import write_dicom_results
 from glioseg.formats.dicom_seg import read_segmentation, write_segmentation
 from glioseg.formats.dicom_series import DicomSeries, find_series, read_series
 from glioseg.volume import Mask
 
 ALGORITHM = Algorithm("U-Net 32", "5" * 64, {"threshold": "0.5"})
+CHINESE = b"Zhang^XiaoDong=\x1b$)A\xd5\xc5^\x1b$)A\xd0\xa1\xb6\xab"
+"""As PS3.5, K.2, spells it."""
 MEASURED = ReportedMeasurements(volume_ml=12.3456, long_axis_mm=31.25, short_axis_mm=20.5)
 
 
@@ -43,6 +58,21 @@ def mask_of(series: DicomSeries, inside: np.ndarray | None = None) -> Mask:
 def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> DicomSeries:
     folder = tmp_path_factory.mktemp(request.param)
     return series_of(folder) if request.param == "classic" else enhanced(folder / "enhanced.dcm")
+
+
+def as_stored(elements: dict[str, object]) -> Edit:
+    """Set attributes as a scanner stores them, whether or not they may be written."""
+
+    def edit(index: int, dataset: pydicom.Dataset) -> None:
+        for keyword, value in elements.items():
+            element = pydicom.DataElement(keyword, dictionary_VR(keyword), value, validation_mode=config.IGNORE)
+            dataset[keyword] = element
+
+    return edit
+
+
+def all_results(series: DicomSeries, folder: Path) -> list[Path]:
+    return write_dicom_results(folder, read_series(series), mask_of(series), series, ALGORITHM, MEASURED)
 
 
 def assert_valid(path: Path) -> None:
@@ -105,17 +135,65 @@ def test_headers_that_lack_what_may_be_empty_will_do(tmp_path: Path) -> None:
     def edit(index: int, dataset: pydicom.Dataset) -> None:
         dataset.ImageOrientationPatient[0] += 1e-7 * index
 
-    lacking = dict.fromkeys(("PatientBirthDate", "StudyID", "AccessionNumber", "ReferringPhysicianName"))
+    lacking = dict.fromkeys(
+        ("PatientBirthDate", "StudyID", "AccessionNumber", "ReferringPhysicianName", "SliceThickness")
+    )
     series = series_of(tmp_path / "in", AXIAL, edit=edit, PatientSex="U", **lacking)
     write_segmentation(tmp_path / "seg.dcm", mask_of(series), series, ALGORITHM)
     assert np.array_equal(read_segmentation(tmp_path / "seg.dcm", series).voxels, blob(head()))
 
 
-def test_a_source_without_frame_of_reference_is_refused(tmp_path: Path) -> None:
+def test_a_source_without_frame_of_reference_gets_one_that_all_results_share(tmp_path: Path) -> None:
     series = series_of(tmp_path / "in", FrameOfReferenceUID=None)
-    with pytest.raises(GliosegError, match="names no frame of reference"):
-        write_segmentation(tmp_path / "seg.dcm", mask_of(series), series, ALGORITHM)
-    assert not (tmp_path / "seg.dcm").exists()
+    (again,) = find_series(tmp_path / "in")
+    assert series.frame_of_reference_uid == again.frame_of_reference_uid != ""
+    for path in all_results(series, tmp_path / "out")[::2]:
+        assert pydicom.dcmread(path).FrameOfReferenceUID == series.frame_of_reference_uid
+    assert_valid(tmp_path / "out" / "P-001_seg.dcm")
+
+
+@pytest.mark.parametrize(
+    ("elements", "read", "written"),
+    [
+        ({"SpecificCharacterSet": "ISO_IR 6"}, "Practice^Patient", None),
+        ({"SpecificCharacterSet": "UTF-8", "PatientName": "Grün^Jürgen".encode()}, "Grün^Jürgen", None),
+        ({"SpecificCharacterSet": ["", "ISO 2022 IR 87"], "PatientName": "Yamada^Tarou=山田^太郎"}, "山田", None),
+        ({"SpecificCharacterSet": ["", "ISO 2022 IR 149"], "PatientName": "Hong^Gildong=洪^吉洞"}, "洪^吉洞", None),
+        ({"SpecificCharacterSet": ["", "ISO 2022 IR 58"], "PatientName": CHINESE}, "张^小东", None),
+        ({"StudyDate": "00000000", "PatientBirthDate": "19700230"}, "Practice", ("", "", "101500")),
+        ({"StudyTime": "9:05", "StudyDate": "20240229"}, "Practice", ("20240229", "19700101", "")),
+    ],
+)
+def test_a_header_that_has_one_right_reading_is_written_by_it(
+    tmp_path: Path, elements: dict[str, object], read: str, written: tuple[str, ...] | None
+) -> None:
+    series = series_of(tmp_path / "in", edit=as_stored(elements))
+    before = [header.to_json_dict() for header in series.datasets]
+    for path in all_results(series, tmp_path / "out"):
+        dataset = pydicom.dcmread(path)
+        assert read in str(dataset.PatientName)
+        if written is not None:
+            assert (dataset.StudyDate, dataset.PatientBirthDate, dataset.StudyTime) == written
+    assert [header.to_json_dict() for header in series.datasets] == before
+    assert_valid(tmp_path / "out" / "P-001_seg.dcm")
+    assert_valid(tmp_path / "out" / "P-001_report.dcm")
+
+
+def test_results_of_one_frame_a_file_refer_to_the_files(tmp_path: Path) -> None:
+    (series,) = find_series(write_single_frames(tmp_path / "in", head(), OBLIQUE))
+    paths = all_results(series, tmp_path / "out")
+    assert np.array_equal(read_segmentation(paths[0], series).voxels, blob(head()))
+    uids = {str(header.SOPInstanceUID) for header in series.datasets}
+    assert len(uids) == 7
+    for path in paths:
+        references = []
+        pydicom.dcmread(path).walk(lambda dataset, element, into=references: into.append((dataset, element)))
+        named = [dataset for dataset, element in references if element.keyword == "ReferencedSOPInstanceUID"]
+        named = [dataset for dataset in named if dataset.ReferencedSOPInstanceUID in uids]
+        assert named
+        assert {dataset.ReferencedSOPClassUID for dataset in named} == {EnhancedMRImageStorage}
+    assert_valid(paths[0])
+    assert_valid(paths[1])
 
 
 def test_a_mask_of_another_grid_is_refused(source: DicomSeries, tmp_path: Path) -> None:

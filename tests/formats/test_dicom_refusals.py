@@ -375,3 +375,16 @@ def test_the_one_flair_is_refused_by_its_own_cause(tmp_path: Path) -> None:
     for named in ({}, {"flair": "3"}):
         with pytest.raises(GliosegError, match="holds no pixel data"):
             choose_series(find_series(tmp_path), named)
+
+
+@pytest.mark.parametrize("group", [b"\x18\x00\x14\x91SQ", b"\x20\x00\x13\x91SQ"], ids=["echo", "position"])
+def test_a_functional_group_of_a_wrong_length_never_ends_in_a_traceback(tmp_path: Path, group: bytes) -> None:
+    """pydicom parses it when it is asked for, long after the file was read."""
+    path = write_enhanced(tmp_path / "enhanced.dcm", head(), SAGITTAL, order=range(7))
+    whole = path.read_bytes()
+    at = whole.find(group) + 8
+    length = int.from_bytes(whole[at : at + 4], "little")
+    for wrong in range(max(length - 20, 0), length + 40):
+        path.write_bytes(whole[:at] + wrong.to_bytes(4, "little") + whole[at + 4 :])
+        with suppress(GliosegError):
+            read_series(find_series(path)[0])

@@ -10,9 +10,20 @@ import synthetic_dicom as synthetic
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom.uid import JPEGLSLossless, RLELossless
-from synthetic_dicom import AXIAL, CORONAL, OBLIQUE, SAGITTAL, head, rotation, stacked, write_enhanced, write_series
+from synthetic_dicom import (
+    AXIAL,
+    CORONAL,
+    OBLIQUE,
+    SAGITTAL,
+    head,
+    rotation,
+    stacked,
+    write_enhanced,
+    write_series,
+    write_single_frames,
+)
 
-from glioseg.formats.dicom_series import DicomSeries, find_series, read_series
+from glioseg.formats.dicom_series import DicomSeries, file_name_of, find_series, read_series
 from glioseg.scan import Scan
 
 ORIENTATIONS = {"axial": AXIAL, "sagittal": SAGITTAL, "coronal": CORONAL, "oblique": OBLIQUE}
@@ -88,6 +99,51 @@ def test_an_enhanced_file_is_read_by_its_frames_places_and_scales(tmp_path: Path
     assert series.role == "flair"
 
 
+def test_an_enhanced_series_of_one_frame_a_file_is_read(tmp_path: Path) -> None:
+    write_single_frames(tmp_path, head(), OBLIQUE)
+    series = only(tmp_path)
+    assert (len(series.slices), series.is_multiframe, series.role) == (7, False, "flair")
+    assert_same_voxels(read_series(series), head() * (2.0 + np.arange(7)[:, None, None]) - 5.0, OBLIQUE)
+
+
+def test_copies_of_slices_are_taken_once(tmp_path: Path) -> None:
+    """The same bytes under two names; another picture of the same place is still refused."""
+    write_series(tmp_path / "a", head(), OBLIQUE)
+    for path in sorted((tmp_path / "a").iterdir())[2:5]:
+        shutil.copy(path, tmp_path / "a" / f"copy of {path.name}")
+    assert_same_voxels(read_series(only(tmp_path)), head(), OBLIQUE)
+    copy = tmp_path / "a" / "IM0000"
+    content = bytearray(copy.read_bytes())
+    content[-2] ^= 1
+    (tmp_path / "a" / "other").write_bytes(content)
+    (series,) = find_series(tmp_path)
+    assert "lie at one place" in str(series.refusal)
+
+
+@pytest.mark.parametrize(
+    ("dates", "date"),
+    [
+        ({}, "20240229"),
+        ({"AcquisitionDate": "20190301"}, "20190301"),
+        ({"AcquisitionDate": "00000000", "SeriesDate": "", "StudyDate": "20190302"}, "20190302"),
+        ({"AcquisitionDate": "19700230", "SeriesDate": None, "StudyDate": "yesterday"}, ""),
+    ],
+)
+def test_a_series_tells_its_date(tmp_path: Path, dates: dict[str, str | None], date: str) -> None:
+    write_series(tmp_path, head(), AXIAL, **dates)
+    series = only(tmp_path)
+    assert series.date == date
+    assert (" of 2019-03-0" in series.summary) == date.startswith("2019")
+
+
+@pytest.mark.parametrize(
+    ("patient_id", "patient"),
+    [("山田 1", "山田_1"), ("Дом/7", "Дом_7"), ("Ångström", "Ångström"), ("a\x07b", "a_b"), ("", "unnamed")],
+)
+def test_a_name_may_have_the_letters_of_any_script(patient_id: str, patient: str) -> None:
+    assert file_name_of(patient_id) == patient
+
+
 def test_what_the_headers_say(tmp_path: Path) -> None:
     write_series(tmp_path / "a", head(), OBLIQUE, PatientID="ab/.. c d")
     series = only(tmp_path)
@@ -124,6 +180,34 @@ def test_monochrome1_is_turned_bright(tmp_path: Path) -> None:
     scan = read_series(only(tmp_path))
     values = 4095 - head().astype(int)
     assert_same_voxels(scan, values.max() + values.min() - values, AXIAL)
+
+
+@pytest.mark.parametrize(
+    ("stored", "elements"),
+    [
+        (4000, {"PixelPaddingValue": 4000}),
+        (4050, {"PixelPaddingValue": 4000, "PixelPaddingRangeLimit": 4095}),
+        (-2000, {"PixelPaddingValue": -2000, "PixelRepresentation": 1}),
+        (0, {"PixelPaddingValue": 0}),
+    ],
+    ids=["value", "range", "signed", "zero"],
+)
+def test_padding_is_no_signal(tmp_path: Path, stored: int, elements: dict[str, int]) -> None:
+    """Outside of a round field of view; the same picture padded with 0 is the truth."""
+    outside = np.hypot(*np.indices((24, 20)) - np.array([12, 10])[:, None, None]) > 9
+    padded = np.where(outside, stored, head())
+    write_series(tmp_path, padded.astype(np.int16 if stored < 0 else np.uint16), AXIAL, **elements)
+    assert_same_voxels(read_series(only(tmp_path)), np.where(outside, 0, head()), AXIAL)
+
+
+def test_padding_of_a_picture_that_shows_the_lowest_white_is_dark(tmp_path: Path) -> None:
+    turned = 1500 - head()
+    turned[:, :4] = 4000
+    write_series(tmp_path, turned, AXIAL, PhotometricInterpretation="MONOCHROME1", PixelPaddingValue=4000)
+    shown = 1500 - turned[:, 4:].astype(int)
+    scan = read_series(only(tmp_path))
+    assert np.all(scan.voxels[:, :4] == 0)
+    np.testing.assert_array_equal(scan.voxels[:, 4:], shown - shown.min() + (1500 - shown.max()))
 
 
 @pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless], ids=["rle", "jpeg-ls"])

@@ -1,9 +1,11 @@
 """MR series written from an array and an affine, as a scanner would: the other side of the readers under test."""
 
+import copy
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
+import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
@@ -159,6 +161,20 @@ def write_enhanced(
     _set(dataset, elements)
     save(dataset, path, ExplicitVRLittleEndian)
     return path
+
+
+def write_single_frames(folder: Path, voxels: NDArray[np.uint16], affine: NDArray[np.float64]) -> Path:
+    """An enhanced MR series of one frame a file, as some exports cut them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    whole = pydicom.dcmread(write_enhanced(folder / "whole", voxels, affine, order=range(len(voxels))))
+    (folder / "whole").unlink()
+    for number, (picture, groups) in enumerate(zip(voxels, whole.PerFrameFunctionalGroupsSequence, strict=True)):
+        one = copy.deepcopy(whole)
+        one.SOPInstanceUID, one.InstanceNumber, one.NumberOfFrames = generate_uid(), number + 1, 1
+        one.PerFrameFunctionalGroupsSequence = [groups]
+        one.PixelData = np.ascontiguousarray(picture).tobytes()
+        save(one, folder / f"F{(number * 3) % len(voxels):04d}")
+    return folder
 
 
 def save(dataset: Dataset, path: Path, syntax: UID = ExplicitVRLittleEndian) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException
 from pydicom.uid import MediaStorageDirectoryStorage
 
 from glioseg.errors import GliosegError
@@ -30,8 +31,12 @@ CONVERSION_ERRORS = (
     OverflowError,
     NotImplementedError,
     struct.error,
+    # Of a sequence within a sequence that is cut short.
+    OSError,
+    EOFError,
+    BytesLengthException,
 )
-"""What pydicom raises where a value is not of its type, which it notices only when the value is asked for."""
+"""What pydicom raises where a value is not of its type or cut, which it notices only when the value is asked for."""
 
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 _DOCUMENTS = "1.2.840.10008.5.1.4.1.1.104."

@@ -1,23 +1,25 @@
 """What every DICOM object of ours carries: its source's patient, study and space, and the algorithm that made it."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pydicom
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
-from pydicom.uid import generate_uid
+from pydicom.uid import MRImageStorage, generate_uid
 
 from glioseg import __version__
 from glioseg.atomic import write_bytes_atomically
 from glioseg.errors import GliosegError
 from glioseg.formats.dicom_headers import CONVERSION_ERRORS, quiet_parser
+from glioseg.formats.dicom_repair import decimals, flattened, repaired, share_geometry
 from glioseg.formats.dicom_series import DicomSeries
 from glioseg.volume import Mask
 
@@ -33,19 +35,6 @@ MORPHOLOGIC = Code("49755003", "SCT", "Morphologically Altered Structure")
 NEOPLASM = Code("86049000", "SCT", "Neoplasm, Primary")
 BRAIN = Code("12738006", "SCT", "Brain")
 ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")
-
-# Type 2 attributes: they may be empty but must be there, and exports leave them out all the same.
-_MAY_BE_EMPTY = (
-    "PatientID",
-    "PatientName",
-    "PatientBirthDate",
-    "PatientSex",
-    "AccessionNumber",
-    "StudyID",
-    "StudyDate",
-    "StudyTime",
-    "ReferringPhysicianName",
-)
 
 
 @dataclass(frozen=True)
@@ -109,19 +98,21 @@ def result_series_number(series: DicomSeries, place: int) -> int:
 
 
 def source_headers(series: DicomSeries) -> list[Dataset]:
-    """The headers of the source, with what highdicom insists on: every type 2 attribute, and one orientation exactly.
-
-    Raises:
-        GliosegError: If the source names no frame of reference.
-    """
-    if not series.frame_of_reference_uid:
-        raise GliosegError(
-            f"{series.name} of {series.source} names no frame of reference",
-            expected="FrameOfReferenceUID, which results must share",
-            remedy="Export the series again; anonymisation may have taken it away",
-        )
-    directions = [f"{value:.12f}"[:16] for value in series.slices[0].directions.flat]
-    return [_complete(header, directions) for header in series.datasets]
+    """The headers of the source as highdicom insists on them: mended, and of one orientation exactly."""
+    directions = decimals(series.slices[0].directions)
+    (spacing, *_) = decimals(np.array(series.spacing_mm))
+    headers = []
+    for header, one in zip(series.datasets, series.slices, strict=False):
+        mended = repaired(header, series.frame_of_reference_uid)
+        if series.is_multiframe and "SharedFunctionalGroupsSequence" in mended:
+            share_geometry(mended, directions)
+        else:
+            mended = flattened(mended, one) if "PerFrameFunctionalGroupsSequence" in mended else mended
+            mended.ImageOrientationPatient = directions
+            # May be empty by the standard, not by highdicom.
+            mended.SliceThickness = mended.get("SliceThickness") or spacing
+        headers.append(mended)
+    return headers
 
 
 def check_fits(mask: Mask, series: DicomSeries) -> None:
@@ -156,45 +147,17 @@ def valid_source(series: DicomSeries) -> Iterator[None]:
         ) from error
 
 
-def save(dataset: Dataset, path: Path) -> None:
-    """Write a DICOM file whole or not at all."""
+def save(dataset: Dataset, path: Path, series: DicomSeries) -> None:
+    """Write a DICOM file whole or not at all; whatever refers to the source names the source's own class."""
+    classes = {str(source.SOPInstanceUID): source.SOPClassUID for source in series.datasets}
     buffer = BytesIO()
     with quiet_parser():
+        if set(classes.values()) != {MRImageStorage}:
+            dataset.walk(partial(_name_class, classes))
         pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
     write_bytes_atomically(path, buffer.getvalue())
 
 
-def _complete(header: Dataset, directions: list[str]) -> Dataset:
-    with quiet_parser():
-        complete = Dataset()
-        for tag in header.keys():  # noqa: SIM118 - a Dataset iterates over elements
-            # What cannot be converted is nothing that a result could carry on.
-            with suppress(*CONVERSION_ERRORS):
-                if not tag.is_private:
-                    complete[tag] = header[tag]
-        for keyword in _MAY_BE_EMPTY:
-            complete.setdefault(keyword, "")
-        if complete.PatientSex not in ("M", "F", "O"):
-            complete.PatientSex = ""
-        if "SharedFunctionalGroupsSequence" in complete:
-            _share(
-                complete, "PlaneOrientationSequence", lambda item: setattr(item, "ImageOrientationPatient", directions)
-            )
-            _share(complete, "PixelMeasuresSequence", lambda item: None)
-        else:
-            complete.ImageOrientationPatient = directions
-        return complete
-
-
-def _share(complete: Dataset, group: str, change: Callable[[Any], None]) -> None:
-    """Put a functional group that all frames have in common where highdicom looks for it."""
-    item = Dataset()
-    item.update(complete.SharedFunctionalGroupsSequence[0])
-    if group not in item:
-        first = complete.PerFrameFunctionalGroupsSequence[0]
-        item[group] = first[group]
-    group_item = Dataset()
-    group_item.update(item[group].value[0])
-    change(group_item)
-    setattr(item, group, [group_item])
-    complete.SharedFunctionalGroupsSequence = [item]
+def _name_class(classes: Mapping[str, str], dataset: Dataset, element: DataElement) -> None:
+    if element.keyword == "ReferencedSOPClassUID":
+        element.value = classes.get(str(dataset.get("ReferencedSOPInstanceUID")), element.value)

@@ -22,6 +22,7 @@ from glioseg.formats.dicom_origin import (
     source_headers,
     valid_source,
 )
+from glioseg.formats.dicom_repair import decimals
 from glioseg.formats.dicom_series import DicomSeries
 from glioseg.scan import Scan
 from glioseg.volume import Mask
@@ -55,7 +56,7 @@ def write_overlay(folder: Path, scan: Scan, mask: Mask, series: DicomSeries, alg
         with valid_source(series):
             dataset = _capture(outlined(voxels, inside, window), header, one, series, algorithm, series_uid, index)
         paths.append(folder / f"{index + 1:04d}.dcm")
-        save(dataset, paths[-1])
+        save(dataset, paths[-1], series)
     return paths
 
 
@@ -132,8 +133,8 @@ def _place_in_space(dataset: Dataset, header: Dataset, one: DicomSlice) -> None:
     """The frame of reference and image plane modules, an extension that secondary capture allows (PS3.2, 3.11.2)."""
     dataset.FrameOfReferenceUID = header.FrameOfReferenceUID
     dataset.PositionReferenceIndicator = header.get("PositionReferenceIndicator") or ""
-    dataset.ImagePositionPatient = [f"{value:.12f}"[:16] for value in one.corner_mm]
-    dataset.ImageOrientationPatient = [f"{value:.12f}"[:16] for value in one.directions.flat]
+    dataset.ImagePositionPatient = decimals(one.corner_mm)
+    dataset.ImageOrientationPatient = decimals(one.directions)
 
 
 def _letters(direction: NDArray[np.float64]) -> str:

@@ -7,17 +7,19 @@ from itertools import groupby
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
+from pydicom.dataset import Dataset
 
 from glioseg.errors import GliosegError
 from glioseg.formats.dicom_files import DicomFile, read_dicom_files
 from glioseg.formats.dicom_geometry import DicomSlice
-from glioseg.formats.dicom_headers import frame_numbers, quiet_parser
+from glioseg.formats.dicom_headers import CONVERSION_ERRORS, frame_numbers, quiet_parser
 
 
 def read_intensities(slices: Sequence[DicomSlice]) -> NDArray[np.float32]:
     """Intensities in the order of the slices, rescaled, bright for much signal; shape (slice, row, column).
 
-    MONOCHROME1, in which the lowest value is shown white, is turned about the middle of its range.
+    MONOCHROME1, in which the lowest value is shown white, is turned about the middle of its range. Padding, as outside
+    of a round field of view, is no signal: 0, or the darkest intensity where that lies below.
 
     Raises:
         GliosegError: If a file cannot be decoded, is not as its header was, or has a rescale slope of zero.
@@ -26,8 +28,13 @@ def read_intensities(slices: Sequence[DicomSlice]) -> NDArray[np.float32]:
     voxels = np.empty((len(slices), first.Rows, first.Columns), np.float32)
     for index, picture in enumerate(_pictures(slices)):
         voxels[index] = picture
+    padding = np.isnan(voxels)
+    shown = voxels[~padding] if padding.any() else voxels
+    if shown.size == 0:
+        return np.zeros_like(voxels)
     if first.PhotometricInterpretation == "MONOCHROME1":
-        voxels = voxels.max() + voxels.min() - voxels
+        voxels = shown.max() + shown.min() - voxels
+    voxels[padding] = min(shown.min(), 0)
     return voxels
 
 
@@ -67,4 +74,25 @@ def _rescaled(one: DicomSlice, stored: NDArray[np.generic]) -> NDArray[np.float3
     if one.frame >= len(stored):
         raise GliosegError(f"{one.file} holds fewer pictures than it claims", remedy="Fetch it again")
     picture = stored[one.frame].astype(np.float64) * factor + (0.0 if intercept is None else float(intercept[0]))
+    picture[_padding(one.dataset, stored[one.frame])] = np.nan
     return picture.astype(np.float32)
+
+
+def _padding(header: Dataset, stored: NDArray[np.generic]) -> NDArray[np.bool_]:
+    """The pixels that hold PixelPaddingValue, or a value from it to PixelPaddingRangeLimit (PS3.3, C.7.5.1.1.2)."""
+    ends = [_as_stored(header, keyword) for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")]
+    known = [end for end in ends if end is not None]
+    if ends[0] is None:
+        return np.zeros(stored.shape, np.bool_)
+    values = stored.astype(np.int64)
+    return (values >= min(known)) & (values <= max(known))
+
+
+def _as_stored(header: Dataset, keyword: str) -> int | None:
+    """A pixel value of the header; one that was written with the wrong sign is taken by its bits."""
+    try:
+        value, values = int(header[keyword].value), 2 ** int(header.BitsAllocated)
+    except CONVERSION_ERRORS:
+        return None
+    lowest = -values // 2 if header.get("PixelRepresentation") else 0
+    return (value - lowest) % values + lowest

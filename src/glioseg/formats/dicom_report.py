@@ -98,7 +98,7 @@ def write_report(
             series_description=DESCRIPTION,
             **equipment(algorithm),
         )
-    save(dataset, path)
+    save(dataset, path, series)
     return dataset
 
 

@@ -57,7 +57,7 @@ def write_segmentation(path: Path, mask: Mask, series: DicomSeries, algorithm: A
         GliosegError: If the mask does not fit the series, or the source's header does not allow a segmentation.
     """
     dataset = build_segmentation(mask, series, describe_segment(algorithm), algorithm)
-    save(dataset, path)
+    save(dataset, path, series)
     return dataset
 
 

@@ -6,15 +6,19 @@ The only modules of the project that know DICOM's LPS axes are this one's neighb
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import normalize
+from uuid import NAMESPACE_OID, uuid5
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.valuerep import DA
 
 from glioseg.errors import GliosegError
-from glioseg.formats.dicom_files import find_dicom_files
+from glioseg.formats.dicom_files import DicomFile, find_dicom_files, read_dicom_files
 from glioseg.formats.dicom_geometry import REMARKED_MM, DicomSlice, affine_of, locate, order, unevenness_mm
 from glioseg.formats.dicom_headers import (
     CONVERSION_ERRORS,
@@ -39,7 +43,8 @@ class DicomSeries:
         patient_id: As in the header; may be empty.
         study_uid: Of the examination.
         series_uid: Of the series.
-        frame_of_reference_uid: Of the coordinates; empty where the header has none.
+        frame_of_reference_uid: Of the coordinates; one made from the series' UID where the header has none.
+        date: When it was taken, or of the examination, as 20240229; empty where no header tells.
         number: SeriesNumber, or None.
         description: SeriesDescription, or ProtocolName where it has none.
         modality: ``MR`` for those that can be read.
@@ -56,6 +61,7 @@ class DicomSeries:
     study_uid: str
     series_uid: str
     frame_of_reference_uid: str
+    date: str
     number: int | None
     description: str
     modality: str
@@ -74,7 +80,7 @@ class DicomSeries:
     @property
     def patient(self) -> str:
         """The patient's identifier as it may name a file."""
-        return re.sub(r"[^A-Za-z0-9._-]+", "_", self.patient_id).strip("._") or "unnamed"
+        return file_name_of(self.patient_id)
 
     @property
     def spacing_mm(self) -> tuple[float, float, float] | None:
@@ -98,10 +104,11 @@ class DicomSeries:
     def summary(self) -> str:
         """A line of a listing."""
         role = self.role or "no role recognised"
+        name = f"{self.name} of {in_words(self.date)}" if self.date else self.name
         if self.refusal is not None:
-            return f"{self.name} [{self.modality or 'no modality'}]: cannot be used: {self.refusal}"
+            return f"{name} [{self.modality or 'no modality'}]: cannot be used: {self.refusal}"
         spacing = " x ".join(f"{value:.2f}" for value in self.spacing_mm or ())
-        return f"{self.name} [{role}]: {len(self.slices)} slices, {spacing} mm, {self.series_uid}"
+        return f"{name} [{role}]: {len(self.slices)} slices, {spacing} mm, {self.series_uid}"
 
 
 def find_series(path: Path) -> list[DicomSeries]:
@@ -117,9 +124,10 @@ def find_series(path: Path) -> list[DicomSeries]:
         GliosegError: If there is no DICOM file, one is damaged, there are two patients, or the zip is unsafe.
     """
     found: dict[str, list[DicomHeader]] = defaultdict(list)
+    known: dict[str, DicomFile] = {}
     for file, content in find_dicom_files(path):
         header = parse_header(file, content)
-        if header is not None:
+        if header is not None and not _is_copy(header, content, known):
             found[str(header.dataset.SeriesInstanceUID)].append(header)
     if not found:
         raise GliosegError(f"{path} holds no DICOM file", expected="files with the prefix DICM, in a folder or a zip")
@@ -150,6 +158,37 @@ def read_series(series: DicomSeries) -> Scan:
     )
 
 
+def file_name_of(patient_id: str) -> str:
+    """A PatientID as it may name a file: letters and digits of any script, points and hyphens."""
+    return re.sub(r"[^\w.-]+", "_", normalize("NFC", patient_id)).strip("._") or "unnamed"
+
+
+def date_of(header: Dataset) -> str:
+    """When a picture was taken, or where that is not told, the examination; as 20240229, empty where none is a date."""
+    for keyword in ("AcquisitionDate", "SeriesDate", "StudyDate"):
+        with suppress(*CONVERSION_ERRORS):
+            if date := DA(str(header.get(keyword) or "")):
+                return f"{date:%Y%m%d}"
+    return ""
+
+
+def in_words(date: str) -> str:
+    """A date as 2024-02-29."""
+    return f"{date[:4]}-{date[4:6]}-{date[6:]}"
+
+
+def _is_copy(header: DicomHeader, content: bytes, known: dict[str, DicomFile]) -> bool:
+    """Whether a file is byte for byte one that is known by its SOPInstanceUID; a new one becomes known."""
+    uid = str(header.dataset.SOPInstanceUID)
+    first = known.setdefault(uid, header.file)
+    return first != header.file and next(read_dicom_files([first])) == content
+
+
+def _made_uid(series_uid: str) -> str:
+    """A frame of reference for a series without one, the same each time."""
+    return f"2.25.{uuid5(NAMESPACE_OID, series_uid).int}"
+
+
 def _series(path: Path, headers: Sequence[DicomHeader]) -> DicomSeries:
     first = headers[0].dataset
     slices: list[DicomSlice] = []
@@ -165,7 +204,8 @@ def _series(path: Path, headers: Sequence[DicomHeader]) -> DicomSeries:
         patient_id=str(first.get("PatientID") or ""),
         study_uid=str(first.StudyInstanceUID),
         series_uid=str(first.SeriesInstanceUID),
-        frame_of_reference_uid=str(first.get("FrameOfReferenceUID") or ""),
+        frame_of_reference_uid=str(first.get("FrameOfReferenceUID") or _made_uid(str(first.SeriesInstanceUID))),
+        date=date_of(first),
         number=_number(first),
         description=str(first.get("SeriesDescription") or first.get("ProtocolName") or "").strip(),
         modality=str(first.get("Modality") or ""),
@@ -182,10 +222,10 @@ def _slices(headers: Sequence[DicomHeader]) -> list[DicomSlice]:
     """The pictures of a series in order, once they are seen to be of one kind."""
     for header in headers:
         check_picture(header)
-    if len(headers) > 1 and any(header.is_multiframe for header in headers):
+    if len(headers) > 1 and any(header.frames > 1 for header in headers):
         raise GliosegError(
             f"{headers[0].file} and {len(headers) - 1} others are one series of multi-frame files",
-            expected="one multi-frame file, or a file for each slice",
+            expected="one file of all frames, or a file for each slice",
             remedy="Export the series as classic slices",
         )
     voxels = sum(header.frames * int(header.dataset.Rows) * int(header.dataset.Columns) for header in headers)
