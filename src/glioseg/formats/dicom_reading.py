@@ -48,7 +48,7 @@ def write_read_segmentation(
         dataset.SpecificCharacterSet = "ISO_IR 192"
     if before is not None:
         _refer(dataset, before)
-    save(dataset, path)
+    save(dataset, path, series)
     return dataset
 
 
