@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from glioseg.errors import GliosegError
+from glioseg.files import readable
 
 
 @contextmanager
@@ -50,7 +51,22 @@ def write_bytes_atomically(path: Path, content: bytes) -> None:
 
 def write_text_atomically(path: Path, text: str) -> None:
     """Write a UTF-8 text file whole or not at all; raises as :func:`atomic_file`."""
-    write_bytes_atomically(path, text.encode())
+    write_bytes_atomically(path, readable(text).encode())
+
+
+def check_writable(folder: Path) -> None:
+    """See that files can be written into a folder, which is made, before anything is computed for it.
+
+    Raises:
+        GliosegError: If they cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise GliosegError(
+            f"cannot write into {folder}: {error.strerror or error}", remedy="Choose a folder that can be written"
+        ) from error
 
 
 def _umask() -> int:

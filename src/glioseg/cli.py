@@ -283,6 +283,8 @@ def predict(
     else:
         done, failed = len(run.results), len(run.failures)
         print(f"{done} of {done + failed} patients done, masks and measurements in {out}")
+        if run.left_out:
+            print(f"{run.left_out}; run.json lists them")
     return 1 if run.failures else 0
 
 
@@ -659,6 +661,9 @@ def doctor(*, json_output: Json = False) -> None:
 
 def main() -> None:
     """Run the command line; a user's mistake is one line and exit code 2."""
+    # A path that is no text in the terminal's encoding is printed with its bytes escaped.
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         code = _run(sys.argv[1:])
         sys.stdout.flush()

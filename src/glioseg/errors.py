@@ -1,5 +1,7 @@
 """The one error that a user sees."""
 
+from glioseg.files import readable
+
 
 class GliosegError(Exception):
     """Something the user can put right: bad input, an impossible option, a full disk.
@@ -28,4 +30,4 @@ class GliosegError(Exception):
         contrast = [f"{word} {what}" for word, what in (("expected", self.expected), ("found", self.found)) if what]
         if contrast:
             text += ": " + ", ".join(contrast)
-        return f"{text}. {self.remedy}." if self.remedy else f"{text}."
+        return readable(f"{text}. {self.remedy}." if self.remedy else f"{text}.")

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from glioseg.errors import GliosegError
-from glioseg.formats.cases import Case, FoundCases, case_of_files, find_cases, read_case, read_scan
+from glioseg.files import visible_files
+from glioseg.formats.cases import Case, FoundCases, case_of_files, group_cases, read_case, single_case
+from glioseg.formats.readers import kind_by_name
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -15,6 +17,11 @@ def touch(root: Path, *names: str) -> Path:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).touch()
     return root
+
+
+def find_cases(root: Path) -> FoundCases:
+    """The patients of the folder's files by their names."""
+    return group_cases(root, [path for path in visible_files(root) if kind_by_name(path.name)])
 
 
 def understood(found: FoundCases, root: Path) -> dict[str, dict[str, str]]:
@@ -44,7 +51,7 @@ def test_brats_folders(tmp_path: Path) -> None:
 
 
 def test_a_bids_dataset(tmp_path: Path) -> None:
-    touch(tmp_path, "dataset_description.json", "derivatives/sub-01/anat/sub-01_FLAIR.nii.gz")
+    touch(tmp_path, "dataset_description.json")
     touch(tmp_path / "sub-01/anat", "sub-01_FLAIR.nii.gz", "sub-01_ce-gd_T1w.nii.gz", "sub-01_T1w.nii.gz")
     for session in ("ses-pre", "ses-post"):
         touch(tmp_path / f"sub-02/{session}/anat", f"sub-02_{session}_FLAIR.nii.gz", f"sub-02_{session}_T2w.nii.gz")
@@ -70,7 +77,7 @@ def test_one_patients_t1_never_goes_to_anothers_flair(tmp_path: Path) -> None:
     touch(tmp_path, "P1_flair.nii.gz", "P2_t1.nii.gz")
     found = find_cases(tmp_path)
     assert understood(found, tmp_path) == {"P1": {"flair": "P1_flair.nii.gz"}}
-    assert found.failures["P2"].startswith("patient P2 has no FLAIR")
+    assert found.failures["P2"][0].startswith("patient P2 has no FLAIR")
 
 
 def test_series_numbers_are_no_patients(tmp_path: Path) -> None:
@@ -127,7 +134,7 @@ def test_of_two_flairs_none_is_chosen(tmp_path: Path, names: tuple[str, ...]) ->
     touch(tmp_path / "good", "flair.nii.gz")
     found = find_cases(tmp_path)
     assert list(understood(found, tmp_path)) == ["good"]
-    (message,) = found.failures.values()
+    ((message, _),) = found.failures.values()
     assert all(name in message for name in names)
     assert "Name the one to use with --flair" in message
 
@@ -135,16 +142,16 @@ def test_of_two_flairs_none_is_chosen(tmp_path: Path, names: tuple[str, ...]) ->
 def test_two_of_another_sequence_are_as_ambiguous(tmp_path: Path) -> None:
     touch(tmp_path / "P1", "flair.nii.gz", "t1.nii.gz", "t1_2.nii.gz")
     found = find_cases(tmp_path)
-    assert "t1.nii.gz, t1_2.nii.gz" in found.failures["P1"]
-    assert "--pre" in found.failures["P1"]
+    assert "t1.nii.gz, t1_2.nii.gz" in found.failures["P1"][0]
+    assert "--pre" in found.failures["P1"][0]
 
 
 def test_a_folder_of_names_that_tell_nothing_names_them(tmp_path: Path) -> None:
     touch(tmp_path / "P1", "image.nii.gz", "t1.nii.gz")
     found = find_cases(tmp_path)
     assert found.cases == ()
-    assert "image.nii.gz" in found.failures["P1"]
-    assert "--flair" in found.failures["P1"]
+    assert "image.nii.gz" in found.failures["P1"][0]
+    assert "--flair" in found.failures["P1"][0]
 
 
 def test_a_file_that_tells_nothing_beside_a_flair_is_remarked(tmp_path: Path) -> None:
@@ -159,7 +166,7 @@ def test_a_file_that_tells_nothing_beside_a_flair_is_remarked(tmp_path: Path) ->
     [("P1_flair.nii.gz", "P1", False), ("flair.nrrd", "folder", False), ("scan 9.nii", "scan 9", True)],
 )
 def test_a_single_file_is_a_case(tmp_path: Path, name: str, patient: str, remarked: bool) -> None:
-    (case,) = find_cases(touch(tmp_path / "folder", name) / name).cases
+    case = single_case(touch(tmp_path / "folder", name) / name)
     assert case.patient == patient
     assert list(case.files) == ["flair"]
     assert bool(case.remarks) is remarked
@@ -168,16 +175,22 @@ def test_a_single_file_is_a_case(tmp_path: Path, name: str, patient: str, remark
 @pytest.mark.parametrize("name", ["P1_t1.nii.gz", "P1_t1ce.nii.gz", "P1_t2.nii.gz", "P1_seg.nii.gz"])
 def test_a_single_file_of_another_sequence_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(GliosegError, match="by its name") as caught:
-        find_cases(touch(tmp_path, name) / name)
+        single_case(touch(tmp_path, name) / name)
     assert "--flair" in str(caught.value.remedy)
 
 
-def test_a_path_without_scans_is_an_error(tmp_path: Path) -> None:
-    touch(tmp_path / "notes", "readme.txt")
-    with pytest.raises(GliosegError, match="notes holds no scan"):
-        find_cases(tmp_path / "notes")
-    with pytest.raises(GliosegError, match="nowhere does not exist"):
-        find_cases(tmp_path / "nowhere")
+def test_what_is_left_out_has_a_reason(tmp_path: Path) -> None:
+    touch(tmp_path / "A", "flair.nii.gz", "t2.nii.gz", "seg.nii.gz", "x.nii.gz")
+    touch(tmp_path / "B", "y.nii.gz", "mask.nii.gz")
+    found = find_cases(tmp_path)
+    assert understood(found, tmp_path) == {"A": {"flair": "A/flair.nii.gz"}}
+    assert {str(path.relative_to(tmp_path)): why for path, why in found.left_out.items()} == {
+        "A/t2.nii.gz": "other pictures",
+        "A/seg.nii.gz": "masks",
+        "A/x.nii.gz": "whose names tell no sequence",
+        "B/mask.nii.gz": "masks",
+    }
+    assert found.failures["B"][1] == (tmp_path / "B/y.nii.gz",)
 
 
 def test_named_files_need_no_telling_names(tmp_path: Path) -> None:
@@ -204,9 +217,3 @@ def test_files_are_read_by_content_whatever_their_suffix(tmp_path: Path) -> None
         "pre": ("pre", "P"),
     }
     assert all(np.array_equal(scan.voxels, voxels) for scan in scans.values())
-
-
-def test_a_file_of_another_format_is_refused_by_its_content(tmp_path: Path) -> None:
-    (tmp_path / "flair.nii.gz").write_bytes(b"PK\x03\x04" + bytes(100))
-    with pytest.raises(GliosegError, match="expected NIfTI or NRRD, found zip"):
-        read_scan(tmp_path / "flair.nii.gz")

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
+import pydicom
 import pytest
 import synthetic_dicom as synthetic
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydicom.dataset import Dataset
 from pydicom.uid import JPEGLSLossless, RLELossless
 from synthetic_dicom import (
     AXIAL,
@@ -282,3 +284,15 @@ def assert_as_dcm2niix(folder: Path, out: Path, *, values: bool = True) -> None:
         np.testing.assert_allclose(ours.get_fdata(), theirs.get_fdata(), atol=1e-3)
     else:
         assert ours.shape == theirs.shape
+
+
+@pytest.mark.parametrize("implicit", [False, True])
+@pytest.mark.parametrize("bare", [slice(0, 2), slice(None)], ids=["some", "all"])
+def test_files_without_preamble_are_read_as_those_with(tmp_path: Path, implicit: bool, bare: slice) -> None:
+    """Some archives store the data set alone, without the 128 bytes, the prefix and the file meta information."""
+    write_series(tmp_path, head())
+    for path in sorted(tmp_path.iterdir())[bare]:
+        dataset = Dataset(pydicom.dcmread(path))
+        dataset.save_as(path, implicit_vr=implicit, little_endian=True, enforce_file_format=False)
+        assert path.read_bytes()[128:132] != b"DICM"
+    assert_same_voxels(read_series(only(tmp_path)), head(), AXIAL)

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from glioseg.errors import GliosegError
-from glioseg.formats.masks import find_masks, patient_of, read_mask, read_scan
+from glioseg.formats.masks import find_masks, patient_of, read_mask
 from glioseg.formats.tif import write_mask_slice
 
 Writer = Callable[[Path, NDArray[np.generic]], Path]
@@ -141,8 +141,8 @@ def test_a_path_without_masks_is_refused(tmp_path: Path, name: str) -> None:
 
 def test_another_format_is_named(tmp_path: Path) -> None:
     write_mask_slice(tmp_path / "A_1_mask.tif", np.zeros((4, 4), np.bool_))
-    with pytest.raises(GliosegError, match=r"A_1_mask\.tif is of a format that is not read here.*found tif"):
-        read_scan(tmp_path / "A_1_mask.tif")
+    with pytest.raises(GliosegError, match=r"A_1_mask\.tif is no picture of a single sequence.*found tif"):
+        read_mask(tmp_path / "A_1_mask.tif")
 
 
 @pytest.mark.parametrize(

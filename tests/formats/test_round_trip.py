@@ -12,7 +12,7 @@ from nibabel.orientations import apply_orientation, inv_ornt_aff
 from scipy.spatial.transform import Rotation
 
 from glioseg.formats.assemble import assemble
-from glioseg.formats.cases import find_cases, read_case
+from glioseg.formats.cases import read_case, single_case
 from glioseg.formats.nifti import write_nifti_mask
 from glioseg.space.axial import axial_volume, mask_from_axial
 from glioseg.volume import Mask
@@ -61,7 +61,7 @@ def test_a_mask_lies_where_the_tumour_is_however_the_file_is_stored(
     source, result = tmp_path / f"P1_flair{suffix}", tmp_path / f"P1_mask{suffix}"
     nibabel.save(nibabel.Nifti1Image(stored, affine @ inv_ornt_aff(orientation, SHAPE)), source)
 
-    (case,) = find_cases(source).cases
+    case = single_case(source)
     volume = assemble(case.patient, read_case(case)).volume
     view = axial_volume(volume)
     assert np.array_equal(view.channel("flair"), picture)

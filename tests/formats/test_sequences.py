@@ -1,6 +1,6 @@
 import pytest
 
-from glioseg.formats.sequences import is_folder_of_one_sequence, is_other_picture, patient_of, role_of
+from glioseg.formats.sequences import is_folder_of_one_sequence, other_picture, patient_of, role_of
 from glioseg.volume import CHANNELS
 
 FLAIR = """
@@ -254,20 +254,20 @@ def test_a_t1_after_contrast_is_known(name: str) -> None:
 @pytest.mark.parametrize("name", lines(OTHER))
 def test_other_pictures_have_no_role(name: str) -> None:
     assert role_of(name) is None
-    assert is_other_picture(name)
+    assert other_picture(name)
 
 
 @pytest.mark.parametrize("name", lines(OPEN))
 def test_what_a_name_does_not_tell_is_left_open(name: str) -> None:
     assert role_of(name) is None
-    assert not is_other_picture(name)
+    assert not other_picture(name)
 
 
 @pytest.mark.parametrize("name", lines(FLAIR) + lines(PRE) + lines(POST))
 def test_case_does_not_matter_and_no_role_is_another_picture(name: str) -> None:
     assert role_of(name.upper()) == role_of(name.lower()) == role_of(name)
     assert role_of(name) in CHANNELS
-    assert not is_other_picture(name)
+    assert not other_picture(name)
 
 
 @pytest.mark.parametrize(

@@ -47,9 +47,11 @@ def test_a_folder_of_examinations_is_a_patient_for_each(tmp_path: Path) -> None:
         write_series(tmp_path / "in" / name, head(), PatientID=name)
     (tmp_path / "in" / "Cut").mkdir()
     (tmp_path / "in" / "Cut" / "notes.txt").write_text("none")
+    (tmp_path / "in" / "Cut" / "IM1").write_bytes(bytes(128) + b"DICM" + b"\x08\x00")
     found = find_sources([tmp_path / "in"])
     assert [source.patient for source in found.sources] == ["Ann", "Bob"]
     assert list(found.failures) == ["Cut"]
+    assert found.left_out == {tmp_path / "in" / "Cut" / "notes.txt": "text"}
 
 
 def test_two_patients_in_one_folder_of_files_are_told(tmp_path: Path) -> None:
@@ -88,3 +90,98 @@ def test_what_makes_no_sense_is_refused(
     shutil.copy(next(few_slices.glob("*/*_mask.tif")), tmp_path / "slice.tif")
     with pytest.raises(GliosegError, match=message):
         find_sources([tmp_path / name for name in inputs], sequences)
+
+
+def test_every_format_of_a_folder_is_found_and_every_file_accounted_for(few_slices: Path, tmp_path: Path) -> None:
+    root = few_slices
+    nifti(root / "N" / "flair.nii.gz")
+    nifti(root / "N" / "t2.nii.gz")
+    write_series(root / "deep" / "D", head(), PatientID="D")
+    write_series(tmp_path / "Z", head(), PatientID="Z")
+    shutil.make_archive(str(root / "Z"), "zip", tmp_path / "Z")
+    (root / "notes.txt").write_text("none")
+    (root / "N" / "thumb.png").write_bytes(b"\x89PNG\r\n")
+    (root / "N" / "._flair.nii.gz").write_bytes(b"x")
+    shutil.copy(next(root.glob("*/*_mask.tif")), root / "deep" / "D" / "screenshot.tif")
+    found = find_sources([root])
+    slices = sorted(path.name for path in root.iterdir() if path.is_dir() and list(path.glob("*.tif")))
+    assert sorted(source.patient for source in found.sources) == sorted([*slices, "N", "D", "Z"])
+    assert found.failures == {}
+    assert {path.name: why for path, why in found.left_out.items() if not path.name.endswith("_mask.tif")} == {
+        "t2.nii.gz": "other pictures",
+        "data.csv": "text",
+        "notes.txt": "text",
+        "thumb.png": "PNG picture",
+        "._flair.nii.gz": "hidden",
+        "screenshot.tif": "tif files that are no slices of a patient",
+    }
+    everything = {path for path in root.rglob("*") if path.is_file()}
+    assert found.files.keys() | found.left_out.keys() == everything
+    assert not found.files.keys() & found.left_out.keys()
+    assert found.left_out_in_words().startswith("24 files left out: 18 masks, 2 text, ")
+
+
+def test_links_to_patients_of_every_format_are_followed(few_slices: Path, tmp_path: Path) -> None:
+    nifti(tmp_path / "else" / "N" / "flair.nii.gz")
+    write_series(tmp_path / "else" / "D", head(), PatientID="D")
+    folder = next(path for path in sorted(few_slices.iterdir()) if path.is_dir())
+    (tmp_path / "in").mkdir()
+    for place in (folder, tmp_path / "else" / "N", tmp_path / "else" / "D"):
+        (tmp_path / "in" / place.name).symlink_to(place)
+    (tmp_path / "in" / "circle").symlink_to(tmp_path / "in")
+    found = find_sources([tmp_path / "in"])
+    assert sorted(source.patient for source in found.sources) == sorted([folder.name, "N", "D"])
+
+
+def test_hidden_files_make_no_folder_something_else(few_slices: Path, tmp_path: Path) -> None:
+    write_series(tmp_path / "D", head())
+    (tmp_path / "D" / "._x.nii").write_bytes(b"x")
+    (tmp_path / "D" / "Thumbs.db").write_bytes(b"x")
+    folder = next(path for path in sorted(few_slices.iterdir()) if path.is_dir())
+    for path in list(folder.iterdir()):
+        (folder / f"._{path.name}").write_bytes(b"x")
+    assert isinstance(find_sources([tmp_path / "D"]).sources[0], DicomPatient)
+    (source,) = find_sources([folder]).sources
+    assert source.read().volume.voxels.shape[0] == 6
+
+
+def test_masks_and_second_copies_of_the_archive_are_no_patients(few_slices: Path, tmp_path: Path) -> None:
+    names = sorted(path.name for path in few_slices.iterdir() if path.is_dir())
+    root = tmp_path / "archive"
+    shutil.copytree(few_slices, root / "kaggle_3m")
+    shutil.copytree(few_slices, root / "lgg-mri-segmentation" / "kaggle_3m")
+    for path in few_slices.glob("*/*_mask.tif"):
+        (root / "drawn" / path.parent.name).mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, root / "drawn" / path.parent.name)
+    found = find_sources([root])
+    assert [source.patient for source in found.sources] == names
+    assert all("lgg-mri-segmentation" not in str(path) for path in found.files)
+
+
+def test_a_folder_of_slices_that_was_renamed_is_named_not_left_out(few_slices: Path) -> None:
+    first, *others = sorted(path for path in few_slices.iterdir() if path.is_dir())
+    first.rename(few_slices / "renamed")
+    found = find_sources([few_slices])
+    assert [source.patient for source in found.sources] == [*(path.name for path in others), "renamed"]
+    with pytest.raises(GliosegError, match="is misnamed"):
+        found.sources[-1].read()
+
+
+def test_two_scans_of_one_name_do_not_replace_each_other(tmp_path: Path) -> None:
+    write_series(tmp_path / "in" / "A", head(), PatientID="P1")
+    write_series(tmp_path / "in" / "B", head(), PatientID="P2")
+    nifti(tmp_path / "in" / "P2" / "flair.nii.gz")
+    found = find_sources([tmp_path / "in"])
+    assert sorted(source.patient for source in found.sources) == ["P1", "P2"]
+    (message,) = found.failures.values()
+    assert "another scan here is named P2 too" in message
+
+
+def test_a_damaged_file_is_a_patient_by_its_name(tmp_path: Path) -> None:
+    nifti(tmp_path / "A" / "flair.nii.gz")
+    (tmp_path / "B").mkdir()
+    (tmp_path / "B" / "flair.nii.gz").write_bytes(b"")
+    found = find_sources([tmp_path])
+    assert [source.patient for source in found.sources] == ["A", "B"]
+    with pytest.raises(GliosegError, match="no format that is read here"):
+        found.sources[1].read()

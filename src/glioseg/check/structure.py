@@ -20,6 +20,7 @@ from glioseg.dataset.lgg import (
     read_clinical,
 )
 from glioseg.errors import GliosegError
+from glioseg.files import entries, visible_files
 from glioseg.formats.tif import read_tif
 from glioseg.volume import CHANNELS
 
@@ -54,7 +55,7 @@ class TifLayout:
         findings += _numbering(listing)
         pictures = _read_all(self.root, listing.pictures, patient, findings)
         masks = _read_all(self.root, listing.masks, patient, findings)
-        files = tuple(sorted(path.relative_to(self.root).as_posix() for path in folder.rglob("*") if path.is_file()))
+        files = tuple(path.relative_to(self.root).as_posix() for path in visible_files(folder))
         judge = _Judge(self.root, patient, listing, findings)
         scan = judge.join(pictures, masks)
         if scan is None:
@@ -96,7 +97,7 @@ def _list_files(root: Path, folder: Path) -> _Listing:
     def found(code: str, path: Path, message: str, number: int | None = None) -> None:
         findings.append(Finding(code, message, folder.name, number, path.relative_to(root).as_posix()))
 
-    for path in sorted(folder.iterdir()):
+    for path in entries(folder):
         if path.suffix.lower() not in TIF_SUFFIXES or not path.is_file():
             found("file_extra", path, f"{path.name} belongs to no slice")
             continue
@@ -220,8 +221,8 @@ def binarised(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def _stray_files(root: Path, patients: set[str]) -> Iterator[Finding]:
-    for path in sorted(root.iterdir()):
-        if path.name in patients or path.name in (CLINICAL_TABLE, CLEANING_LOG) or path.name.startswith("."):
+    for path in entries(root):
+        if path.name in patients or path.name in (CLINICAL_TABLE, CLEANING_LOG):
             continue
         what = "holds no picture" if path.is_dir() else "belongs to no patient"
         yield Finding("file_extra", f"{path.name} {what}", file=path.name)

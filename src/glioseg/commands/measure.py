@@ -10,7 +10,8 @@ from typing import Any
 from glioseg.atomic import write_text_atomically
 from glioseg.errors import GliosegError
 from glioseg.evaluation.scores import Scores
-from glioseg.formats.masks import find_masks, mask_of, read_mask, read_scan
+from glioseg.formats.masks import find_masks, mask_of, patient_of, read_mask
+from glioseg.formats.readers import read_scan
 from glioseg.measurement.growth import Growth, growth
 from glioseg.measurement.measure import Measurement, measure_mask
 from glioseg.measurement.region import Region
@@ -151,7 +152,7 @@ def _read(path: Path, labels: Sequence[int], say: Callable[[str], None]) -> Mask
     """A mask; what its reader remarks of the file, as two places that disagree, reaches the user."""
     if path.is_dir():
         return read_mask(path)
-    found = read_scan(path)
+    found = read_scan(path, patient=patient_of(path))
     for remark in found.remarks:
         say(remark)
     return mask_of(found, labels=labels)

@@ -13,7 +13,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 
-from glioseg.atomic import write_text_atomically
+from glioseg.atomic import check_writable, write_text_atomically
 from glioseg.commands.overlap import overlapped
 from glioseg.errors import GliosegError
 from glioseg.inference.backends import BackendName
@@ -22,7 +22,8 @@ from glioseg.inference.model import Model, Prediction
 from glioseg.inference.shipped import DEFAULT, find_model
 from glioseg.machine import Precision, library_versions, peak_memory_mb
 from glioseg.measurement.measure import Measurement, measure_mask
-from glioseg.patients.find import FoundPatients, find_sources
+from glioseg.patients.find import find_sources
+from glioseg.patients.found import FoundPatients
 from glioseg.patients.source import OutputOptions, PatientSource, ReadPatient, Result
 from glioseg.volume import Mask
 
@@ -83,11 +84,13 @@ class PredictionRun:
         results: A result for each patient that was predicted.
         failures: For each patient that was not, the message.
         manifest: The content of ``run.json``.
+        left_out: How many files of the inputs are no patient's, and why; empty where none is.
     """
 
     results: tuple[PatientResult, ...]
     failures: dict[str, str]
     manifest: dict[str, Any] = field(repr=False)
+    left_out: str = ""
 
 
 def predict(
@@ -135,6 +138,7 @@ def predict(
         found = _only(parts, found)
     results: list[PatientResult] = []
     failures, options = dict(found.failures), options or OutputOptions()
+    check_writable(out)
     for line in _failures_in_words(found):
         say(line)
     stages = overlapped(found.sources, _read, partial(_segment, parts), partial(_write, parts, out, options, previews))
@@ -148,9 +152,10 @@ def predict(
             say(f"[{number}/{total}] {_in_words(result)}")
     manifest = _manifest(loaded, folder, results, failures, time.perf_counter() - started)
     manifest |= _where_the_scans_are(inputs, sequences or {})
+    manifest["files"] = found.as_json()
     write_text_atomically(out / MEASUREMENTS, _as_csv(results))
     write_text_atomically(out / MANIFEST, json.dumps(manifest, indent=2) + "\n")
-    return PredictionRun(tuple(results), failures, manifest)
+    return PredictionRun(tuple(results), failures, manifest, found.left_out_in_words())
 
 
 def predict_study(
@@ -185,22 +190,24 @@ Stage = TypeVar("Stage", ReadPatient, Prediction)
 
 @dataclass(frozen=True)
 class _Timed(Generic[Stage]):
-    """A patient as read or predicted, and how long all took so far."""
+    """A patient as read or predicted, how long all took so far, and what writing needs of the source."""
 
     found: Stage
     seconds: float
+    origin: Any = None
 
 
 def _read(source: PatientSource) -> _Timed[ReadPatient]:
     began = time.perf_counter()
-    return _Timed(source.read(), time.perf_counter() - began)
+    read = source.read()
+    return _Timed(read, time.perf_counter() - began, read.origin)
 
 
 def _segment(parts: Mapping[str, Model], source: PatientSource, read: _Timed[ReadPatient]) -> _Timed[Prediction]:
     began, model, volume = time.perf_counter(), parts[source.patient], read.found.volume
     found = model.predict(volume) if source.is_dataset else predict_foreign(model, volume)
     found = replace(found, remarks=(*read.found.remarks, *found.remarks))
-    return _Timed(found, read.seconds + time.perf_counter() - began)
+    return _Timed(found, read.seconds + time.perf_counter() - began, read.origin)
 
 
 def _write(
@@ -221,6 +228,7 @@ def _write(
         model.title,
         model.identity,
         _settings(model.facts()),
+        timed.origin,
     )
     written = source.write(result, out, options)
     if previews:
@@ -256,7 +264,7 @@ def _only(patients: Collection[str], found: FoundPatients) -> FoundPatients:
             remedy="Give the data that it was trained on, or leave --unseen out: other data is unseen as it is",
         )
     failures = {name: why for name, why in found.failures.items() if name in patients}
-    return FoundPatients(sources, failures)
+    return replace(found, sources=sources, failures=failures)
 
 
 def _failures_in_words(found: FoundPatients) -> list[str]:

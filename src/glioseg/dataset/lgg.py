@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from glioseg.errors import GliosegError
+from glioseg.files import entries, readable
 from glioseg.formats.tif import read_image_slice, read_mask_slice
 from glioseg.volume import Mask, Volume, copies_of_flair
 
@@ -27,7 +28,7 @@ class PatientFiles:
     """Where a patient's slices lie, in anatomical order.
 
     Attributes:
-        patient: The folder's name.
+        patient: The folder's name, readable.
         images: A picture for each slice.
         masks: A mask for each slice, or empty where the patient has none.
         clinical: The patient's row of ``data.csv`` by column, empty where there is none.
@@ -79,7 +80,8 @@ def find_patients(root: Path, *, masks: bool = True) -> list[PatientFiles]:
     folders = find_patient_folders(root)
     clinical = read_clinical(folders[0].parent)
     return [
-        replace(find_slices(folder, masks=masks), clinical=clinical.get(case_of(folder.name), {})) for folder in folders
+        replace(find_slices(folder, masks=masks), clinical=clinical.get(case_of(readable(folder.name)), {}))
+        for folder in folders
     ]
 
 
@@ -104,7 +106,7 @@ def find_slices(folder: Path, *, masks: bool = True) -> PatientFiles:
     """List one patient's slices by number; arguments and errors as :func:`find_patients`."""
     images: dict[int, Path] = {}
     mask_files: dict[int, Path] = {}
-    for path in sorted(folder.iterdir()):
+    for path in entries(folder):
         if path.suffix.lower() not in TIF_SUFFIXES:
             continue
         name = parse_slice_name(path.name)
@@ -115,10 +117,11 @@ def find_slices(folder: Path, *, masks: bool = True) -> PatientFiles:
             raise GliosegError(f"{path} and {kind[name.number].name} claim the same slice {name.number}")
         kind[name.number] = path
     _check_numbers(folder, images)
+    patient = readable(folder.name)
     if not masks:
-        return PatientFiles(folder.name, _in_order(images), ())
+        return PatientFiles(patient, _in_order(images), ())
     _check_pairs(folder, images, mask_files)
-    return PatientFiles(folder.name, _in_order(images), _in_order(mask_files))
+    return PatientFiles(patient, _in_order(images), _in_order(mask_files))
 
 
 def read_patient(files: PatientFiles) -> tuple[Volume, Mask | None]:
@@ -130,7 +133,7 @@ def read_patient(files: PatientFiles) -> tuple[Volume, Mask | None]:
     Raises:
         GliosegError: If a file is unreadable or differs in size from the patient's first slice.
     """
-    names = tuple(path.stem for path in files.images)
+    names = tuple(readable(path.stem) for path in files.images)
     images = [read_image_slice(path) for path in files.images]
     for path, image in zip(files.images, images, strict=True):
         _check_size(path, image.shape[:2], images[0].shape[:2])
@@ -172,12 +175,12 @@ def _patient_folders(root: Path) -> list[Path]:
         return [root]
     # The Kaggle archive holds its patients one folder down, and a second copy of them beside it.
     nested = root / "kaggle_3m"
-    folders = sorted(path for path in (nested if nested.is_dir() else root).iterdir() if path.is_dir())
+    folders = [path for path in entries(nested if nested.is_dir() else root) if path.is_dir()]
     return [folder for folder in folders if _tif_names(folder)]
 
 
 def _tif_names(folder: Path) -> list[str]:
-    return [path.name for path in folder.iterdir() if path.suffix.lower() in TIF_SUFFIXES]
+    return [path.name for path in entries(folder) if path.suffix.lower() in TIF_SUFFIXES]
 
 
 def _check_numbers(folder: Path, images: dict[int, Path]) -> None:

@@ -4,27 +4,23 @@ A patient is one FLAIR file, or a folder whose file names tell the sequence, at 
 folder if their names stand before the sequence, as in ``P1_flair.nii.gz``. BIDS and BraTS folders are of this form.
 """
 
-import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from glioseg.errors import GliosegError
-from glioseg.formats.detect import PICTURE_SUFFIXES, detect
-from glioseg.formats.nifti import read_nifti
-from glioseg.formats.nrrd import read_nrrd
-from glioseg.formats.sequences import TITLES, is_folder_of_one_sequence, is_other_picture, patient_of, role_of
+from glioseg.files import readable
+from glioseg.formats.readers import read_scan
+from glioseg.formats.sequences import TITLES, is_folder_of_one_sequence, other_picture, patient_of, role_of
 from glioseg.scan import Scan
 from glioseg.volume import CHANNELS
 
-_SEGMENTATION = ".seg.nrrd"
 # Folders between a patient and the pictures that tell neither.
 _PLAIN_FOLDERS = ("anat", "nifti", "nii", "nrrd")
 # What converters put before the sequence within one patient.
 _SERIES_NUMBER = re.compile(r"((s|se|ser|series|scan|im|img|image)?[-_ ]?\d+)?", re.IGNORECASE)
-_NOT_SOURCES = ("derivatives", "sourcedata", "code")
 
 
 @dataclass(frozen=True)
@@ -44,43 +40,40 @@ class Case:
 
 @dataclass(frozen=True)
 class FoundCases:
-    """What a path holds.
+    """What a folder's files are.
 
     Attributes:
         cases: The patients, in the order of their names.
-        failures: For each patient whose files are not understood, the message.
+        failures: For each patient whose files are not understood, the message and the files.
+        left_out: For each file that is no patient's, why.
     """
 
     cases: tuple[Case, ...]
-    failures: Mapping[str, str]
+    failures: Mapping[str, tuple[str, tuple[Path, ...]]]
+    left_out: Mapping[Path, str] = field(default_factory=dict)
 
 
-def find_cases(path: Path) -> FoundCases:
-    """Find the patients of a file or folder by names alone; nothing is read.
+def group_cases(root: Path, files: Iterable[Path]) -> FoundCases:
+    """Sort files into patients by the names of files and folders alone; nothing is read.
 
-    A file given by name is taken for the FLAIR unless its name tells another sequence.
-
-    Raises:
-        GliosegError: If there is no such path, no patient in it, or a file that is named for something else.
+    Args:
+        root: The folder, whose own name stands for a patient that no other name tells.
+        files: NIfTI and NRRD files below it.
     """
-    if not path.is_dir():
-        return FoundCases((_single(path),), {})
     cases: list[Case] = []
-    failures: dict[str, str] = {}
-    for owner, files in _by_owner(path).items():
-        for name, group in _by_patient(files).items():
-            patient = _patient(owner, name) or path.absolute().name
+    failures: dict[str, tuple[str, tuple[Path, ...]]] = {}
+    left_out: dict[Path, str] = {}
+    for owner, own in _by_owner(root, files).items():
+        for name, group in _by_patient(own, left_out).items():
+            patient = readable(_patient(owner, name) or root.absolute().name)
+            left_out |= dict.fromkeys(group.get(None, ()), "whose names tell no sequence")
             try:
                 cases.append(_case(patient, group))
             except GliosegError as error:
-                failures[patient] = str(error)
-    if not cases and not failures:
-        raise GliosegError(
-            f"{path} holds no scan",
-            expected=f"a FLAIR in a file *{', *'.join(PICTURE_SUFFIXES)}",
-            remedy="Give a folder whose file names tell the sequence, or a file with --flair",
-        )
-    return FoundCases(tuple(sorted(cases, key=lambda case: case.patient)), failures)
+                members = tuple(path for paths in group.values() for path in paths)
+                failures[f"{patient} ({members[0]})" if patient in failures else patient] = str(error), members
+                left_out = {path: why for path, why in left_out.items() if path not in members}
+    return FoundCases(tuple(sorted(cases, key=lambda case: case.patient)), failures, left_out)
 
 
 def case_of_files(
@@ -117,23 +110,12 @@ def read_case(case: Case) -> dict[str, Scan]:
     return {role: read_scan(path, patient=case.patient, role=role) for role, path in case.files.items()}
 
 
-def read_scan(path: Path, *, patient: str | None = None, role: str | None = None) -> Scan:
-    """Read a NIfTI or NRRD file, whichever it is by its content.
+def single_case(path: Path) -> Case:
+    """The case of one file, which is taken for the FLAIR unless its name tells something else.
 
     Raises:
-        GliosegError: If it is neither, or as :func:`read_nifti` and :func:`read_nrrd` do.
+        GliosegError: If it does.
     """
-    kind = detect(path)
-    if kind == "nifti":
-        return read_nifti(path, patient=patient, role=role)
-    if kind == "nrrd":
-        return read_nrrd(path, patient=patient, role=role)
-    raise GliosegError(f"{path} is no picture of a single sequence", expected="NIfTI or NRRD", found=kind)
-
-
-def _single(path: Path) -> Case:
-    if not path.is_file():
-        raise GliosegError(f"{path} does not exist")
     role = role_of(path.name)
     if role in ("pre", "post"):
         raise GliosegError(
@@ -141,7 +123,7 @@ def _single(path: Path) -> Case:
             expected="a FLAIR",
             remedy=f"Give the patient's folder, or the files with --flair and --{role}",
         )
-    if role is None and is_other_picture(path.name):
+    if role is None and other_picture(path.name):
         raise GliosegError(
             f"{path} is no FLAIR by its name", remedy="If it is one, say so with --flair; otherwise give the FLAIR"
         )
@@ -150,23 +132,15 @@ def _single(path: Path) -> Case:
 
 
 def _name_of_file(path: Path) -> str:
-    return patient_of(path.name) or path.absolute().parent.name
+    return readable(patient_of(path.name) or path.absolute().parent.name)
 
 
-def _by_owner(root: Path) -> dict[str, list[Path]]:
-    """The pictures below a folder by the folder that stands for a patient; the root itself is the empty name."""
+def _by_owner(root: Path, files: Iterable[Path]) -> dict[str, list[Path]]:
+    """The files by the folder that stands for a patient; the root itself is the empty name."""
     found: dict[str, list[Path]] = defaultdict(list)
-    for folder, subfolders, names in os.walk(root):
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith(".") and name not in _NOT_SOURCES)
-        pictures = [Path(folder) / name for name in sorted(names) if _is_picture(name)]
-        if pictures:
-            found[_owner(Path(folder), root)] += pictures
+    for path in files:
+        found[_owner(path.parent, root)].append(path)
     return found
-
-
-def _is_picture(name: str) -> bool:
-    name = name.lower()
-    return name.endswith(PICTURE_SUFFIXES) and not name.endswith(_SEGMENTATION) and not name.startswith(".")
 
 
 def _owner(folder: Path, root: Path) -> str:
@@ -176,14 +150,15 @@ def _owner(folder: Path, root: Path) -> str:
     return "_".join(parts)
 
 
-def _by_patient(files: list[Path]) -> dict[str, dict[str | None, list[Path]]]:
+def _by_patient(files: list[Path], left_out: dict[Path, str]) -> dict[str, dict[str | None, list[Path]]]:
     """The files of a folder by what their names say of the patient, and by role; "" where they say nothing.
 
     A folder is one patient's unless names tell several, or a sequence is there more than once. Files named for
     something else are left out; a folder of nothing else, as of masks, gives no patient.
     """
     tells = {path: _telling_name(path) for path in files}
-    roles = {path: role_of(name) for path, name in tells.items() if not is_other_picture(name)}
+    left_out |= {path: what for path, name in tells.items() if (what := other_picture(name))}
+    roles = {path: role_of(name) for path, name in tells.items() if path not in left_out}
     names = {path: patient_of(path.name) for path in roles}
     is_bids = all(name.startswith("sub-") for name in names.values())
     people = {names[path] for path, role in roles.items() if role and not _SERIES_NUMBER.fullmatch(names[path])}
@@ -204,7 +179,7 @@ def _patient(owner: str, name: str) -> str:
 
 def _telling_name(path: Path) -> str:
     """The file's name, or where it tells nothing the nearest folder's that is named for a sequence."""
-    if role_of(path.name) is None and not is_other_picture(path.name):
+    if role_of(path.name) is None and not other_picture(path.name):
         parts = [part for part in path.parent.parts if part.lower() not in _PLAIN_FOLDERS]
         if parts and is_folder_of_one_sequence(parts[-1]):
             return parts[-1]

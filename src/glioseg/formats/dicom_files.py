@@ -8,8 +8,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import IO
 
 from glioseg.errors import GliosegError
+from glioseg.files import visible_files
+from glioseg.formats.readers import is_dicom, kind_of
 
 LARGEST_FILE_BYTES = 4 * 2**30
 LARGEST_ZIP_BYTES = 16 * 2**30
@@ -42,19 +45,33 @@ class DicomFile:
 def find_dicom_files(path: Path) -> Iterator[tuple[DicomFile, bytes]]:
     """Every DICOM file of a folder, of its subfolders, or of a zip, with its content; one file alone is taken too.
 
-    A DICOM file is known by its prefix (PS3.10, section 7.1), whatever its name; all others are passed over.
+    A DICOM file is known by its beginning (:func:`glioseg.formats.readers.is_dicom`), whatever its name; all others,
+    and hidden ones, are passed over.
 
     Raises:
         GliosegError: If there is no such path, or a file is unreadable or too large, or the zip is damaged, encrypted,
             too large, or holds links or names that lead out of it.
     """
     if path.is_dir():
-        files = sorted(Path(folder, name) for folder, _, names in os.walk(path) for name in names)
-        yield from ((DicomFile(file), _read_file(file)) for file in files if _is_dicom_file(file))
+        yield from ((DicomFile(file), _read_file(file)) for file in visible_files(path) if _is_dicom_file(file))
     elif _is_dicom_file(path):
         yield DicomFile(path), _read_file(path)
     elif _is_zip(path):
         yield from _find_in_zip(path)
+
+
+def dicom_streams(path: Path) -> Iterator[tuple[DicomFile, IO[bytes]]]:
+    """Every DICOM file of a zip, or one file alone, opened to look at its beginning; raises as above."""
+    if kind_of(path) == "dicom":
+        with path.open("rb") as file:
+            yield DicomFile(path), file
+        return
+    with _open_zip(path) as archive:
+        for member in sorted(_checked_members(path, archive), key=lambda member: member.filename):
+            with archive.open(member) as file:
+                if is_dicom(file.read(_PREFIX_BYTES)):
+                    file.seek(0)
+                    yield DicomFile(path, member.filename), file
 
 
 def read_dicom_files(files: Sequence[DicomFile]) -> Iterator[bytes]:
@@ -76,8 +93,7 @@ def _is_dicom_file(path: Path) -> bool:
     if not path.is_file():
         return False
     try:
-        with path.open("rb") as file:
-            return _has_prefix(file.read(_PREFIX_BYTES))
+        return kind_of(path) == "dicom"
     except OSError as error:
         raise GliosegError(f"{path} cannot be read: {error.strerror}") from error
 
@@ -86,10 +102,6 @@ def _is_zip(path: Path) -> bool:
     """Whether it begins or ends as a zip does: one that is cut short has no end."""
     with path.open("rb") as file:
         return file.read(2) == b"PK" or zipfile.is_zipfile(path)
-
-
-def _has_prefix(start: bytes) -> bool:
-    return start[128:_PREFIX_BYTES] == b"DICM"
 
 
 def _read_file(path: Path) -> bytes:
@@ -107,7 +119,7 @@ def _find_in_zip(path: Path) -> Iterator[tuple[DicomFile, bytes]]:
         for member in sorted(_checked_members(path, archive), key=lambda member: member.filename):
             with archive.open(member) as file:
                 start = file.read(_PREFIX_BYTES)
-                if _has_prefix(start):
+                if is_dicom(start):
                     yield DicomFile(path, member.filename), start + file.read()
 
 

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException
-from pydicom.uid import MediaStorageDirectoryStorage
+from pydicom.filereader import read_partial
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, MediaStorageDirectoryStorage
 
 from glioseg.errors import GliosegError
 from glioseg.formats.dicom_files import DicomFile
@@ -52,6 +53,7 @@ _USED = (
     "PerFrameFunctionalGroupsSequence",
     "SharedFunctionalGroupsSequence",
 )
+_LAST_OF_IDENTITY = 0x0020000D
 _IDENTIFIERS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 
 
@@ -82,6 +84,37 @@ class DicomHeader:
         return "PerFrameFunctionalGroupsSequence" in self.dataset or self.frames > 1
 
 
+@dataclass(frozen=True)
+class Identity:
+    """Whose file it is, by the first part of its header.
+
+    Attributes:
+        patient_id: PatientID; may be empty.
+        person: PatientID, or PatientName where that is empty: what tells people apart.
+        study_uid: Of the examination.
+        is_directory: Whether it is a DICOMDIR, the index of a medium, and holds no picture.
+    """
+
+    patient_id: str
+    person: str
+    study_uid: str
+    is_directory: bool
+
+
+def read_identity(stream: IO[bytes]) -> Identity | None:
+    """Whose file it is, reading no further than that; None where the header is damaged."""
+    try:
+        with quiet_parser():
+            dataset = read_partial(stream, stop_when=lambda tag, vr, length: tag > _LAST_OF_IDENTITY, force=True)
+            patient, study = str(dataset.get("PatientID") or ""), str(dataset.get("StudyInstanceUID") or "")
+            person = patient or str(dataset.get("PatientName") or "")
+            is_directory = dataset.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage
+    # pydicom reports damage by whichever error its parser meets first.
+    except Exception:
+        return None
+    return Identity(patient, person, study, is_directory) if study or is_directory else None
+
+
 @contextmanager
 def quiet_parser() -> Iterator[None]:
     """Keep pydicom's remarks on slightly wrong headers off the terminal: what matters is checked here."""
@@ -102,7 +135,7 @@ def parse_header(file: DicomFile, content: bytes) -> DicomHeader | None:
     stream = BytesIO(content)
     try:
         with quiet_parser():
-            dataset = pydicom.dcmread(stream, stop_before_pixels=True)
+            dataset = read_dataset(stream, stop_before_pixels=True)
             if dataset.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
                 return None
             missing = [name for name in ("TransferSyntaxUID",) if name not in dataset.file_meta]
@@ -120,6 +153,21 @@ def parse_header(file: DicomFile, content: bytes) -> DicomHeader | None:
     # The dataset would keep the whole file in memory by it.
     dataset.buffer = None
     return DicomHeader(file, dataset, len(content) - stream.tell(), is_compressed)
+
+
+def read_dataset(stream: IO[bytes], *, stop_before_pixels: bool = False) -> Dataset:
+    """Read a file; one without preamble and file meta information is taken as uncompressed in the encoding it shows.
+
+    Raises:
+        Exception: Whatever pydicom raises on a damaged file.
+    """
+    is_bare = stream.read(132)[128:] != b"DICM"
+    stream.seek(0)
+    dataset = pydicom.dcmread(stream, stop_before_pixels=stop_before_pixels, force=is_bare)
+    if "TransferSyntaxUID" not in dataset.file_meta and is_bare:
+        implicit, _ = dataset.original_encoding
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+    return dataset
 
 
 def check_picture(header: DicomHeader) -> None:

@@ -5,14 +5,13 @@ from io import BytesIO
 from itertools import groupby
 
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from glioseg.errors import GliosegError
 from glioseg.formats.dicom_files import DicomFile, read_dicom_files
 from glioseg.formats.dicom_geometry import DicomSlice
-from glioseg.formats.dicom_headers import CONVERSION_ERRORS, frame_numbers, quiet_parser
+from glioseg.formats.dicom_headers import CONVERSION_ERRORS, frame_numbers, quiet_parser, read_dataset
 
 
 def read_intensities(slices: Sequence[DicomSlice]) -> NDArray[np.float32]:
@@ -51,7 +50,7 @@ def _decode(file: DicomFile, content: bytes, size: tuple[int, int]) -> NDArray[n
     """The stored values of a file, shape (frame, row, column)."""
     try:
         with quiet_parser():
-            pixels: NDArray[np.generic] = pydicom.dcmread(BytesIO(content)).pixel_array
+            pixels: NDArray[np.generic] = read_dataset(BytesIO(content)).pixel_array
     # Each decoder has errors of its own; pydicom's for a plug-in that is missing names it.
     except Exception as error:
         raise GliosegError(

@@ -8,7 +8,7 @@ from typing import Any
 from pydicom.dataset import Dataset
 
 from glioseg.formats.dicom_headers import frame_value
-from glioseg.formats.sequences import is_other_picture, role_of
+from glioseg.formats.sequences import other_picture, role_of
 
 FLAIR_TI_MS, FLAIR_TE_MS = 1500.0, 60.0
 T1_TI_MS, T1_TE_MS, T1_SPIN_ECHO_TR_MS = (300.0, 1500.0), 30.0, 1100.0
@@ -31,7 +31,7 @@ def recognise_role(header: Dataset) -> str | None:
     fit neither, the description decides.
     """
     texts = [str(header.get(name) or "") for name in ("SeriesDescription", "ProtocolName")]
-    if _is_other(header) or is_other_picture(texts[0]):
+    if _is_other(header) or other_picture(texts[0]):
         return None
     named = next((role for role in map(role_of, texts) if role), None)
     weighting = _weighting(header)

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from unicodedata import normalize
 from uuid import NAMESPACE_OID, uuid5
@@ -111,11 +112,15 @@ class DicomSeries:
         return f"{name} [{role}]: {len(self.slices)} slices, {spacing} mm, {self.series_uid}"
 
 
-def find_series(path: Path) -> list[DicomSeries]:
+def find_series(path: Path, files: Sequence[Path] | None = None) -> list[DicomSeries]:
     """List the series of one patient: of a folder with its subfolders, of a zip, or of a single file.
 
     A series that cannot be read as MR slices, such as a report, a localiser or one with slices missing, is listed
     with its refusal. A DICOMDIR, and whatever is not DICOM, is passed over.
+
+    Args:
+        path: Where they lie.
+        files: Only these of the folder's files; all, unless told.
 
     Returns:
         Series by study and number.
@@ -125,7 +130,7 @@ def find_series(path: Path) -> list[DicomSeries]:
     """
     found: dict[str, list[DicomHeader]] = defaultdict(list)
     known: dict[str, DicomFile] = {}
-    for file, content in find_dicom_files(path):
+    for file, content in chain.from_iterable(map(find_dicom_files, files or [path])):
         header = parse_header(file, content)
         if header is not None and not _is_copy(header, content, known):
             found[str(header.dataset.SeriesInstanceUID)].append(header)

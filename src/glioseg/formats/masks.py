@@ -8,15 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glioseg.errors import GliosegError
-from glioseg.formats.detect import detect
-from glioseg.formats.nifti import read_nifti
-from glioseg.formats.nrrd import read_nrrd
+from glioseg.files import entries
+from glioseg.formats.readers import kind_by_name, read_scan, without_suffix
 from glioseg.formats.tif import read_mask_slice
 from glioseg.scan import Scan
 from glioseg.volume import Mask
 
 _SLICE = re.compile(r"(?P<stem>.+_(?P<number>\d+))_mask\.tiff?", re.IGNORECASE)
-_ENDING = re.compile(r"\.(nii|nii\.gz|nrrd|nhdr)$", re.IGNORECASE)
 _MASK_WORD = re.compile(r"[-_.](mask|seg|segmentation|label)$", re.IGNORECASE)
 
 
@@ -31,7 +29,7 @@ def find_masks(path: Path) -> list[Path]:
     """
     if path.is_file() or (path.is_dir() and _mask_slices(path)):
         return [path]
-    found = [entry for entry in sorted(path.iterdir()) if _holds_mask(entry)] if path.is_dir() else []
+    found = [entry for entry in entries(path) if _holds_mask(entry)] if path.is_dir() else []
     if not found:
         raise GliosegError(
             f"{path} holds no mask",
@@ -53,32 +51,12 @@ def read_mask(path: Path, *, labels: Sequence[int] = ()) -> Mask:
     """
     if path.is_dir():
         return _read_slices(path)
-    return mask_of(read_scan(path), labels=labels)
-
-
-def read_scan(path: Path) -> Scan:
-    """Read a NIfTI or NRRD file, recognised by its content.
-
-    Raises:
-        GliosegError: If it cannot be read or is of another format.
-    """
-    if not path.is_file():
-        raise GliosegError(f"{path} is no file", expected="a NIfTI or NRRD file")
-    kind, patient = detect(path), patient_of(path)
-    if kind == "nifti":
-        return read_nifti(path, patient=patient)
-    if kind == "nrrd":
-        return read_nrrd(path, patient=patient)
-    raise GliosegError(
-        f"{path} is of a format that is not read here",
-        expected="NIfTI, NRRD, or a folder of <patient>_<n>_mask.tif",
-        found=kind,
-    )
+    return mask_of(read_scan(path, patient=patient_of(path)), labels=labels)
 
 
 def patient_of(path: Path) -> str:
     """The patient in a file's name, without its ending and the word for a mask: ``A`` of ``A_mask.nii.gz``."""
-    name = _ENDING.sub("", path.name)
+    name = without_suffix(path.name)
     return _MASK_WORD.sub("", name) or name
 
 
@@ -118,14 +96,14 @@ def _listed(values: NDArray[np.float32]) -> str:
 def _holds_mask(path: Path) -> bool:
     if path.is_dir():
         return bool(_mask_slices(path))
-    stem = _ENDING.sub("", path.name)
-    return stem != path.name and stem.lower().endswith("_mask")
+    stem = without_suffix(path.name)
+    return kind_by_name(path.name) in ("nifti", "nrrd") and stem.lower().endswith("_mask")
 
 
 def _mask_slices(folder: Path) -> dict[int, Path]:
     """The mask of each slice by number."""
     slices: dict[int, Path] = {}
-    for path in sorted(folder.iterdir()):
+    for path in entries(folder):
         match = _SLICE.fullmatch(path.name)
         if match is None:
             continue

@@ -5,7 +5,6 @@ is exact. Which of them runs from neck to crown only the affine tells.
 """
 
 import gzip
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,11 +21,11 @@ from glioseg.formats.claimed_size import GZIP_EXPANSION, check_claimed_size
 from glioseg.formats.damage import damage_told
 from glioseg.formats.nifti_header import Header, check_form, find_voxels, open_nifti, place, read_header
 from glioseg.formats.not_numbers import nan_as_background
+from glioseg.formats.readers import without_suffix
 from glioseg.scan import Scan
 from glioseg.space.affine import Grid, direction_cosines, same_grid
 from glioseg.volume import Mask
 
-_SUFFIX = re.compile(r"\.nii(\.gz)?$", re.IGNORECASE)
 _TRAILER = 2**20
 # Levels above shrink such files by little and take many times as long.
 _COMPRESSION = 4
@@ -58,7 +57,7 @@ def read_nifti(path: Path, *, patient: str | None = None, role: str | None = Non
         # Only at its end does a gzip stream tell whether all of it was right.
         stream.read(_TRAILER)
     remarks = (*repairs, *remarks, *blank)
-    return Scan(patient or _SUFFIX.sub("", path.name), voxels, _reversed(affine), role, str(path), remarks, told)
+    return Scan(patient or without_suffix(path.name), voxels, _reversed(affine), role, str(path), remarks, told)
 
 
 def write_nifti_mask(path: Path, mask: Mask, *, like: Path | None = None) -> None:

@@ -17,6 +17,7 @@ from glioseg.errors import GliosegError
 from glioseg.formats.damage import damage_told
 from glioseg.formats.not_numbers import nan_as_background
 from glioseg.formats.nrrd_data import read_voxels
+from glioseg.formats.readers import without_suffix
 from glioseg.scan import Place, Scan
 
 _TO_RAS = {
@@ -31,7 +32,6 @@ _MILLIMETRES = {"mm": 1.0, "millimeter": 1.0, "millimeters": 1.0, "cm": 10.0, "m
 # The micro sign and the Greek letter look alike.
 _MILLIMETRES |= dict.fromkeys(("um", "\u00b5m", "\u03bcm"), 0.001)
 _SPATIAL_KINDS = ("domain", "space", "none", "???")
-_SUFFIXES = (".nrrd", ".nhdr")
 
 
 def read_nrrd(path: Path, *, patient: str | None = None, role: str | None = None) -> Scan:
@@ -55,9 +55,8 @@ def read_nrrd(path: Path, *, patient: str | None = None, role: str | None = None
             axes = _spatial_axes(path, header)
             voxels = read_voxels(path, stream, header, _bytes_per_voxel(path, header))
         affine, told, remarks = _place(path, header, axes)
-    name = path.stem if path.suffix.lower() in _SUFFIXES else path.name
     by_slice, blank = nan_as_background(path.name, _by_slice(voxels, axes))
-    return Scan(patient or name, by_slice, affine, role, str(path), (*remarks, *blank), told)
+    return Scan(patient or without_suffix(path.name), by_slice, affine, role, str(path), (*remarks, *blank), told)
 
 
 def _read_header(path: Path, stream: IO[bytes]) -> Mapping[str, Any]:

@@ -7,6 +7,8 @@ tell clearly is left open: a wrong sequence in a network's channel is a wrong ma
 import re
 from typing import Literal
 
+from glioseg.formats.readers import without_suffix
+
 Role = Literal["pre", "flair", "post"]
 
 TITLES: dict[str, str] = {"pre": "T1 before contrast", "flair": "FLAIR", "post": "T1 after contrast"}
@@ -15,7 +17,6 @@ TITLES: dict[str, str] = {"pre": "T1 before contrast", "flair": "FLAIR", "post":
 _SPELLINGS = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
-        (r"\.(nii(\.gz)?|nrrd|nhdr|dcm)$", " "),
         # BIDS: who, when, which repetition and on whose grid; "ses-post" tells nothing of contrast.
         (r"(?:^|(?<=_))(?:sub|ses|run|space|res|rec|echo|part|chunk)-[^_]*", " "),
         (r"[_.]", " "),
@@ -58,9 +59,11 @@ _BEFORE = re.compile(r"pre|pre(c|ce|gd|gad|gado|km|contrast|gadolinium)|nativ|na
 _NOT = re.compile(r"without|wo|non|no|not|ohne|vor|before|sans|sin")
 _WITH = re.compile(r"with|w|mit|nach|after|avec|con")
 _ON_THE_GRID_OF = re.compile(r"to|onto|in|on|reg\w*|coreg\w*|warped|resampled|2")
+_MASK = re.compile(
+    r"seg\w*|dseg|autoseg|masks?|\w+mask|labels?|labelmap|rois?|lesions?|gt|groundtruth|truth|annotations?|contours?"
+)
 _OTHER = re.compile(
-    r"seg\w*|autoseg|masks?|\w+mask|labels?|labelmap|rois?|lesions?|gt|groundtruth|truth|annotations?|contours?"
-    r"|prob|probability|probabilities|prediction|biasfield|brainmap|map|maps|mapping|t[12]map|t1rho|rho"
+    _MASK.pattern + r"|prob|probability|probabilities|prediction|biasfield|brainmap|map|maps|mapping|t[12]map|t1rho|rho"
     r"|e?adc|dwi|dti|diff|diffusion|tracew?|swi|swan|t2star|t2s|p?c?asl|perf|perfusion|pwi|dsc|dce|r?cb[vf]|mtt|ktrans"
     r"|bold|fmri|mra|tof|mrv|mrs|spectroscopy|locali[sz]ers?|scout|survey|calibration|fieldmap|fmap|phase|mip"
     r"|stir|psir|fiesta|ciss|qsm|subtraction|subtracted|dynamic|screenshot|report"
@@ -90,19 +93,21 @@ def role_of(text: str) -> Role | None:
     return _contrast_of(words, t1) if t1 else _by_contrast_alone(words)
 
 
-def is_other_picture(text: str) -> bool:
-    """Whether a name clearly tells something that no network here takes: a T2, diffusion, a map, a mask."""
+def other_picture(text: str) -> str | None:
+    """What a name tells that no network here takes: ``masks``, or ``other pictures`` for T2, diffusion, a map."""
     words = _words(text)
-    if any(_OTHER.fullmatch(word) for word in words):
-        return True
-    return role_of(text) is None and any(_T2.fullmatch(word) for word in words)
+    if any(_MASK.fullmatch(word) for word in words):
+        return "masks"
+    is_other = any(_OTHER.fullmatch(word) for word in words)
+    is_t2 = role_of(text) is None and any(_T2.fullmatch(word) for word in words)
+    return "other pictures" if is_other or is_t2 else None
 
 
 def patient_of(name: str) -> str:
     """What a file name says before the sequence, ``BraTS21_00001`` in ``BraTS21_00001_t1ce.nii.gz``, or nothing."""
     if bids := re.match(r"sub-[^_]+(_ses-[^_]+)?(?=_)", name):
         return bids[0]
-    stem = re.sub(r"\.(nii(\.gz)?|nrrd|nhdr)$", "", name, flags=re.IGNORECASE)
+    stem = without_suffix(name)
     for found in re.finditer(r"[a-z0-9]+", stem, flags=re.IGNORECASE):
         if _is_descriptive(found[0].lower()):
             return stem[: found.start()].rstrip("_-. +")
@@ -117,7 +122,7 @@ def is_folder_of_one_sequence(name: str) -> bool:
 
 
 def _words(text: str) -> list[str]:
-    text = text.lower()
+    text = without_suffix(text.lower())
     for pattern, replacement in _SPELLINGS:
         text = pattern.sub(replacement, text)
     words = _WORD.findall(text)

@@ -1,6 +1,6 @@
 """A patient of DICOM series: results are DICOM objects that name their source pictures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from glioseg.formats.dicom_reading import write_read_segmentation
 from glioseg.formats.dicom_report import ReportedMeasurements
 from glioseg.formats.dicom_results import write_dicom_results
 from glioseg.formats.dicom_seg import read_segmentation
-from glioseg.formats.dicom_series import DicomSeries, find_series, read_series
+from glioseg.formats.dicom_series import DicomSeries, file_name_of, find_series, read_series
 from glioseg.formats.nifti import write_nifti_mask, write_nifti_probability
 from glioseg.measurement.measure import Measurement
 from glioseg.patients.source import OutputOptions, Reader, ReadPatient, Result
@@ -22,28 +22,25 @@ from glioseg.volume import Mask
 
 @dataclass(frozen=True)
 class DicomPatient:
-    """An examination's series, listed by their headers.
+    """An examination's files; headers are read with the pixels, so that many patients take no memory.
 
     Attributes:
         path: The folder or zip.
-        found: Its series.
+        files: The DICOM files of the folder, or the zip or single file itself.
+        patient_id: The headers' PatientID.
         named: Series by role, as the user named them.
     """
 
     path: Path
-    found: Sequence[DicomSeries] = field(repr=False)
+    files: tuple[Path, ...] = field(repr=False)
+    patient_id: str
     named: Mapping[str, str] = field(default_factory=dict)
     is_dataset: bool = False
-
-    @classmethod
-    def at(cls, path: Path, named: Mapping[str, str]) -> "DicomPatient":
-        """List the series of a folder or zip; raises as :func:`glioseg.formats.dicom_series.find_series`."""
-        return cls(path, find_series(path), named)
 
     @property
     def patient(self) -> str:
         """The header's PatientID, fit for a file name."""
-        return self.found[0].patient
+        return file_name_of(self.patient_id)
 
     def read(self) -> ReadPatient:
         """Read the chosen series and bring them onto the FLAIR's grid."""
@@ -51,7 +48,7 @@ class DicomPatient:
         scans = {role: read_series(series) for role, series in chosen.items()}
         assembly = assemble(self.patient, scans)
         used = ", ".join(f"{role}: {series.name}" for role, series in chosen.items())
-        return ReadPatient(assembly.volume, (f"Read {used}.", *assembly.remarks))
+        return ReadPatient(assembly.volume, (f"Read {used}.", *assembly.remarks), chosen["flair"])
 
     def check_output(self, out: Path) -> None:
         """Refuse to write among the source files, which would be read as one of them next time."""
@@ -69,7 +66,7 @@ class DicomPatient:
             out,
             scan,
             result.mask,
-            self._chosen()["flair"],
+            result.origin,
             algorithm,
             _reported(result.measurement),
             overlay=options.overlay,
@@ -104,7 +101,7 @@ class DicomPatient:
         return f"{self.patient}_seg.dcm"
 
     def _chosen(self) -> dict[str, DicomSeries]:
-        return choose_series(self.found, self.named)
+        return choose_series(find_series(self.path, self.files), self.named)
 
 
 def _reported(measurement: Measurement) -> ReportedMeasurements | None:

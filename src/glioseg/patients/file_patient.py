@@ -6,9 +6,9 @@ from pathlib import Path
 from glioseg.errors import GliosegError
 from glioseg.formats.assemble import assemble
 from glioseg.formats.cases import Case, read_case
-from glioseg.formats.detect import detect
 from glioseg.formats.masks import read_mask
 from glioseg.formats.nifti import write_nifti_mask, write_nifti_probability
+from glioseg.formats.readers import detect
 from glioseg.patients.source import OutputOptions, Reader, ReadPatient, Result
 from glioseg.volume import Mask
 

@@ -1,38 +1,28 @@
-"""Find the patients of what a user names: folders of any layout, files, zips.
+"""Find the patients of what a user names: folders of any layout and of several formats, files, zips.
 
-A format's libraries are imported when a patient of it is met: DICOM's alone take a second.
+A folder is walked once and every file told apart by its content. A format's libraries are imported when a file of it
+is met: DICOM's alone take a second.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from glioseg.dataset.lgg import find_patient_folders
 from glioseg.errors import GliosegError
-from glioseg.formats.detect import PICTURE_SUFFIXES, detect
-from glioseg.patients.source import PatientSource
-from glioseg.patients.tif_patient import TifPatient
+from glioseg.files import is_hidden_below, walk
+from glioseg.formats.readers import KINDS, Kind, companions, detect, kind_by_name, kind_of, other_content
+from glioseg.patients.found import FoundPatients
+from glioseg.patients.tif_folders import find_slice_folders
 from glioseg.volume import CHANNELS
 
-
-@dataclass
-class FoundPatients:
-    """What the inputs hold.
-
-    Attributes:
-        sources: The patients that can be tried.
-        failures: For each that cannot, the message.
-    """
-
-    sources: list[PatientSource] = field(default_factory=list)
-    failures: dict[str, str] = field(default_factory=dict)
+# Beside the scans of a BIDS data set lie what was computed from them, and what they were converted from.
+_NOT_SCANS = ("derivatives", "sourcedata", "code")
 
 
 def find_sources(inputs: Sequence[Path], sequences: Mapping[str, str] | None = None) -> FoundPatients:
     """Find the patients of every input, in order.
 
     Args:
-        inputs: Folders of the dataset's layout, of NIfTI or NRRD files, of DICOM files; single files; zips of DICOM.
+        inputs: Folders of tif slices, NIfTI, NRRD and DICOM files, mixed as they may be; single files; zips of DICOM.
         sequences: By role what the user named: without inputs, the patient's files; with one, the DICOM series by
             number, UID or description.
 
@@ -40,19 +30,15 @@ def find_sources(inputs: Sequence[Path], sequences: Mapping[str, str] | None = N
         GliosegError: If an input holds no patient at all, a patient is there twice, or the roles fit no input.
     """
     named = {role: text for role, text in (sequences or {}).items() if text}
-    found = FoundPatients()
     if not inputs:
-        found.sources.append(_named_files(named))
+        return _named_files(named)
+    found = FoundPatients()
     for path in inputs:
-        _find(path, named, found)
-    names = [source.patient for source in found.sources]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise GliosegError(f"patient {twice[0]} is given twice", remedy="Predict the two one after the other")
+        found.join(_find(path, named))
     return found
 
 
-def _named_files(named: Mapping[str, str]) -> PatientSource:
+def _named_files(named: Mapping[str, str]) -> FoundPatients:
     from glioseg.formats.cases import case_of_files
     from glioseg.patients.file_patient import FilePatient
 
@@ -63,69 +49,96 @@ def _named_files(named: Mapping[str, str]) -> PatientSource:
     files = {role: Path(named[role]) if role in named else None for role in CHANNELS}
     flair = files["flair"]
     assert flair is not None
-    return FilePatient(case_of_files(flair, pre=files["pre"], post=files["post"]))
+    case = case_of_files(flair, pre=files["pre"], post=files["post"])
+    found = FoundPatients()
+    found.add(FilePatient(case), case.files.values())
+    return found
 
 
-def _find(path: Path, named: Mapping[str, str], found: FoundPatients) -> None:
-    kind = _kind(path)
-    if kind != "dicom" and named:
+def _find(path: Path, named: Mapping[str, str]) -> FoundPatients:
+    if not path.exists():
+        raise GliosegError(f"{path} does not exist")
+    found = FoundPatients()
+    kinds = _kinds_below(path, found) if path.is_dir() else {path: detect(path)}
+    # The voxels of a header, such as an .img, go wherever the header goes.
+    headers = {voxels: header for header, kind in kinds.items() for voxels in companions(header, kind)}
+    _group(path, {file: kind for file, kind in kinds.items() if file not in headers}, named, found)
+    for voxels, header in headers.items():
+        found.account_as(voxels, header)
+    if not found.sources and not found.failures:
+        raise GliosegError(
+            f"{path} holds no patient",
+            expected=f"scans as {', '.join(KINDS[:-1])}, or a zip of DICOM",
+            found=found.left_out_in_words() or "nothing",
+            remedy="Give a folder of scans, or make practice patients with 'glioseg data phantom DEST'",
+        )
+    return found
+
+
+def _group(path: Path, kinds: Mapping[Path, Kind], named: Mapping[str, str], found: FoundPatients) -> None:
+    """Sort the files of each format into patients by the format's own rules."""
+    of = {kind: [file for file, own in kinds.items() if own == kind] for kind in KINDS}
+    if named and not (of["dicom"] or of["zip"]):
         raise GliosegError(
             f"--{next(iter(named))} names a series of DICOM, and {path} holds none",
             remedy="To name files, give --flair, --pre and --post without any input",
         )
-    if kind == "tif":
-        found.sources += [TifPatient(folder) for folder in find_patient_folders(path)]
-    elif kind == "dicom":
-        _find_dicom(path, named, found)
-    else:
-        _find_files(path, found)
+    if kinds.get(path) == "tif":
+        raise GliosegError(f"{path} is a single slice", expected="the patient's folder")
+    others = {file.parent for file, kind in kinds.items() if kind != "tif"}
+    find_slice_folders(path, of["tif"], others, found)
+    if pictures := [*of["nifti"], *of["nrrd"]]:
+        _find_cases(path, pictures, found)
+    if of["dicom"] or of["zip"]:
+        _find_dicom(path, of["dicom"], of["zip"], named, found)
 
 
-def _find_files(path: Path, found: FoundPatients) -> None:
-    from glioseg.formats.cases import find_cases
+def _kinds_below(root: Path, found: FoundPatients) -> dict[Path, Kind]:
+    """The files of a folder with their formats; what is of none is left out."""
+    kinds: dict[Path, Kind] = {}
+    for path in sorted(walk(root)):
+        kind, reason = _kind_or_reason(root, path)
+        if kind is None:
+            found.leave_out([path], reason)
+        else:
+            kinds[path] = kind
+    return kinds
+
+
+def _kind_or_reason(root: Path, path: Path) -> tuple[Kind | None, str]:
+    if is_hidden_below(root, path):
+        return None, "hidden"
+    if any(part in _NOT_SCANS for part in path.relative_to(root).parts[:-1]):
+        return None, f"in {' or '.join(_NOT_SCANS)}"
+    if not path.is_file():
+        return None, "links to nothing" if path.is_symlink() else "folders that cannot be opened or no files"
+    try:
+        kind = kind_of(path) or kind_by_name(path.name)
+        return kind, "" if kind else other_content(path)
+    except OSError as error:
+        return kind_by_name(path.name), f"cannot be read ({error.strerror})"
+
+
+def _find_cases(path: Path, pictures: Sequence[Path], found: FoundPatients) -> None:
+    from glioseg.formats.cases import group_cases, single_case
     from glioseg.patients.file_patient import FilePatient
 
-    cases = find_cases(path)
-    found.sources += [FilePatient(case) for case in cases.cases]
-    found.failures.update(cases.failures)
-
-
-def _kind(path: Path) -> str:
-    """``tif``, ``dicom`` or ``files``, by what lies there."""
     if path.is_file():
-        kind = detect(path)
-        if kind == "tif":
-            raise GliosegError(f"{path} is a single slice", expected="the patient's folder")
-        return "dicom" if kind in ("dicom", "zip") else "files"
-    if not path.is_dir():
-        raise GliosegError(f"{path} does not exist")
-    if any(file.name.lower().endswith(PICTURE_SUFFIXES) for file in path.rglob("*")):
-        return "files"
-    if any(file.suffix.lower() in (".tif", ".tiff") for file in (*path.glob("*"), *path.glob("*/*"))):
-        return "tif"
-    return "dicom" if any(_is_dicom(file) for file in path.rglob("*")) else "tif"
+        found.add(FilePatient(single_case(path)), [path])
+        return
+    grouped = group_cases(path, pictures)
+    for case in grouped.cases:
+        found.add(FilePatient(case), case.files.values())
+    for patient, (message, files) in grouped.failures.items():
+        found.fail(patient, message, files)
+    found.left_out |= grouped.left_out
 
 
-def _is_dicom(path: Path) -> bool:
-    try:
-        return path.is_file() and detect(path) in ("dicom", "zip")
-    except GliosegError:
-        return False
+def _find_dicom(
+    path: Path, files: Sequence[Path], zips: Sequence[Path], named: Mapping[str, str], found: FoundPatients
+) -> None:
+    from glioseg.patients.dicom_folders import find_examinations, find_zip
 
-
-def _find_dicom(path: Path, named: Mapping[str, str], found: FoundPatients) -> None:
-    """One patient, or where that fails and the folder holds only folders, a patient for each of them."""
-    from glioseg.patients.dicom_patient import DicomPatient
-
-    try:
-        found.sources.append(DicomPatient.at(path, named))
-    except GliosegError as error:
-        folders = sorted(path.iterdir()) if path.is_dir() else []
-        if len(folders) < 2 or not all(entry.is_dir() or entry.suffix.lower() == ".zip" for entry in folders):
-            found.failures[path.name] = str(error)
-            return
-        for entry in folders:
-            try:
-                found.sources.append(DicomPatient.at(entry, named))
-            except GliosegError as of_entry:
-                found.failures[entry.name] = str(of_entry)
+    find_examinations(path, files, named, found)
+    for archive in zips:
+        find_zip(archive, named, found)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +19,12 @@ class ReadPatient:
     Attributes:
         volume: On the FLAIR's own grid.
         remarks: What a user should know of the files, a sentence each.
+        origin: What writing into the source's own format needs besides; the source knows what it is.
     """
 
     volume: Volume
     remarks: tuple[str, ...] = ()
+    origin: Any = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Result:
         model: The network in words, for formats that name it.
         model_version: The hash of its weights.
         settings: What else decides the mask, by name.
+        origin: As reading gave it.
     """
 
     volume: Volume
@@ -46,6 +49,7 @@ class Result:
     model: str
     model_version: str
     settings: Mapping[str, str] = field(default_factory=dict)
+    origin: Any = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from glioseg.dataset.lgg import find_slices, read_patient
 from glioseg.errors import GliosegError
+from glioseg.files import readable
 from glioseg.formats.masks import read_mask
 from glioseg.formats.nifti import write_nifti_probability
 from glioseg.formats.tif import write_mask_slice
@@ -22,7 +23,7 @@ class TifPatient:
     @property
     def patient(self) -> str:
         """The folder's name."""
-        return self.folder.name
+        return readable(self.folder.name)
 
     def read(self) -> ReadPatient:
         """Read the slices in the order of their numbers."""

@@ -10,7 +10,7 @@ import pytest
 import tifffile
 
 from glioseg.errors import GliosegError
-from glioseg.formats.detect import KINDS, Kind, detect
+from glioseg.formats.readers import KINDS, Kind, detect, kind_by_name, read_scan, without_suffix
 
 VOXELS = np.zeros((3, 4, 5), np.uint8)
 
@@ -69,29 +69,34 @@ def test_anything_else_is_named(tmp_path: Path, content: bytes, said: str) -> No
     assert caught.value.expected == "tif, nifti, nrrd, dicom or zip"
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_folder_is_what_lies_in_it(tmp_path: Path, kind: Kind) -> None:
-    write(tmp_path / "P1" / "deep" / "a", kind)
-    write(tmp_path / "P1" / "deep" / "b", kind)
-    (tmp_path / "readme.txt").write_text("read me")
-    (tmp_path / ".hidden").write_bytes(b"II*\x00")
-    write(tmp_path / ".trash" / "a", "tif" if kind != "tif" else "zip")
-    assert detect(tmp_path) == kind
-
-
-def test_a_folder_of_several_formats_names_one_of_each(tmp_path: Path) -> None:
-    write(tmp_path / "P1" / "a.nii", "nifti")
-    write(tmp_path / "P2" / "b", "dicom")
-    with pytest.raises(GliosegError, match="holds several formats") as caught:
-        detect(tmp_path)
-    assert caught.value.found == f"nifti ({Path('P1/a.nii')}), dicom ({Path('P2/b')})"
-
-
-def test_a_folder_without_scans_and_a_path_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(GliosegError, match=r"holds no scan.*found nothing"):
-        detect(tmp_path)
-    (tmp_path / "notes.txt").write_text("hello")
-    with pytest.raises(GliosegError, match=r"holds no scan.*found notes\.txt"):
-        detect(tmp_path)
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(GliosegError, match=r"x\.nii does not exist"):
         detect(tmp_path / "x.nii")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "stem"),
+    [
+        ("P1_flair.nii.gz", "nifti", "P1_flair"),
+        ("P1.v2.NII", "nifti", "P1.v2"),
+        ("P1_flair.hdr", "nifti", "P1_flair"),
+        ("a.seg.nrrd", "nrrd", "a.seg"),
+        ("P1_1.TIFF", "tif", "P1_1"),
+        ("IM1.dcm", "dicom", "IM1"),
+        ("notes.txt", None, "notes.txt"),
+        ("IM0001", None, "IM0001"),
+    ],
+)
+def test_a_name_claims_a_format(name: str, kind: Kind | None, stem: str) -> None:
+    assert kind_by_name(name) == kind
+    assert without_suffix(name) == stem
+
+
+def test_a_scan_is_read_by_its_content_and_nothing_else_is_one(tmp_path: Path) -> None:
+    picture = np.arange(60, dtype=np.float32).reshape(3, 4, 5)
+    (tmp_path / "P1.nrrd").write_bytes(nibabel.Nifti1Image(picture, np.eye(4)).to_bytes())
+    scan = read_scan(tmp_path / "P1.nrrd", role="pre")
+    assert (scan.patient, scan.role) == ("P1", "pre")
+    assert np.array_equal(scan.voxels, picture.T)
+    with pytest.raises(GliosegError, match="no picture of a single sequence: expected NIfTI or NRRD, found zip"):
+        read_scan(write(tmp_path / "flair.nii.gz", "zip"))

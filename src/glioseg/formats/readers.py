@@ -1,0 +1,219 @@
+"""The formats that are read: an entry for each, by which every command tells files apart and reads them.
+
+Files are told apart by their first bytes: names lie, and DICOM files often have none that tells.
+"""
+
+import gzip
+import re
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from glioseg.errors import GliosegError
+from glioseg.scan import Scan
+
+Kind = Literal["tif", "nifti", "nrrd", "dicom", "zip"]
+
+_LENGTH = 2**11
+_OTHERS = {
+    b"\x89PNG": "a PNG picture",
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"%PDF": "a PDF",
+    b"\x89HDF": "HDF5",
+    b"CDF": "MINC",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"Rar!": "a rar archive",
+}
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What is known of a format.
+
+    Attributes:
+        kind: Its name.
+        suffixes: How its files' names end; a file that is recognised needs none of them.
+        recognises: Whether a file that begins so, unpacked if it is a gzip stream, is of the format.
+        read: Reads a file of one sequence, given the patient and the role; None where a patient is several files.
+        companions: The files that belong to one, such as that of the voxels.
+    """
+
+    kind: Kind
+    suffixes: tuple[str, ...]
+    recognises: Callable[[bytes], bool]
+    read: Callable[[Path, str | None, str | None], Scan] | None = None
+    companions: Callable[[Path], tuple[Path, ...]] = lambda path: ()
+
+
+def _is_nifti(start: bytes) -> bool:
+    """NIfTI-1 or -2, or Analyze, which NIfTI's reader refuses with the reason."""
+    return start[4:8] in (b"n+2\x00", b"ni2\x00") or (
+        len(start) >= 348 and (start[344:348] in (b"n+1\x00", b"ni1\x00") or start[:4] in _ANALYZE)
+    )
+
+
+def is_dicom(start: bytes) -> bool:
+    """With the preamble of PS3.10, section 7.1, or beginning at once with the first elements."""
+    return start[128:132] == b"DICM" or is_bare_dicom(start)
+
+
+def is_bare_dicom(start: bytes) -> bool:
+    """Whether a file without preamble begins with a first element of file meta information or of a data set."""
+    if len(start) < 12:
+        return False
+    group, element, length = struct.unpack_from("<HHI", start)
+    if (group, element) not in _FIRST_ELEMENTS:
+        return False
+    return start[4:6] in (b"UL", b"OB", b"CS", b"UI") or (length <= 64 and length % 2 == 0)
+
+
+def _read_nifti(path: Path, patient: str | None, role: str | None) -> Scan:
+    from glioseg.formats.nifti import read_nifti
+
+    return read_nifti(path, patient=patient, role=role)
+
+
+def _read_nrrd(path: Path, patient: str | None, role: str | None) -> Scan:
+    from glioseg.formats.nrrd import read_nrrd
+
+    return read_nrrd(path, patient=patient, role=role)
+
+
+def _voxels_of_pair(path: Path) -> tuple[Path, ...]:
+    if path.suffix.lower() != ".hdr":
+        return ()
+    beside = (path.with_suffix(suffix) for suffix in (".img", ".IMG", ".img.gz"))
+    return tuple(file for file in beside if file.is_file())[:1]
+
+
+def _data_of_header(path: Path) -> tuple[Path, ...]:
+    named = re.search(rb"^data ?file: *(.+?)\r?$", _start(path), re.IGNORECASE | re.MULTILINE)
+    beside = path.parent / named[1].decode(errors="surrogateescape") if named else path
+    return (beside,) if beside != path and beside.is_file() else ()
+
+
+_ANALYZE = (b"\x5c\x01\x00\x00", b"\x00\x00\x01\x5c")
+_FIRST_ELEMENTS = ((2, 0), (2, 1), (2, 2), (8, 0), (8, 1), (8, 5), (8, 6), (8, 8), (8, 0x12), (8, 0x16))
+
+READERS = (
+    Reader("tif", (".tif", ".tiff"), lambda start: start[:4] in (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")),
+    Reader("nifti", (".nii.gz", ".nii", ".hdr"), _is_nifti, _read_nifti, _voxels_of_pair),
+    Reader("nrrd", (".nrrd", ".nhdr"), lambda start: start.startswith(b"NRRD0"), _read_nrrd, _data_of_header),
+    Reader("dicom", (".dcm", ".dicom", ".ima"), is_dicom),
+    Reader("zip", (".zip",), lambda start: start[:4] in (b"PK\x03\x04", b"PK\x05\x06")),
+)
+KINDS: tuple[Kind, ...] = tuple(reader.kind for reader in READERS)
+
+_OF_KIND = {reader.kind: reader for reader in READERS}
+_SUFFIX = re.compile(
+    "(?:" + "|".join(re.escape(suffix) for reader in READERS for suffix in reader.suffixes) + ")$", re.IGNORECASE
+)
+
+
+def kind_of(path: Path) -> Kind | None:
+    """The format of a file by its first bytes, or None if it is none that is read here.
+
+    Raises:
+        OSError: If the file cannot be read.
+    """
+    start = _start(path)
+    kind = next((reader.kind for reader in READERS if reader.recognises(start)), None)
+    return kind if kind == "nifti" or not _is_packed(path) else None
+
+
+def kind_by_name(name: str) -> Kind | None:
+    """The format that a name claims, for files too damaged to be recognised."""
+    return next((reader.kind for reader in READERS if name.lower().endswith(reader.suffixes)), None)
+
+
+def without_suffix(name: str) -> str:
+    """A file's name without the ending of its format, ``P1_flair`` of ``P1_flair.nii.gz``."""
+    return _SUFFIX.sub("", name)
+
+
+def companions(path: Path, kind: Kind) -> tuple[Path, ...]:
+    """The files that belong to one: the voxels of a header."""
+    return _OF_KIND[kind].companions(path)
+
+
+def detect(path: Path) -> Kind:
+    """Tell the format of a file by its first bytes.
+
+    Raises:
+        GliosegError: If there is no such file, or it is of no known format.
+    """
+    try:
+        kind = kind_of(path)
+    except FileNotFoundError:
+        raise GliosegError(f"{path} does not exist") from None
+    except OSError as error:
+        raise GliosegError(f"{path} cannot be read: {error.strerror or error}") from error
+    if kind is None:
+        raise GliosegError(
+            f"{path} is no format that is read here",
+            expected=f"{', '.join(KINDS[:-1])} or {KINDS[-1]}",
+            found=content_in_words(path),
+            remedy="Give the scan as the scanner, archive or converter wrote it",
+        )
+    return kind
+
+
+def read_scan(path: Path, *, patient: str | None = None, role: str | None = None) -> Scan:
+    """Read a file of one sequence, of whichever format it is by its content.
+
+    Args:
+        path: NIfTI or NRRD.
+        patient: The patient's identifier; without it the file's name.
+        role: The sequence (see :data:`glioseg.volume.CHANNELS`), where it is known.
+
+    Raises:
+        GliosegError: If it is of another format, or as the format's reader does.
+    """
+    kind = detect(path)
+    read = _OF_KIND[kind].read
+    if read is None:
+        raise GliosegError(f"{path} is no picture of a single sequence", expected="NIfTI or NRRD", found=kind)
+    return read(path, patient, role)
+
+
+def content_in_words(path: Path) -> str:
+    """What a file of no known format holds."""
+    start = _start(path)
+    return _other_content(start) or f"a file that begins with the bytes {start[:8].hex(' ')}"
+
+
+def other_content(path: Path) -> str:
+    """What a file of no known format holds, in the few words of a count."""
+    start = _start(path)
+    words = _other_content(start) or ("text" if _is_text(start) else "of no known format")
+    return words.removeprefix("a ").removeprefix("an ")
+
+
+def _other_content(start: bytes) -> str | None:
+    if not start:
+        return "an empty file"
+    return next((words for magic, words in _OTHERS.items() if start.startswith(magic)), None)
+
+
+def _is_text(start: bytes) -> bool:
+    # Other encodings than UTF-8 hold letters above 127, no text holds the control characters.
+    return not any(byte < 32 and byte not in b"\t\n\r\f" for byte in start)
+
+
+def _start(path: Path) -> bytes:
+    if not _is_packed(path):
+        with path.open("rb") as file:
+            return file.read(_LENGTH)
+    try:
+        with gzip.open(path) as file:
+            return file.read(_LENGTH)
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        return b"\x1f\x8b"
+
+
+def _is_packed(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"\x1f\x8b"

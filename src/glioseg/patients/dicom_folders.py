@@ -1,0 +1,94 @@
+"""Which folders and zips of DICOM files are one patient's: by the headers, only as far down as is needed."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from glioseg.errors import GliosegError
+from glioseg.formats.dicom_files import dicom_streams
+from glioseg.formats.dicom_headers import Identity, read_identity
+from glioseg.patients.dicom_patient import DicomPatient
+from glioseg.patients.found import FoundPatients
+
+Identities = Mapping[Path, Identity | None]
+
+
+def find_examinations(root: Path, files: Sequence[Path], named: Mapping[str, str], found: FoundPatients) -> None:
+    """Take as one patient a folder whose files are one person's, whatever lies below it.
+
+    Args:
+        root: The input.
+        files: The DICOM files below it, or the input itself.
+        named: Series by role, as the user named them.
+        found: Gets the patients, those that cannot be told apart, and the files that are left out.
+    """
+    identities = {path: next(_identities(path), None) for path in files}
+    indices = [path for path, identity in identities.items() if identity and identity.is_directory]
+    found.leave_out(indices, "DICOMDIR")
+    for folder, own in _by_person(root, {path: of for path, of in identities.items() if path not in indices}):
+        people = _people(own.values())
+        if len(people) == 1:
+            found.add(DicomPatient(folder, tuple(own), _patient_id(own.values()), named), own)
+        else:
+            found.fail(folder.absolute().name, _not_one(folder, people, own), own)
+
+
+def find_zip(path: Path, named: Mapping[str, str], found: FoundPatients) -> None:
+    """Take a zip of one person's DICOM files; one that holds none is left out."""
+    try:
+        identities = list(_identities(path))
+    except GliosegError as error:
+        found.fail(path.name, str(error), [path])
+        return
+    people = _people(identities)
+    if not identities:
+        found.leave_out([path], "zip without DICOM")
+    elif len(people) == 1:
+        found.add(DicomPatient(path, (path,), _patient_id(identities), named), [path])
+    else:
+        found.fail(path.name, _not_one(path, people, {path: None}), [path])
+
+
+def _identities(path: Path) -> Iterator[Identity | None]:
+    for _, stream in dicom_streams(path):
+        yield read_identity(stream)
+
+
+def _by_person(folder: Path, files: Identities) -> Iterator[tuple[Path, Identities]]:
+    """A folder, or where it holds several people's files in folders of their own, each of these."""
+    directly = [path for path, identity in files.items() if path.parent == folder and identity]
+    if not files:
+        return
+    if directly or len(_people(files.values())) <= 1:
+        yield folder, files
+        return
+    below: dict[Path, dict[Path, Identity | None]] = defaultdict(dict)
+    for path, identity in files.items():
+        part = path.relative_to(folder).parts[0]
+        below[folder / part if folder / part != path else folder][path] = identity
+    damaged = below.pop(folder, {})
+    if damaged:
+        yield folder, damaged
+    for child in sorted(below):
+        yield from _by_person(child, below[child])
+
+
+def _people(identities: Iterable[Identity | None]) -> list[str]:
+    return sorted({one.person for one in identities if one and not one.is_directory})
+
+
+def _patient_id(identities: Iterable[Identity | None]) -> str:
+    return next(one.patient_id for one in identities if one and not one.is_directory)
+
+
+def _not_one(folder: Path, people: Sequence[str], files: Identities) -> str:
+    if not people:
+        error = GliosegError(f"{next(iter(files))} is damaged or cut short", remedy="Fetch it again or take it away")
+    else:
+        error = GliosegError(
+            f"{folder} holds {len(people)} patients",
+            expected="one patient",
+            found=", ".join(people[:3]) + (", ..." if len(people) > 3 else ""),
+            remedy="Give each patient a folder of their own",
+        )
+    return str(error)
