@@ -101,7 +101,8 @@ def train(
     resume
         Go on with the run that --out holds, under its own settings and split.
     """
-    from glioseg.commands.train import SplitChoice, train
+    from glioseg.commands.train import train
+    from glioseg.dataset.splits import SplitChoice
     from glioseg.training.config import load_config
 
     assignments = list(set_)
@@ -110,7 +111,11 @@ def train(
     if deterministic:
         assignments.append("machine.deterministic=true")
     given = bool(config or assignments or from_)
-    chosen = SplitChoice(split, folds, fold) if split is not None or folds is not None else None
+    chosen = None
+    if split is not None:
+        chosen = SplitChoice(split)
+    elif folds is not None:
+        chosen = SplitChoice(folds=folds, only_folds=(fold,))
     outcome = train(
         data,
         out,
@@ -121,7 +126,7 @@ def train(
     )
     print_scores(outcome.scores, outcome.part, json_output)
     print_place("bundle", outcome.folder.bundle, json_output)
-    print_place("report", outcome.folder.report, json_output)
+    print_place("report", out / "report.html", json_output)
 
 
 @app.command
@@ -175,8 +180,9 @@ def study(
     set_
         A setting as section.key=value, laid over the file; may be given many times.
     """
-    from glioseg.commands.study import SplitsChoice, as_json, study
-    from glioseg.study.executor import executor_of
+    from glioseg.commands.study import as_json, study
+    from glioseg.dataset.splits import SplitChoice
+    from glioseg.execution.executor import executor_of
     from glioseg.study.plan import candidates_of, parse_candidates
     from glioseg.training.config import load_config
 
@@ -188,7 +194,7 @@ def study(
         out,
         networks=parse_candidates(_parts(networks)) if networks else candidates_of(widths),
         config=load_config(config, [*set_, *budgets]),
-        splits=SplitsChoice(split, folds, _whole_numbers("--only-folds", only_folds)),
+        splits=SplitChoice(split, folds, _whole_numbers("--only-folds", only_folds)),
         seeds=_whole_numbers("--seeds", seeds),
         executor=executor_of(parallel),
         command=["glioseg", *sys.argv[1:]],
@@ -553,11 +559,10 @@ def split(
     seed
         Another seed deals the patients otherwise.
     """
-    from glioseg.commands.train import SplitChoice
     from glioseg.dataset.lgg import find_patient_folders
-    from glioseg.dataset.splits import save_split
+    from glioseg.dataset.splits import SplitChoice, save_split
 
-    choice = SplitChoice(folds=folds, fold=fold, seed=seed, site=leave_site_out)
+    choice = SplitChoice(folds=folds, only_folds=() if folds is None else (fold,), seed=seed, site=leave_site_out)
     chosen = choice.split([path.name for path in find_patient_folders(data)])
     save_split(chosen, out)
     counts = {part: len(getattr(chosen, part)) for part in ("train", "validation", "test")}

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from glioseg.commands.compare import SideBySide
     from glioseg.commands.data_check import CheckOutcome
-    from glioseg.commands.study import StudyOutcome
     from glioseg.evaluation.comparison import Pair
     from glioseg.evaluation.scores import Scores
     from glioseg.evaluation.statistics import Summary
+    from glioseg.execution.study_result import StudyOutcome
     from glioseg.measurement.growth import Growth
 
 _COLUMNS = f"{'mean':>9}{'95 % interval':>20}{'median':>9}{'minimum':>9}"

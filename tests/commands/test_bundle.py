@@ -10,8 +10,8 @@ from glioseg.commands.bundle import bundle
 from glioseg.commands.bundle_scores import BundleOutcome
 from glioseg.commands.evaluate import evaluate
 from glioseg.commands.predict import predict
-from glioseg.commands.train import SplitChoice, train
-from glioseg.dataset.splits import load_split
+from glioseg.commands.train import train
+from glioseg.dataset.splits import SplitChoice, load_split
 from glioseg.dataset.store import ArrayStore
 from glioseg.errors import GliosegError
 from glioseg.inference.contract import WEIGHTS, load_contract, load_ensemble_contract
@@ -34,7 +34,7 @@ EVIDENCE = {"scores.csv", "trust.csv", "reliability.png", "split.json", "card.md
 
 def run(data: Path, out: Path, network: str, fold: int = 0) -> Path:
     config = load_config(assignments=(f'network.name="{network}"', "network.width=8", *SETTINGS))
-    train(data, out, config=config, split=SplitChoice(folds=3, fold=fold))
+    train(data, out, config=config, split=SplitChoice(folds=3, only_folds=(fold,)))
     return out
 
 
@@ -193,7 +193,7 @@ def test_the_card_of_folds_tells_each_network_and_all_together(folds: BundleOutc
 
 def test_a_patient_tested_by_two_splits_is_refused(runs: list[Path], phantom_data: Path, tmp_path: Path) -> None:
     config = load_config(assignments=('network.name="unet"', "network.width=8", *SETTINGS))
-    train(phantom_data, tmp_path / "other", config=config, split=SplitChoice(folds=2, fold=0))
+    train(phantom_data, tmp_path / "other", config=config, split=SplitChoice(folds=2, only_folds=(0,)))
     with pytest.raises(GliosegError, match="is tested by 'fold 0 of 3' and by 'fold 0 of 2'"):
         bundle([runs[0], tmp_path / "other"], phantom_data, tmp_path / "model")
     assert not (tmp_path / "model").exists()

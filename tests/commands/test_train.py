@@ -8,12 +8,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from glioseg import experiment
-from glioseg.commands.train import SplitChoice, TrainingOutcome, train
-from glioseg.dataset.splits import Split, fold_splits, load_split, published_split, save_split
+from glioseg.commands.train import train
+from glioseg.dataset.splits import Split, SplitChoice, fold_splits, load_split, published_split
 from glioseg.dataset.store import ArrayStore
 from glioseg.errors import GliosegError
 from glioseg.evaluation.scores import Scores, score_patient
+from glioseg.execution import experiment
+from glioseg.execution.experiment import TrainingOutcome
 from glioseg.inference.contract import WEIGHTS, load_contract
 from glioseg.inference.model import Model
 from glioseg.training import engine
@@ -36,7 +37,7 @@ CONFIG = load_config(
         "budget.steps=24",
     )
 )
-SPLIT = SplitChoice(folds=3, fold=1)
+SPLIT = SplitChoice(folds=3, only_folds=(1,))
 
 
 @dataclass
@@ -108,9 +109,10 @@ def split_of(store: ArrayStore) -> Split:
 
 def test_every_part_of_the_run_is_there(run: Run) -> None:
     outcome, _, folder = run
-    parts = ("config", "split", "checkpoint", "log", "learning_curve", "bundle", "masks", "cost", "scores", "report")
+    parts = ("config", "split", "checkpoint", "log", "learning_curve", "bundle", "masks", "cost", "scores")
     assert all(getattr(folder, part).exists() for part in parts)
-    assert {path.name for path in folder.root.iterdir()} == {getattr(folder, part).name for part in parts}
+    names = {getattr(folder, part).name for part in parts} | {"report.html", "tables"}
+    assert {path.name for path in folder.root.iterdir()} == names
     assert {path.name for path in folder.bundle.iterdir()} == {"weights.safetensors", "contract.json", "card.md"}
     assert outcome.folder == folder
 
@@ -173,7 +175,7 @@ def test_card_and_report_tell_of_the_scores(run: Run) -> None:
     outcome, _, folder = run
     mean = outcome.scores.summary()["dice"].mean
     assert f"| {mean:.3f} |" in (folder.bundle / "card.md").read_text()
-    report = folder.report.read_text()
+    report = (folder.root / "report.html").read_text()
     assert "glioseg train &#39;my data&#39;" in report
     assert all(entry.patient in report for entry in outcome.scores.patients)
 
@@ -233,7 +235,7 @@ def test_other_settings_cannot_go_on(run: Run, phantom_data: Path) -> None:
     with pytest.raises(GliosegError, match="found another settings"):
         train(phantom_data, run[2].root, config=other, resume=True)
     with pytest.raises(GliosegError, match="found another split"):
-        train(phantom_data, run[2].root, split=SplitChoice(folds=3, fold=2), resume=True)
+        train(phantom_data, run[2].root, split=SplitChoice(folds=3, only_folds=(2,)), resume=True)
 
 
 def test_without_test_patients_the_validation_patients_are_scored_and_the_report_says_so(
@@ -245,35 +247,10 @@ def test_without_test_patients_the_validation_patients_are_scored_and_the_report
     assert split.test == ()
     assert tuple(entry.patient for entry in outcome.scores.patients) == split.validation
     assert outcome.part == "1 validation patients of the published split"
-    assert "the figures flatter" in outcome.folder.report.read_text()
+    assert "the figures flatter" in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_a_data_folder_without_patients(tmp_path: Path) -> None:
     with pytest.raises(GliosegError, match="holds no patient"):
         train(tmp_path, tmp_path / "run", config=CONFIG)
     assert not (tmp_path / "run").exists()
-
-
-PATIENTS = sorted(f"PHANTOM_{site}_{n:04d}_20000101" for n, site in enumerate(("CS", "DU", "HT", "FG") * 3))
-
-
-def test_choice_of_the_published_split() -> None:
-    assert SplitChoice().split(PATIENTS) == published_split(PATIENTS)
-    assert SplitChoice(seed=3).split(PATIENTS) == published_split(PATIENTS, seed=3)
-
-
-@pytest.mark.parametrize("fold", [0, 3])
-def test_choice_of_a_fold(fold: int) -> None:
-    assert SplitChoice(folds=4, fold=fold, seed=2).split(PATIENTS) == fold_splits(PATIENTS, folds=4, seed=2)[fold]
-
-
-def test_choice_of_a_file_goes_first(tmp_path: Path) -> None:
-    mine = Split("mine", tuple(PATIENTS[:2]), tuple(PATIENTS[2:3]), tuple(PATIENTS[3:5]))
-    save_split(mine, tmp_path / "split.json")
-    assert SplitChoice(file=tmp_path / "split.json", folds=4).split(PATIENTS) == mine
-
-
-@pytest.mark.parametrize("fold", [-1, 4])
-def test_a_fold_that_does_not_exist(fold: int) -> None:
-    with pytest.raises(GliosegError, match=f"there is no fold {fold}: expected 0 to 3"):
-        SplitChoice(folds=4, fold=fold).split(PATIENTS)

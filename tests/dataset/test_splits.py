@@ -11,6 +11,7 @@ from glioseg.dataset.splits import (
     PARTS,
     PUBLISHED_TEST_CASES,
     Split,
+    SplitChoice,
     check_patients_present,
     fold_splits,
     load_split,
@@ -297,3 +298,35 @@ def test_of_many_lacking_patients_a_few_are_named() -> None:
     with pytest.raises(GliosegError, match="lacks 8 patients") as caught:
         check_patients_present(split, [])
     assert caught.value.found == "no A_B_0_x, A_B_1_x, A_B_2_x, A_B_3_x, A_B_4_x, ..."
+
+
+DEALT = sorted(f"PHANTOM_{site}_{n:04d}_20000101" for n, site in enumerate(("CS", "DU", "HT", "FG") * 3))
+
+
+def test_choice_of_the_published_split() -> None:
+    assert SplitChoice().split(DEALT) == published_split(DEALT)
+    assert SplitChoice(seed=3).split(DEALT) == published_split(DEALT, seed=3)
+
+
+@pytest.mark.parametrize("fold", [0, 3])
+def test_choice_of_a_fold(fold: int) -> None:
+    chosen = SplitChoice(folds=4, only_folds=(fold,), seed=2).split(DEALT)
+    assert chosen == fold_splits(DEALT, folds=4, seed=2)[fold]
+
+
+def test_choice_of_a_file_goes_first(tmp_path: Path) -> None:
+    mine = Split("mine", tuple(DEALT[:2]), tuple(DEALT[2:3]), tuple(DEALT[3:5]))
+    save_split(mine, tmp_path / "split.json")
+    assert SplitChoice(file=tmp_path / "split.json", folds=4).split(DEALT) == mine
+
+
+@pytest.mark.parametrize("fold", [-1, 4])
+def test_a_fold_that_does_not_exist(fold: int) -> None:
+    with pytest.raises(GliosegError, match=f"there is no fold {fold}: expected 0 to 3"):
+        SplitChoice(folds=4, only_folds=(fold,)).split(DEALT)
+
+
+def test_several_folds_are_no_single_split() -> None:
+    assert len(SplitChoice(folds=4).splits(DEALT)) == 4
+    with pytest.raises(GliosegError, match="one training has one split, not 4"):
+        SplitChoice(folds=4).split(DEALT)

@@ -1,7 +1,5 @@
 """Outlines lie exactly where the masks end, and the slices shown are the ones that matter."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,24 +7,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
-from glioseg.errors import GliosegError
 from glioseg.report.overlay import (
-    GUTTER_PX,
     PREDICTION_COLOUR,
     TRUTH_COLOUR,
-    Case,
-    case_montage,
-    case_tiles,
     informative_slices,
     intensity_window,
     outline_layer,
-    outline_overlay,
     to_grey,
 )
-from glioseg.volume import Mask, Volume
 
 Flags = NDArray[np.bool_]
-SLICE = np.random.default_rng(1).integers(0, 256, (12, 10)).astype(np.uint8)
 EMPTY = np.zeros((12, 10), np.bool_)
 
 
@@ -37,7 +27,7 @@ def square() -> Flags:
 
 
 def drawn_in(picture: NDArray[np.uint8], colour: tuple[int, int, int]) -> Flags:
-    found: Flags = (picture == np.array(colour)).all(axis=-1)
+    found: Flags = (picture == np.array((*colour, 255))).all(axis=-1)
     return found
 
 
@@ -58,35 +48,21 @@ def without_corners(flags: Flags) -> Flags:
 
 
 def test_prediction_is_outlined_just_inside_its_edge() -> None:
-    picture = outline_overlay(SLICE, EMPTY, square(), scale=2, line_px=1)
+    picture = outline_layer(EMPTY, square(), scale=2, line_px=1)
     np.testing.assert_array_equal(drawn_in(picture, PREDICTION_COLOUR), ring((6, 14, 4, 12), (7, 13, 5, 11)))
 
 
 def test_truth_is_outlined_just_outside_its_edge() -> None:
-    picture = outline_overlay(SLICE, square(), EMPTY, scale=2, line_px=1)
+    picture = outline_layer(square(), EMPTY, scale=2, line_px=1)
     expected = without_corners(ring((5, 15, 3, 13), (6, 14, 4, 12)))
     np.testing.assert_array_equal(drawn_in(picture, TRUTH_COLOUR), expected)
 
 
 def test_equal_masks_show_both_outlines() -> None:
-    agreeing = outline_overlay(SLICE, square(), square())
+    agreeing = outline_layer(square(), square())
     for mask, colour in (((square(), EMPTY), TRUTH_COLOUR), ((EMPTY, square()), PREDICTION_COLOUR)):
-        alone = outline_overlay(SLICE, *mask)
+        alone = outline_layer(*mask)
         np.testing.assert_array_equal(drawn_in(agreeing, colour), drawn_in(alone, colour))
-
-
-def test_picture_is_untouched_beside_the_lines() -> None:
-    plain = outline_overlay(SLICE, EMPTY, EMPTY)
-    outlined = outline_overlay(SLICE, square(), np.roll(square(), 2, axis=1))
-    lines = drawn_in(outlined, TRUTH_COLOUR) | drawn_in(outlined, PREDICTION_COLOUR)
-    assert lines.any()
-    np.testing.assert_array_equal(outlined[~lines], plain[~lines])
-    np.testing.assert_array_equal(plain[..., 0], plain[..., 2])
-
-
-def test_scale_one_keeps_the_grey_levels() -> None:
-    picture = outline_overlay(SLICE, EMPTY, EMPTY, scale=1, window=(0.0, 255.0))
-    np.testing.assert_array_equal(picture[..., 1], SLICE)
 
 
 @given(mask=arrays.arrays(np.bool_, (9, 7)), scale=st.integers(1, 3))
@@ -157,35 +133,3 @@ def test_as_many_slices_as_asked_for_or_all(areas: list[tuple[int, int]], count:
     assert set(chosen) <= set(range(len(areas)))
     if truth.any():
         assert int(truth.sum(axis=(1, 2)).argmax()) in chosen
-
-
-def test_tiles_share_a_box_that_holds_both_masks(make_case: Callable[..., Case]) -> None:
-    case = make_case()
-    tiles = case_tiles(case, 3)
-    assert len({tile.grey.shape for tile in tiles}) == 1
-    for tile in tiles:
-        assert tile.truth.sum() == case.truth.voxels[tile.slice_index].sum()
-        assert tile.predicted.sum() == case.predicted.voxels[tile.slice_index].sum()
-
-
-def test_montage_sets_the_tiles_side_by_side(make_case: Callable[..., Case]) -> None:
-    case = make_case()
-    rows, columns = case_tiles(case, 3)[0].grey.shape
-    montage = case_montage(case, 3, scale=2)
-    assert montage.shape == (2 * rows, 3 * 2 * columns + 2 * GUTTER_PX, 3)
-    assert drawn_in(montage, TRUTH_COLOUR).any()
-    assert drawn_in(montage, PREDICTION_COLOUR).any()
-    np.testing.assert_array_equal(montage, case_montage(case, 3, scale=2))
-
-
-def test_empty_scan_has_a_montage() -> None:
-    nothing = Mask("X", np.zeros((2, 6, 6), np.bool_))
-    case = Case("only", "X", Volume("X", np.zeros((2, 6, 6, 3), np.uint8)), nothing, nothing, None)
-    assert not case_montage(case, scale=1).any()
-
-
-def test_mask_of_another_grid_is_refused(make_case: Callable[..., Case]) -> None:
-    case = make_case()
-    other = Mask("DU_0002", np.zeros((3, 4, 5), np.bool_))
-    with pytest.raises(GliosegError, match=r"predicted mask does not fit .*expected \(8, 40, 32\), found \(3, 4, 5\)"):
-        Case("best", "DU_0002", case.volume, case.truth, other, None)

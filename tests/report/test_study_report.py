@@ -3,10 +3,12 @@
 import csv
 import dataclasses
 import io
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ import pytest
 from glioseg.errors import GliosegError
 from glioseg.evaluation.definitions import METRICS
 from glioseg.networks.cost import NetworkCost
+from glioseg.report.page import format_value
 from glioseg.report.study_cases import StudyCase, choose_patients, study_tiles
 from glioseg.report.study_report import StudyReport, render_study_report, write_study_report
 from glioseg.report.study_tables import study_tables
@@ -26,6 +29,7 @@ from glioseg.volume import Mask, Volume
 
 UNET, RESUNET_A, RESUNET_PP = Candidate("unet", 32), Candidate("resunet-a", 16), Candidate("resunet-pp", 16)
 DICE = [0.30, 0.55, 0.62, 0.70, 0.74, 0.78, 0.80, 0.83, 0.86, 0.90]
+CHROMIUM = Path("/usr/bin/chromium")
 VOID = {"meta", "link", "img", "input", "br"}
 
 
@@ -294,3 +298,75 @@ def test_masks_of_another_grid_are_refused() -> None:
 def test_numbers_in_words() -> None:
     assert [format_difference(v) for v in (0.0123, -0.0123, 0.0001, None)] == ["+0.012", "−0.012", "0.000", "–"]
     assert [format_p(p)[2:] for p in (0.0001, 0.0312, 0.512)] == ["0.001", "0.031", "0.51"]
+
+
+@pytest.mark.parametrize(
+    ("value", "name", "text"),
+    [
+        (0.84249, "dice", "0.842"),
+        (12.34, "hd95_px", "12.3"),
+        (12345.0, "true_voxels", "12\N{NARROW NO-BREAK SPACE}345"),
+        (None, "dice", "–"),
+    ],
+)
+def test_numbers_have_the_decimals_of_their_unit(value: float | None, name: str, text: str) -> None:
+    assert format_value(value, METRICS[name]) == text
+
+
+def test_one_run_shows_its_loss_and_one_network_no_differences(history: list[dict[str, Any]]) -> None:
+    report = dataclasses.replace(report_of(study_of({UNET: DICE}), []), histories={UNET: [history]})
+    page = render_study_report(report)
+    assert "Training loss, and 3-D Dice" in words(page)
+    assert "best 0.700, epoch 4" in words(page)
+    assert "Differences, patient by patient" not in Page(page).headings
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if not CHROMIUM.exists() and "CI" not in os.environ:
+        pytest.skip(f"no Chromium at {CHROMIUM}")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    quiet = ("quic", "background-networking", "component-update", "sync")
+    arguments = ["--no-sandbox", "--disable-gpu", "--no-first-run", *(f"--disable-{what}" for what in quiet)]
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=arguments)
+        yield chromium
+        chromium.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [1280, 420])
+def test_page_in_a_browser(browser: Any, tmp_path: Path, width: int) -> None:
+    path = tmp_path / "report.html"
+    write_study_report(path, tmp_path / "tables", report_of(clear(), [case()]))
+    page, complaints, requests = browser.new_page(viewport={"width": width, "height": 900}), [], []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(path.as_uri())
+    for heading in page.locator("h1, h2").all():
+        assert heading.is_visible()
+    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("[...document.images].every((image) => image.complete && image.naturalWidth > 0)")
+    assert complaints == []
+    assert [url for url in requests if not url.startswith("data:")] == [path.as_uri()]
+    page.close()
+
+
+@pytest.mark.browser
+def test_outlines_can_be_hidden_and_a_picture_enlarged(browser: Any, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    write_study_report(path, tmp_path / "tables", report_of(clear(), [case()]))
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(path.as_uri())
+    outline, view = page.locator(".outline").first, page.locator(".view").first
+    assert outline.is_visible()
+    page.locator(".toggle").first.uncheck()
+    assert not outline.is_visible()
+    width = view.bounding_box()["width"]
+    view.click()
+    assert view.bounding_box()["width"] > 1.5 * width
+    view.click()
+    assert view.bounding_box()["width"] == pytest.approx(width)
+    page.close()

@@ -16,7 +16,7 @@ def read(path: Path) -> list[dict[str, str]]:
 
 def test_every_part_has_a_place_of_its_own(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
-    names = ("config", "split", "checkpoint", "log", "learning_curve", "bundle", "scores", "report")
+    names = ("config", "split", "checkpoint", "log", "learning_curve", "bundle", "scores")
     places = {getattr(folder, name) for name in names}
     assert len(places) == len(names)
     assert {place.parent for place in places} == {tmp_path}

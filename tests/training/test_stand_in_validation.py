@@ -52,7 +52,7 @@ def test_scores_each_patients_stand_in_as_predict_would(heads: ArrayStore) -> No
 
 def test_a_run_that_is_told_to_keeps_the_scores(heads: ArrayStore, tmp_path: Path) -> None:
     from glioseg.dataset.splits import Split
-    from glioseg.experiment import train_and_score
+    from glioseg.execution.experiment import train_and_score
     from glioseg.training.config import load_config
     from glioseg.training.run_folder import RunFolder
 

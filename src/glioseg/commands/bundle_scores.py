@@ -13,7 +13,7 @@ from glioseg.dataset.store import ArrayStore
 from glioseg.evaluation.calibration import LogitCounts
 from glioseg.evaluation.scores import PatientScores, Scores
 from glioseg.evaluation.trust import Trust
-from glioseg.experiment import scored
+from glioseg.execution.experiment import scored
 from glioseg.inference.card import CardScores, write_card
 from glioseg.inference.contract import CARD
 from glioseg.inference.model import Model

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from glioseg.commands.evaluate import evaluate
 from glioseg.commands.predict import predict
-from glioseg.commands.study import SplitsChoice, StudyOutcome, study
+from glioseg.commands.study import study
 from glioseg.dataset.phantom import write_phantoms
+from glioseg.dataset.splits import SplitChoice
 from glioseg.errors import GliosegError
 from glioseg.evaluation.scores import Scores
-from glioseg.experiment import TrainingOutcome
+from glioseg.execution.experiment import TrainingOutcome
+from glioseg.execution.study_result import StudyOutcome
 from glioseg.study.plan import Candidate
 from glioseg.training.config import TrainingConfig, load_config
 
@@ -78,7 +80,7 @@ def demo(
         out / "study",
         networks=networks,
         config=config or demo_config(),
-        splits=SplitsChoice(folds=5, only_folds=(0,)),
+        splits=SplitChoice(folds=5, only_folds=(0,)),
         command=("glioseg", "demo", "--out", str(out)),
         say=say,
     )

@@ -171,6 +171,58 @@ def check_patients_present(split: Split, patients: Iterable[str]) -> None:
         )
 
 
+@dataclass(frozen=True)
+class SplitChoice:
+    """How the user wants patients to be split.
+
+    Attributes:
+        file: A split file; it goes before the others.
+        folds: K for K folds, or None for the published split.
+        only_folds: Numbers of the folds to take, from 0; all of them where empty.
+        seed: Another seed deals the patients otherwise.
+        site: The hospital whose patients are left out and tested; it excludes folds.
+    """
+
+    file: Path | None = None
+    folds: int | None = None
+    only_folds: tuple[int, ...] = ()
+    seed: int = 0
+    site: str | None = None
+
+    def splits(self, patients: Sequence[str]) -> tuple[Split, ...]:
+        """The splits of these patients.
+
+        Raises:
+            GliosegError: If the file is no split, there is no such fold, or no patient of the site.
+        """
+        if self.only_folds and (self.folds is None or self.file is not None):
+            raise GliosegError("--only-folds chooses among folds", remedy="Give --folds as well, and no --split")
+        if self.file is not None:
+            return (load_split(self.file),)
+        if self.site is not None:
+            if self.folds is not None:
+                raise GliosegError("folds and a site that is left out exclude each other", remedy="Give one of them")
+            return (site_split(patients, self.site, seed=self.seed),)
+        if self.folds is None:
+            return (published_split(patients, seed=self.seed),)
+        for number in self.only_folds:
+            if not 0 <= number < self.folds:
+                raise GliosegError(f"there is no fold {number}", expected=f"0 to {self.folds - 1}")
+        splits = fold_splits(patients, folds=self.folds, seed=self.seed)
+        return tuple(splits[number] for number in self.only_folds or range(self.folds))
+
+    def split(self, patients: Sequence[str]) -> Split:
+        """The only split of these patients.
+
+        Raises:
+            GliosegError: If there are several, and as :meth:`splits`.
+        """
+        chosen = self.splits(patients)
+        if len(chosen) > 1:
+            raise GliosegError(f"one training has one split, not {len(chosen)}", remedy="Name one of the folds")
+        return chosen[0]
+
+
 def _names(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
         raise TypeError("a part that is not a list of names")

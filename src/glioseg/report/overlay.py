@@ -5,14 +5,10 @@ prediction along the inner side: where both masks agree, the two lines lie next 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-
-from glioseg.errors import GliosegError
-from glioseg.volume import Mask, Volume
 
 TRUTH_COLOUR = (0, 194, 255)
 """Cyan. With the orange below it stays apart from grey and from each other in every common colour blindness."""
@@ -21,60 +17,6 @@ PREDICTION_COLOUR = (255, 149, 0)
 """Orange."""
 
 WINDOW_PERCENTILES = (1.0, 99.0)
-GUTTER_PX = 8
-
-
-@dataclass(frozen=True)
-class Case:
-    """One patient to look at.
-
-    Attributes:
-        label: Why the patient is shown: best, median, worst.
-        patient: The patient's identifier.
-        volume: The scan.
-        truth: The tumour as the annotators drew it.
-        predicted: The tumour as the network drew it.
-        dice: The 3-D Dice of the two masks, or None where it is undefined.
-
-    Raises:
-        GliosegError: If scan and masks are not of one grid.
-    """
-
-    label: str
-    patient: str
-    volume: Volume
-    truth: Mask
-    predicted: Mask
-    dice: float | None
-
-    def __post_init__(self) -> None:
-        grid = self.volume.voxels.shape[:3]
-        for name, mask in (("true", self.truth), ("predicted", self.predicted)):
-            if mask.voxels.shape != grid:
-                raise GliosegError(
-                    f"patient {self.patient}: the {name} mask does not fit the scan",
-                    expected=str(grid),
-                    found=str(mask.voxels.shape),
-                )
-
-
-@dataclass(frozen=True)
-class Tile:
-    """One slice of a case, cropped to the head.
-
-    Attributes:
-        slice_index: Its place in the scan, from 0.
-        reason: Why this slice is shown; empty for one that fills the tumour's extent.
-        grey: The windowed FLAIR, shape (row, column), uint8.
-        truth: The true mask in this slice, shape (row, column), bool.
-        predicted: The predicted mask in this slice, shape (row, column), bool.
-    """
-
-    slice_index: int
-    reason: str
-    grey: NDArray[np.uint8]
-    truth: NDArray[np.bool_]
-    predicted: NDArray[np.bool_]
 
 
 def intensity_window(voxels: NDArray[np.uint8] | NDArray[np.float32]) -> tuple[float, float]:
@@ -129,33 +71,6 @@ def outline_layer(
     return layer
 
 
-def outline_overlay(
-    flair_slice: NDArray[np.uint8] | NDArray[np.float32],
-    truth: NDArray[np.bool_],
-    predicted: NDArray[np.bool_],
-    *,
-    scale: int = 2,
-    line_px: int = 2,
-    window: tuple[float, float] | None = None,
-) -> NDArray[np.uint8]:
-    """A slice in grey with both outlines: shape (scale * row, scale * column, 3), uint8 RGB.
-
-    Args:
-        flair_slice: Intensities, shape (row, column).
-        truth: The true mask, shape (row, column).
-        predicted: The predicted mask, shape (row, column).
-        scale: Output pixels for each pixel of the slice, along each axis.
-        line_px: The width of each line in output pixels.
-        window: Intensities shown as black and white; of this slice alone where it is None.
-    """
-    grey = ndimage.zoom(to_grey(flair_slice, window), scale, order=1, mode="nearest", grid_mode=True)
-    picture = np.repeat(grey[..., np.newaxis], 3, axis=-1)
-    layer = outline_layer(truth, predicted, scale=scale, line_px=line_px)
-    drawn = layer[..., 3] > 0
-    picture[drawn] = layer[drawn, :3]
-    return picture
-
-
 def informative_slices(truth: NDArray[np.bool_], predicted: NDArray[np.bool_], count: int = 4) -> dict[int, str]:
     """The slices worth showing and why, in the scan's order.
 
@@ -181,28 +96,6 @@ def informative_slices(truth: NDArray[np.bool_], predicted: NDArray[np.bool_], c
         while len(reasons) < count and (unchosen := set(candidates) - set(reasons)):
             reasons[max(sorted(unchosen), key=lambda index: _distance(index, reasons))] = ""
     return dict(sorted(reasons.items()))
-
-
-def case_tiles(case: Case, slices: int = 4) -> list[Tile]:
-    """The informative slices of a case, all cropped to the same box around the head."""
-    flair = case.volume.channel("flair")
-    window = intensity_window(flair)
-    truth, predicted = case.truth.voxels, case.predicted.voxels
-    box = head_box(to_grey(flair, window).max(axis=0) > 16, (truth | predicted).max(axis=0))
-    return [
-        Tile(index, reason, to_grey(flair[index], window)[box], truth[index][box], predicted[index][box])
-        for index, reason in informative_slices(truth, predicted, slices).items()
-    ]
-
-
-def case_montage(case: Case, slices: int = 4, *, scale: int = 2) -> NDArray[np.uint8]:
-    """The informative slices of a case side by side with both outlines, shape (row, column, 3), uint8 RGB."""
-    pictures = [
-        outline_overlay(tile.grey, tile.truth, tile.predicted, scale=scale, window=(0.0, 255.0))
-        for tile in case_tiles(case, slices)
-    ]
-    gutter = np.zeros((pictures[0].shape[0], GUTTER_PX, 3), np.uint8)
-    return np.concatenate([part for picture in pictures for part in (gutter, picture)][1:], axis=1)
 
 
 def _magnify(mask: NDArray[np.bool_], scale: int) -> NDArray[np.bool_]:

@@ -49,11 +49,6 @@ def format_share(value: float | None) -> str:
     return format_value(value, METRICS["dice"])
 
 
-def with_unit(value: float | None, metric: Metric) -> str:
-    """A number as :func:`format_value` shows it, with its unit where it has one."""
-    return f"{format_value(value, metric)} {metric.unit}".strip() if value is not None else ABSENT
-
-
 def png_address(picture: NDArray[np.uint8]) -> str:
     """A picture as a `data:` address."""
     content = io.BytesIO()

@@ -9,6 +9,7 @@ import numpy as np
 
 from glioseg.atomic import write_text_atomically
 from glioseg.evaluation.definitions import Metric
+from glioseg.report.figures import learning_curve
 from glioseg.report.overlay import PREDICTION_COLOUR, TRUTH_COLOUR, outline_layer
 from glioseg.report.page import (
     OUTLINE_SCALE,
@@ -90,6 +91,7 @@ def render_study_report(report: StudyReport) -> str:
             "dice_figure": inline_svg(dice_by_network(analysis)),
             "cost_figure": inline_svg(dice_against_cost(analysis, report.costs)) if report.costs else None,
             "learning_figure": _learning_figure(report.histories),
+            "one_run": sum(map(len, report.histories.values())) == 1,
             "cases": [_case_contents(case, number) for number, case in enumerate(report.cases)],
             "candidates": analysis.candidates,
             "colours": {"truth": css_colour(TRUTH_COLOUR), "prediction": css_colour(PREDICTION_COLOUR)},
@@ -98,7 +100,10 @@ def render_study_report(report: StudyReport) -> str:
 
 
 def _learning_figure(histories: Mapping[Candidate, Sequence[History]]) -> Any:
-    measured = any(row.get("validation_dice") is not None for runs in histories.values() for run in runs for row in run)
+    runs = [run for of_candidate in histories.values() for run in of_candidate]
+    if len(runs) == 1 and runs[0]:
+        return inline_svg(learning_curve(runs[0]))
+    measured = any(row.get("validation_dice") is not None for run in runs for row in run)
     return inline_svg(learning_curves(histories)) if measured else None
 
 

@@ -5,9 +5,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glioseg.experiment import RunCost
 from glioseg.networks.cost import SIZE_PX, NetworkCost, network_cost
 from glioseg.study.plan import Candidate, Job
+
+
+@dataclass(frozen=True)
+class RunCost:
+    """What a run took, beside what it reached.
+
+    Attributes:
+        parameters: Trainable numbers of the network.
+        training_minutes: Time spent on training steps, without validation.
+        training_steps: Batches.
+        training_device: Where it was trained, in words.
+        cpu_ms_per_slice: Milliseconds a slice takes to predict on the CPU, mirror image included where the contract
+            asks for it.
+        cpu: That CPU and its threads, in words.
+    """
+
+    parameters: int
+    training_minutes: float
+    training_steps: int
+    training_device: str
+    cpu_ms_per_slice: float
+    cpu: str
 
 
 @dataclass(frozen=True)

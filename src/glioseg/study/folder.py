@@ -13,9 +13,11 @@ class StudyFolder:
 
     Attributes:
         root: The study's folder.
+        single: It is a study of one run, whose folder is the study's own.
     """
 
     root: Path
+    single: bool = False
 
     @property
     def plan(self) -> Path:
@@ -24,7 +26,7 @@ class StudyFolder:
 
     def run(self, job: Job) -> RunFolder:
         """The folder of one run."""
-        return RunFolder(self.root / "runs" / job.key)
+        return RunFolder(self.root if self.single else self.root / "runs" / job.key)
 
     @property
     def scores(self) -> Path:

@@ -76,11 +76,6 @@ class RunFolder:
         """Scores on the test patients, or on the validation patients where there are none, JSON."""
         return self.root / "scores.json"
 
-    @property
-    def report(self) -> Path:
-        """The page for people, HTML."""
-        return self.root / "report.html"
-
 
 def write_history(path: Path, history: Sequence[Mapping[str, float | None]]) -> None:
     """Write the log anew, whole: a resumed run then never repeats or loses a row."""

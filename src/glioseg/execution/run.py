@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from glioseg.dataset.store import open_store
-from glioseg.experiment import train_and_score
+from glioseg.execution.experiment import train_and_score
 from glioseg.study.folder import StudyFolder
 from glioseg.study.plan import Job, StudyPlan
 from glioseg.training.run_folder import RunFolder
@@ -24,11 +24,9 @@ def run_job(job: Job, *, plan: StudyPlan, data: Path, out: Path) -> None:
         out: The study's folder.
 
     Raises:
-        GliosegError: As :func:`glioseg.experiment.train_and_score`.
+        GliosegError: As :func:`glioseg.execution.experiment.train_and_score`.
     """
     run = StudyFolder(out).run(job)
     if is_finished(run):
         return
-    again = ("glioseg", "train", "--data", str(data), "--config", str(run.config), "--split", str(run.split))
-    command = (*again, "--out", "NEW_FOLDER")
-    train_and_score(plan.config_of(job), open_store(data), job.split, run, resume=True, command=command)
+    train_and_score(plan.config_of(job), open_store(data), job.split, run, resume=True)

@@ -1,12 +1,11 @@
-"""One experiment: train a network, ship it as a bundle, score the bundle on patients it has not seen, report.
+"""One experiment: train a network, ship it as a bundle, score the bundle on patients it has not seen.
 
-``glioseg train`` is one experiment, a study is many.
+``glioseg train`` is a study of one experiment, ``glioseg study`` one of many.
 """
 
 import json
-import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from glioseg.inference.prediction import BATCH_SIZE
 from glioseg.machine import choose_device, describe_device, library_versions
 from glioseg.networks.table import find_network
 from glioseg.report.figures import save_learning_curve
-from glioseg.report.run_report import Case, RunReport, write_run_report
+from glioseg.study.cost import RunCost
 from glioseg.training.checkpoint import RunState
 from glioseg.training.config import TrainingConfig
 from glioseg.training.engine import train_network
@@ -42,7 +41,7 @@ class TrainingOutcome:
     """What an experiment leaves.
 
     Attributes:
-        folder: The run's folder with bundle, log, scores and report.
+        folder: The run's folder with bundle, log and scores.
         scores: Scores on the test patients, or on the validation patients where the split has no test.
         part: On which patients, in words.
     """
@@ -52,28 +51,6 @@ class TrainingOutcome:
     part: str
 
 
-@dataclass(frozen=True)
-class RunCost:
-    """What a run took, beside what it reached.
-
-    Attributes:
-        parameters: Trainable numbers of the network.
-        training_minutes: Time spent on training steps, without validation.
-        training_steps: Batches.
-        training_device: Where it was trained, in words.
-        cpu_ms_per_slice: Milliseconds a slice takes to predict on the CPU, mirror image included where the contract
-            asks for it.
-        cpu: That CPU and its threads, in words.
-    """
-
-    parameters: int
-    training_minutes: float
-    training_steps: int
-    training_device: str
-    cpu_ms_per_slice: float
-    cpu: str
-
-
 def train_and_score(
     config: TrainingConfig,
     store: ArrayStore,
@@ -81,9 +58,8 @@ def train_and_score(
     folder: RunFolder,
     *,
     resume: bool = False,
-    command: Sequence[str] = (),
 ) -> TrainingOutcome:
-    """Train a network, choose temperature, threshold and component rule, score it, and write bundle and report.
+    """Train a network, choose temperature, threshold and component rule, write the bundle, and score it.
 
     The scores are written last: a folder that has them is complete.
 
@@ -93,7 +69,6 @@ def train_and_score(
         split: Who trains, validates and is tested.
         folder: The run's folder.
         resume: Go on with the run that the folder holds.
-        command: The command line, for the report.
 
     Raises:
         GliosegError: If the folder holds another run, the loss is no number, or a file cannot be written.
@@ -112,18 +87,6 @@ def train_and_score(
     cost = _cost(trained.network, trained.state, config, folder.bundle, store.volume(patients[0])) if patients else None
     _save_masks(folder.masks, masks)
     write_text_atomically(folder.bundle / CARD, write_card(contract, split.train, CardScores(scores, part)))
-    report = RunReport(
-        title=f"{find_network(contract.network).title} on {part}",
-        subtitle=f"Trained on {len(split.train)} patients, {split.name} split",
-        facts=_facts(contract, split, config, cost),
-        scores=scores,
-        history=list(trained.state.history),
-        cases=_cases(scores, store, masks),
-        command=shlex.join(command) or "a Python call of glioseg.experiment.train_and_score",
-        part=part,
-        notes=_notes(split),
-    )
-    write_run_report(folder.report, report)
     write_text_atomically(folder.cost, json.dumps(asdict(cost) if cost else {}, indent=2) + "\n")
     write_text_atomically(folder.scores, scores.to_json())
     return TrainingOutcome(folder, scores, part)
@@ -199,52 +162,3 @@ def _scored_part(split: Split) -> tuple[tuple[str, ...], str]:
     if split.test:
         return split.test, f"{len(split.test)} test patients of the {split.name} split"
     return split.validation, f"{len(split.validation)} validation patients of the {split.name} split"
-
-
-def _notes(split: Split) -> list[str]:
-    notes = ["No patient of the dataset is free of tumour, so a specificity by patient cannot be estimated."]
-    if not split.test:
-        notes.append(
-            "The data holds no test patient of this split. Threshold and component rule were chosen on the very "
-            "patients scored here, so the figures flatter."
-        )
-    return notes
-
-
-def _cases(scores: Scores, store: ArrayStore, masks: dict[str, Mask]) -> list[Case]:
-    """Best, median and worst patient; fewer where there are fewer."""
-    ranked = [entry for entry in scores.ranked() if entry.values["dice"] is not None]
-    if not ranked:
-        return []
-    picked: dict[str, tuple[str, PatientScores]] = {}
-    for label, entry in (("best", ranked[-1]), ("median", ranked[len(ranked) // 2]), ("worst", ranked[0])):
-        picked.setdefault(entry.patient, (label, entry))
-    return [
-        Case(label, name, store.volume(name), store.mask(name), masks[name], entry.values["dice"])
-        for name, (label, entry) in picked.items()
-    ]
-
-
-def _facts(contract: Contract, split: Split, config: TrainingConfig, cost: RunCost | None) -> list[tuple[str, str]]:
-    post = contract.postprocessing
-    facts = [
-        ("Network", f"{find_network(contract.network).title}, width {contract.width}"),
-        ("Training patients", str(len(split.train))),
-        ("Validation patients", str(len(split.validation))),
-        ("Batch", config.batch_in_words),
-        ("Threshold", f"{post.threshold}, components: {post.components}"),
-        ("Seed", str(config.seed)),
-        ("Split", f"{split.name}, {split.sha256[:16]}"),
-        ("Data", contract.data_fingerprint[:16]),
-        ("Versions", ", ".join(f"{name} {number}" for name, number in contract.versions.items())),
-    ]
-    return facts[:1] + (_cost_facts(cost) if cost else []) + facts[1:]
-
-
-def _cost_facts(cost: RunCost) -> list[tuple[str, str]]:
-    return [
-        ("Parameters", f"{cost.parameters:,}"),
-        ("Training time", f"{cost.training_minutes:.1f} minutes, {cost.training_steps:,} steps"),
-        ("Trained on", cost.training_device),
-        ("Prediction", f"{cost.cpu_ms_per_slice:.0f} ms a slice on {cost.cpu}"),
-    ]

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from glioseg.commands.study import SplitsChoice, StudyOutcome, as_json, study
+from glioseg.commands.study import as_json, study
+from glioseg.dataset.splits import SplitChoice
 from glioseg.errors import GliosegError
+from glioseg.execution.study_result import StudyOutcome
 from glioseg.study.plan import Job, parse_candidates
 from glioseg.study.table import StudyTable
 from glioseg.training.config import load_config
@@ -78,7 +80,7 @@ def again(studies: Studies, **changes: object) -> StudyOutcome:
     arguments: dict[str, object] = {
         "networks": parse_candidates(NETWORKS),
         "config": load_config(assignments=settings()),
-        "splits": SplitsChoice(folds=3, only_folds=(1,)),
+        "splits": SplitChoice(folds=3, only_folds=(1,)),
     }
     return study(studies.data, studies.undisturbed, **{**arguments, **changes})  # type: ignore[arg-type]
 
@@ -122,7 +124,7 @@ def test_an_executor_gets_the_runs_that_wait(studies: Studies, tmp_path: Path) -
             tmp_path / "new",
             networks=parse_candidates(NETWORKS),
             config=load_config(assignments=settings()),
-            splits=SplitsChoice(folds=3, only_folds=(0, 2)),
+            splits=SplitChoice(folds=3, only_folds=(0, 2)),
             seeds=(3, 4),
             executor=recorder,
         )
@@ -141,7 +143,7 @@ def test_heads_are_found_once_before_the_runs(
             tmp_path / "new",
             networks=parse_candidates(NETWORKS),
             config=load_config(assignments=[*settings(), "augmentation.strip=0.2"]),
-            splits=SplitsChoice(folds=3, only_folds=(0,)),
+            splits=SplitChoice(folds=3, only_folds=(0,)),
             executor=looker,
         )
     assert len(looker.heads) == 1
@@ -173,16 +175,16 @@ def test_result_stands_in_table_page_and_json(studies: Studies) -> None:
 @pytest.mark.parametrize(
     ("choice", "message"),
     [
-        (SplitsChoice(only_folds=(0,)), "--only-folds chooses among folds"),
-        (SplitsChoice(folds=3, only_folds=(3,)), "there is no fold 3: expected 0 to 2"),
+        (SplitChoice(only_folds=(0,)), "--only-folds chooses among folds"),
+        (SplitChoice(folds=3, only_folds=(3,)), "there is no fold 3: expected 0 to 2"),
     ],
 )
-def test_folds_that_are_none_are_refused(choice: SplitsChoice, message: str) -> None:
+def test_folds_that_are_none_are_refused(choice: SplitChoice, message: str) -> None:
     with pytest.raises(GliosegError, match=message):
         choice.splits([f"P_{i}" for i in range(6)])
 
 
 def test_without_a_choice_the_published_split_is_taken() -> None:
     patients = [f"TCGA_DU_{i:04d}_20000101" for i in range(20)]
-    assert [split.name for split in SplitsChoice().splits(patients)] == ["published"]
-    assert len(SplitsChoice(folds=4).splits(patients)) == 4
+    assert [split.name for split in SplitChoice().splits(patients)] == ["published"]
+    assert len(SplitChoice(folds=4).splits(patients)) == 4

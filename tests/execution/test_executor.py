@@ -10,7 +10,7 @@ import pytest
 
 from glioseg.dataset.splits import Split
 from glioseg.errors import GliosegError
-from glioseg.study.executor import LocalExecutor, ParallelExecutor, executor_of
+from glioseg.execution.executor import LocalExecutor, ParallelExecutor, executor_of
 from glioseg.study.plan import Job, StudyPlan, parse_candidates
 from glioseg.training.config import TrainingConfig
 

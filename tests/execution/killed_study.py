@@ -11,7 +11,8 @@ import sys
 import time
 from pathlib import Path
 
-from glioseg.commands.study import SplitsChoice, study
+from glioseg.commands.study import study
+from glioseg.dataset.splits import SplitChoice
 from glioseg.study.plan import parse_candidates
 from glioseg.training.config import load_config
 
@@ -31,7 +32,7 @@ FILES_BEFORE_DEATH = (1, 2, 3, 5, 8, 13, 21)
 
 def whole_study(data: Path, out: Path) -> None:
     config = load_config(assignments=SETTINGS)
-    splits = SplitsChoice(folds=3, only_folds=(1,))
+    splits = SplitChoice(folds=3, only_folds=(1,))
     study(data, out, networks=parse_candidates(NETWORKS), config=config, splits=splits)
 
 
