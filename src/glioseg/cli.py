@@ -374,6 +374,7 @@ def bundle(
     out: Path,
     stand_ins: bool = True,
     shared: Annotated[bool, Flag] = False,
+    siblings: Path | None = None,
     json_output: Json = False,
 ) -> None:
     """Make a model for others of finished runs: one alone, or several as an ensemble; calibrated, scored, with a card.
@@ -394,10 +395,19 @@ def bundle(
         Score the test patients as scans from elsewhere too: stripped, turned, in another size and contrast.
     shared
         Use the networks where they lie, in a model beside --out, instead of copying them.
+    siblings
+        For one run that was trained on every patient: a model beside --out, of networks of the same recipe, one for
+        each fold. Rule and scores are those of the patients that these held back.
     """
     from glioseg.commands.bundle import bundle
+    from glioseg.commands.bundle_refit import bundle_refit
 
-    outcome = bundle(runs, data, out, stand_ins=stand_ins, shared=shared, say=say)
+    if siblings is None:
+        outcome = bundle(runs, data, out, stand_ins=stand_ins, shared=shared, say=say)
+    elif len(runs) == 1 and not shared:
+        outcome = bundle_refit(runs[0], siblings, data, out, stand_ins=stand_ins, say=say)
+    else:
+        raise GliosegError("--siblings goes with one run alone", found=f"{len(runs)} runs")
     print_scores(outcome.scores, outcome.part, json_output)
     print_place("model", outcome.folder, json_output)
 

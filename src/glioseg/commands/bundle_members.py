@@ -60,6 +60,23 @@ def read_members(folders: Sequence[Path]) -> dict[str, Member]:
     return members
 
 
+def read_refit(folder: Path) -> Member:
+    """Read the network of a finished run that held no patient back.
+
+    Raises:
+        GliosegError: If the folder is no finished run, or its split holds test patients.
+    """
+    run = RunFolder(folder)
+    if not run.scores.exists():
+        raise GliosegError(f"{folder} is no finished run", remedy="Give what 'glioseg train' has finished")
+    split = load_split(run.split)
+    if split.test:
+        raise GliosegError(
+            f"{folder} has test patients of its own", found=f"split {split.name!r}", remedy="Leave --siblings out"
+        )
+    return Member(*load_bundle(run.bundle), split, run.bundle)
+
+
 def folds_of(members: Mapping[str, Member]) -> tuple[Fold, ...]:
     """Put members of one split together.
 
@@ -128,5 +145,8 @@ def _members(folder: Path) -> Iterator[Member]:
 def _member(bundle: Path, split_file: Path) -> Member:
     split = load_split(split_file)
     if not split.test:
-        raise GliosegError(f"split {split.name!r} holds no test patients to score", remedy="Train with --folds")
+        raise GliosegError(
+            f"split {split.name!r} holds no test patients to score",
+            remedy="Train with --folds, or name with --siblings networks of the same recipe that held patients back",
+        )
     return Member(*load_bundle(bundle), split, bundle)

@@ -116,14 +116,42 @@ def score_model(
             by_network.setdefault(kind_of(name), _Record()).extend(record)
             # Shared ones have their scores where they lie, and one alone those of the model.
             if (out / name).is_dir():
-                _write(out / name, model.networks[name].model, record, [fold])
-    return _write(out, model, whole, folds, by_network if len(model.networks) > 1 else {})
+                _write(out / name, model.networks[name].model, record, sorted(fold.split.train), _part([fold]))
+    trained_on = sorted({patient for fold in folds for patient in fold.split.train})
+    return _write(out, model, whole, trained_on, _part(folds), by_network if len(model.networks) > 1 else {})
+
+
+def score_refit(
+    model: Model, siblings: Mapping[str, Model], out: Path, store: ArrayStore, stand_ins: bool
+) -> BundleOutcome:
+    """Write beside a network that was trained on every patient what its siblings reach on those they held back.
+
+    Args:
+        model: The network, loaded from ``out``.
+        siblings: By patient what had not seen it.
+        out: The network's folder.
+        store: Holds scans and masks.
+        stand_ins: Whether the patients are also scored as scans from elsewhere.
+    """
+    record = _Record()
+    for patient, sibling in siblings.items():
+        probabilities = sibling.probabilities(store.volume(patient))
+        record.add(sibling, probabilities, store, patient, brain_of(store, patient))
+        if stand_ins:
+            record.elsewhere |= stand_in_dice(sibling, store, [patient])
+    part = f"{len(siblings)} patients, each predicted by a network of the same recipe that had not seen it"
+    return _write(out, model, record, sorted(model.first.split().train), part)
 
 
 def _write(
-    place: Path, model: Model, record: _Record, folds: Sequence[Fold], networks: Mapping[str, _Record] | None = None
+    place: Path,
+    model: Model,
+    record: _Record,
+    trained_on: Sequence[str],
+    part: str,
+    networks: Mapping[str, _Record] | None = None,
 ) -> BundleOutcome:
-    outcome = BundleOutcome(place, model.title, _part(folds), record.all_scores, record.trust)
+    outcome = BundleOutcome(place, model.title, part, record.all_scores, record.trust)
     write_text_atomically(place / SCORES, outcome.scores.to_csv())
     write_text_atomically(place / TRUST, outcome.trust.to_csv())
     if record.elsewhere:
@@ -136,9 +164,8 @@ def _write(
         record.elsewhere,
         {name: network.all_scores for name, network in (networks or {}).items()},
     )
-    patients = {patient for fold in folds for patient in fold.split.train}
     contract = model.first.contract.model_copy(update={"postprocessing": model.decision.postprocessing})
-    card = write_card(contract, sorted(patients), evidence, title=outcome.title)
+    card = write_card(contract, trained_on, evidence, title=outcome.title)
     write_text_atomically(place / CARD, card)
     return outcome
 

@@ -20,6 +20,15 @@ MODEL_ONNX, MODEL_OPENVINO, MODEL_OPENVINO_WEIGHTS = "model.onnx", "model.xml", 
 DAMAGED = "Copy the bundle again, all its files together"
 
 
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+
+
+def _beside(path: str) -> str:
+    if not re.fullmatch(rf"\.\./{_NAME}", path):
+        raise ValueError("siblings lie in a folder beside this one (../NAME)")
+    return path
+
+
 class InferenceSettings(Decision):
     """How a network is used on a scan; the same while it is trained as after.
 
@@ -97,6 +106,9 @@ class Contract(InferenceSettings):
         data_fingerprint: Hash of the pixels it was trained on.
         training_patients: How many patients the weights were fitted to.
         versions: Versions of glioseg and of the libraries that decide results.
+        siblings: For a network that was trained on every patient, the model beside this one, ``../NAME``, whose
+            networks were trained by the same recipe with a fold of the patients held back: what they reach out of fold
+            stands for this one. Null where the network has test patients of its own.
         exported: What the model was exported to; null in a bundle with weights.
     """
 
@@ -111,10 +123,8 @@ class Contract(InferenceSettings):
     data_fingerprint: str
     training_patients: int
     versions: dict[str, str]
+    siblings: Annotated[str, AfterValidator(_beside)] | None = None
     exported: Exported | None = None
-
-
-_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 
 
 def _folder_name(name: str) -> str:

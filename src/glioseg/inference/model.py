@@ -58,6 +58,12 @@ class Network:
         """A model of this network alone."""
         return Model({"": self})
 
+    @property
+    def uncalibrated(self) -> "Model":
+        """A model of this network alone, with its probabilities as they are."""
+        contract = self.contract.model_copy(update={"temperature": 1.0})
+        return Model({"": Network(self.backend, contract, self.folder)})
+
     def split(self) -> Split:
         """Whom it was trained on.
 
@@ -197,11 +203,15 @@ class Model:
         """The patients that the model was not trained on, and for each what predicts it.
 
         Of networks of several folds those are the networks of the fold that tests the patient; the others were trained
-        on it. What honest scores on a model's own data are made with.
+        on it. For a network that was trained on every patient its siblings stand. What honest scores on a model's own
+        data are made with.
 
         Raises:
-            GliosegError: If a network's split is missing or damaged.
+            GliosegError: If a network's split or its siblings are missing or damaged.
         """
+        siblings = self._siblings
+        if siblings is not None:
+            return Model.load(siblings).unseen()
         names: dict[str, list[str]] = defaultdict(list)
         splits: dict[str, Split] = {}
         for name, network in self.networks.items():
@@ -212,6 +222,14 @@ class Model:
         for key, split in splits.items():
             parts |= dict.fromkeys(split.test, self.part(names[key], key))
         return parts
+
+    @property
+    def _siblings(self) -> Path | None:
+        """The folder of the networks that stand for the only one of this model out of fold."""
+        network = self.first
+        if self.contract is not None or network.folder is None or network.contract.siblings is None:
+            return None
+        return network.folder / network.contract.siblings
 
     def answers(self, volume: Volume) -> Iterator[NDArray[np.float32]]:
         """The calibrated probabilities of one network after the other.

@@ -1,0 +1,86 @@
+"""A network that was trained on every patient becomes a model, with the evidence of siblings that held patients back.
+
+The networks of a cross-validation say what a recipe reaches on patients that it has not seen; one network more, trained
+on all of them by the same recipe, is what a user runs.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from glioseg.commands.bundle_members import Member, read_refit
+from glioseg.commands.bundle_scores import BundleOutcome, score_refit
+from glioseg.dataset.splits import save_split
+from glioseg.dataset.store import ArrayStore, open_store
+from glioseg.errors import GliosegError
+from glioseg.inference.bundle import save_bundle
+from glioseg.inference.contract import SPLIT
+from glioseg.inference.model import Model
+from glioseg.inference.postprocessing import Decision
+from glioseg.training.selection import choose_decision
+
+
+def bundle_refit(
+    run: Path,
+    siblings: Path,
+    data: Path,
+    out: Path,
+    *,
+    stand_ins: bool = True,
+    say: Callable[[str], None] = lambda line: None,
+) -> BundleOutcome:
+    """Make a model of a run without test patients.
+
+    Temperature, threshold and component rule are chosen on what the siblings say of the patients that they held back;
+    the scores beside the model are the siblings' own, each under the rule of its fold.
+
+    Args:
+        run: A finished run whose split has no test patients.
+        siblings: A model beside ``out``: one network for each fold of a cross-validation, by the same recipe.
+        data: The folder in the dataset's layout that all were trained on.
+        out: A new folder.
+        stand_ins: Whether the patients are also scored as scans from elsewhere, which takes as long again.
+        say: Takes a line for each step.
+
+    Raises:
+        GliosegError: If the run is unfinished or has test patients, the siblings lie elsewhere or are of another
+            recipe, the data is another, or ``out`` holds something.
+    """
+    if out.exists() and any(out.iterdir()):
+        raise GliosegError(f"{out} is not empty", remedy="Name a new folder")
+    if siblings.resolve().parent != out.resolve().parent:
+        raise GliosegError(f"the siblings {siblings} do not lie beside {out}", remedy="Put both into one folder")
+    member, store, folds = read_refit(run), open_store(data), Model.load(siblings, backend="torch")
+    _check_recipe(member, folds, store)
+    unseen = folds.unseen()
+    say(f"choosing temperature, threshold and component rule on {len(unseen)} patients out of fold")
+    decision = _decide(unseen, store)
+    update = {**dict(decision), "siblings": f"../{siblings.resolve().name}"}
+    save_bundle(out, member.network, member.contract.model_copy(update=update), "", half=True)
+    save_split(member.split, out / SPLIT)
+    say(f"scoring {len(unseen)} patients{', and their stand-ins from elsewhere' if stand_ins else ''}")
+    return score_refit(Model.load(out, backend="torch"), unseen, out, store, stand_ins)
+
+
+def _check_recipe(member: Member, folds: Model, store: ArrayStore) -> None:
+    own = member.contract
+    for name, network in folds.networks.items():
+        other = network.contract
+        alike = ("network", "width", "preprocessing", "flip", "neighbour_weight", "window_px", "data_fingerprint")
+        differing = [field for field in alike if getattr(own, field) != getattr(other, field)]
+        if differing:
+            raise GliosegError(
+                f"{name} is no sibling of the run",
+                expected=f"the same {', '.join(differing)}",
+                remedy="Give the folds of a cross-validation of the same recipe",
+            )
+    if len(folds.networks) != len({network.contract.split_sha256 for network in folds.networks.values()}):
+        raise GliosegError("the siblings hold several networks of one fold", expected="one network for each fold")
+    if own.data_fingerprint != store.fingerprint:
+        raise GliosegError("the data is other than the run was trained on", remedy="Give the same folder")
+
+
+def _decide(unseen: Mapping[str, Model], store: ArrayStore) -> Decision:
+    """What suits all patients as they are predicted out of fold, before calibration."""
+    plain = {patient: model.first.uncalibrated for patient, model in unseen.items()}
+    found = ((patient, model.probabilities(store.volume(patient))) for patient, model in plain.items())
+    return choose_decision(found, store)
