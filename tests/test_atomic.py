@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from glioseg.atomic import atomic_file, write_bytes_atomically, write_text_atomically
+from glioseg.atomic import atomic_file, atomic_folder, clear_unfinished, write_bytes_atomically, write_text_atomically
 from glioseg.errors import GliosegError
 
 LIMIT_BYTES = 64 * 1024
@@ -83,7 +83,7 @@ def test_when_the_system_takes_no_more_bytes_the_old_content_stays(tmp_path: Pat
     path.write_bytes(b"old")
     script = f"""
 from pathlib import Path
-from glioseg.atomic import atomic_file, write_bytes_atomically
+from glioseg.atomic import atomic_file, atomic_folder, clear_unfinished, write_bytes_atomically
 from glioseg.errors import GliosegError
 path = Path({str(path)!r})
 try:
@@ -148,3 +148,78 @@ def test_a_read_only_folder_is_an_error_of_the_user(tmp_path: Path) -> None:
         tmp_path.chmod(0o700)
     assert names(tmp_path) == ["file"]
     assert (tmp_path / "file").read_bytes() == b"old"
+
+
+def test_a_folder_appears_with_all_its_files(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "deep" / "P1") as folder:
+        (folder / "1_mask.tif").write_text("new 1")
+        assert not (tmp_path / "deep" / "P1").exists()
+        (folder / "2_mask.tif").write_text("new 2")
+    assert contents(tmp_path) == {"deep/P1/1_mask.tif": "new 1", "deep/P1/2_mask.tif": "new 2"}
+
+
+def test_of_an_earlier_folder_what_is_ours_goes_and_the_rest_is_taken_along(tmp_path: Path) -> None:
+    write_folder(tmp_path / "P1", {"1_mask.tif": "old 1", "3_mask.tif": "old 3", "notes.txt": "mine", "sub/a": "mine"})
+    with atomic_folder(tmp_path / "P1", ours="*_mask.tif") as folder:
+        (folder / "1_mask.tif").write_text("new 1")
+        assert (tmp_path / "P1" / "3_mask.tif").read_text() == "old 3"
+    assert contents(tmp_path) == {"P1/1_mask.tif": "new 1", "P1/notes.txt": "mine", "P1/sub/a": "mine"}
+
+
+@pytest.mark.parametrize("error", [ValueError("stop"), OSError(28, "No space left on device")])
+def test_a_folder_that_is_not_finished_leaves_what_was_there(tmp_path: Path, error: Exception) -> None:
+    write_folder(tmp_path / "P1", {"1": "old"})
+
+    def write_half() -> None:
+        with atomic_folder(tmp_path / "P1") as folder:
+            (folder / "1").write_text("half")
+            raise error
+
+    with pytest.raises((ValueError, GliosegError), match=r"stop|cannot write .*P1: No space"):
+        write_half()
+    assert contents(tmp_path) == {"P1/1": "old"}
+
+
+@pytest.mark.parametrize("moment", ["file", "folder", "exchange"])
+def test_what_a_killed_process_leaves_is_cleared_and_nothing_is_lost(tmp_path: Path, moment: str) -> None:
+    """Killed while a file or a folder is written, and between the two renames that exchange two folders."""
+    write_folder(tmp_path / "P1", {"1": "old"})
+    script = f"""
+import os, signal
+from pathlib import Path
+from glioseg import atomic
+root, moment, rename = Path({str(tmp_path)!r}), {moment!r}, Path.rename
+def die(*_): os.kill(os.getpid(), signal.SIGKILL)
+def rename_once(path, target):
+    rename(path, target)
+    die()
+if moment == "exchange": Path.rename = rename_once
+if moment == "file":
+    with atomic.atomic_file(root / "table") as file: file.write(b"half"); die()
+with atomic.atomic_folder(root / "P1") as folder:
+    (folder / "1").write_text("half")
+    if moment == "folder": die()
+"""
+    ran = subprocess.run([sys.executable, "-B", "-c", script], check=False)
+    assert ran.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 2
+    clear_unfinished(tmp_path)
+    assert contents(tmp_path) == {"P1/1": "old"}
+
+
+def test_what_a_living_process_is_writing_stays(tmp_path: Path) -> None:
+    with atomic_file(tmp_path / "file") as file, atomic_folder(tmp_path / "folder") as folder:
+        file.write(b"x")
+        clear_unfinished(tmp_path)
+        (folder / "1").write_text("1")
+    assert contents(tmp_path) == {"file": "x", "folder/1": "1"}
+
+
+def write_folder(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}

@@ -1,6 +1,8 @@
-"""Files that are written whole or not at all."""
+"""Files and folders that are written whole or not at all."""
 
+import fcntl
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,13 +12,15 @@ from typing import BinaryIO
 from glioseg.errors import GliosegError
 from glioseg.files import readable
 
+_UNFINISHED, _REPLACED = ".unfinished", ".replaced"
+
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """Open a file that takes its name only once it is complete and on the disk.
 
     An exception inside the block, a full disk included, leaves whatever stood at ``path`` as it was and removes
-    the unfinished file.
+    the unfinished file. A process that is killed leaves a hidden file, which :func:`clear_unfinished` takes away.
 
     Raises:
         GliosegError: If the file cannot be written; the message names it and the cause.
@@ -24,23 +28,63 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     unfinished: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_UNFINISHED)
         unfinished = Path(name)
         with os.fdopen(descriptor, "wb") as file:
+            _hold(file.fileno())
             yield file
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes files private to the user; results are as readable as any other file.
-        unfinished.chmod(0o666 & ~_umask())
-        unfinished.replace(path)
+            # mkstemp makes files private to the user; results are as readable as any other file.
+            unfinished.chmod(0o666 & ~_umask())
+            unfinished.replace(path)
     except OSError as error:
-        raise GliosegError(
-            f"cannot write {path}: {error.strerror or error}",
-            remedy="Free space or choose another folder; what stood there before is unchanged",
-        ) from error
+        raise _cannot_write(path, error) from error
     finally:
         if unfinished is not None:
             unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path, *, ours: str = "*") -> Iterator[Path]:
+    """A new folder that takes its name, with all its files, only once it is complete.
+
+    Of a folder that stood there, the files that match ``ours`` are replaced as a whole, and all others are taken along.
+
+    Raises:
+        GliosegError: If it cannot be written; the message names it and the cause. What stood there is unchanged.
+    """
+    unfinished: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=_UNFINISHED))
+        with _held(unfinished):
+            yield unfinished
+            unfinished.chmod(0o777 & ~_umask())
+            if path.is_dir():
+                _take_along(path, unfinished, ours)
+                _exchange(path, unfinished)
+            else:
+                unfinished.rename(path)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    finally:
+        if unfinished is not None:
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def clear_unfinished(folder: Path) -> None:
+    """Take away what killed processes left in a folder; what a living one is writing, on this machine, stays.
+
+    A folder that was being replaced when its process was killed comes back.
+    """
+    for path in folder.glob(f".*{_UNFINISHED}"):
+        if _is_abandoned(path):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    for path in folder.glob(f".*{_REPLACED}"):
+        if _is_abandoned(path):
+            replaced = path.with_name(path.name[1 : -len(_REPLACED)])
+            shutil.rmtree(path) if replaced.exists() else path.rename(replaced)
 
 
 def write_bytes_atomically(path: Path, content: bytes) -> None:
@@ -67,6 +111,64 @@ def check_writable(folder: Path) -> None:
         raise GliosegError(
             f"cannot write into {folder}: {error.strerror or error}", remedy="Choose a folder that can be written"
         ) from error
+
+
+def _cannot_write(path: Path, error: OSError) -> GliosegError:
+    return GliosegError(
+        f"cannot write {path}: {error.strerror or error}",
+        remedy="Free space or choose another folder; what stood there before is unchanged",
+    )
+
+
+def _take_along(old: Path, new: Path, ours: str) -> None:
+    for entry in old.iterdir():
+        if entry.match(ours) or (new / entry.name).exists():
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.copytree(entry, new / entry.name, symlinks=True)
+        else:
+            shutil.copy2(entry, new / entry.name, follow_symlinks=False)
+
+
+def _exchange(path: Path, new: Path) -> None:
+    """Put a folder in the place of another, which :func:`clear_unfinished` puts back if the process ends in between."""
+    aside = path.with_name(f".{path.name}{_REPLACED}")
+    shutil.rmtree(aside, ignore_errors=True)
+    with _held(path):
+        path.rename(aside)
+        new.rename(path)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        _hold(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _hold(descriptor: int) -> bool:
+    """Lock a file for as long as it is open, which ends with the process; False where another holds it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _is_abandoned(path: Path) -> bool:
+    """Whether no living process holds it; where locks are not to be had, nothing is said to be abandoned."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return _hold(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _umask() -> int:

@@ -274,3 +274,21 @@ def test_smooth_noise_is_smooth_and_standardised() -> None:
     assert abs(noise.mean()) < 0.1
     assert 0.9 < noise.std() < 1.1
     assert np.abs(np.diff(noise, axis=2)).max() < 1
+
+
+def test_a_full_disk_leaves_whole_patients_and_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, written = tifffile.imwrite, []
+
+    def full_in_the_second_patient(path: Path, *arguments: object, **named: object) -> None:
+        if isinstance(path, Path) and "0002" in path.name and path.name.endswith("_3.tif"):
+            path.write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+        written.append(path)
+        whole(path, *arguments, **named)
+
+    monkeypatch.setattr(tifffile, "imwrite", full_in_the_second_patient)
+    with pytest.raises(GliosegError, match=r"cannot write .*PHANTOM_\w+: No space left on device"):
+        write_phantoms(tmp_path / "data", patients=3, size=32)
+    (folder,) = (tmp_path / "data").iterdir()
+    assert "0001" in folder.name
+    assert find_patients(tmp_path / "data")[0].masks

@@ -6,12 +6,14 @@ are easy to tell from real pictures. Nothing in them comes from a patient.
 """
 
 import csv
+import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import tifffile
 
+from glioseg.atomic import atomic_folder, write_text_atomically
 from glioseg.dataset.lgg import CLINICAL_TABLE
 from glioseg.dataset.phantom_anatomy import make_anatomy
 from glioseg.dataset.phantom_scan import scan
@@ -107,7 +109,7 @@ def write_phantoms(dest: Path, *, patients: int, seed: int = 0, size: int = 256)
 
     Raises:
         GliosegError: If the folder has something in it, `patients` is not 1 to 9999, the seed below 0 or the size
-            below 32.
+            below 32, or a file cannot be written.
     """
     if not 1 <= patients <= MOST_PATIENTS:
         raise GliosegError(
@@ -159,11 +161,10 @@ def missing_sequences(seed: int, k: int) -> tuple[str, ...]:
 
 
 def _write_patient(dest: Path, volume: Volume, mask: Mask) -> None:
-    folder = dest / volume.patient
-    folder.mkdir()
-    for name, picture, outline in zip(volume.slice_names, volume.voxels, mask.voxels, strict=True):
-        tifffile.imwrite(folder / f"{name}.tif", picture, photometric="rgb", metadata=None)
-        write_mask_slice(folder / f"{name}_mask.tif", outline)
+    with atomic_folder(dest / volume.patient) as folder:
+        for name, picture, outline in zip(volume.slice_names, volume.voxels, mask.voxels, strict=True):
+            tifffile.imwrite(folder / f"{name}.tif", picture, photometric="rgb", metadata=None)
+            write_mask_slice(folder / f"{name}_mask.tif", outline)
 
 
 def _clinical_row(rng: np.random.Generator) -> dict[str, str]:
@@ -175,7 +176,8 @@ def _clinical_row(rng: np.random.Generator) -> dict[str, str]:
 
 
 def _write_clinical_table(path: Path, rows: Iterable[dict[str, str]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, ["Patient", *CLINICAL_CODES], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, ["Patient", *CLINICAL_CODES], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text_atomically(path, stream.getvalue())
