@@ -1,59 +1,12 @@
-"""Folders to read, of every format, as ``glioseg predict`` leaves them, with masks that are known."""
-
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
+from reading import client_of, write_predictions, write_scans
 from starlette.testclient import TestClient
-from synthetic_dicom import AXIAL, OBLIQUE, SAGITTAL, head, write_series
 
 from glioseg.commands.review import open_desk
-from glioseg.formats.nifti import write_nifti_probability
-from glioseg.measurement.measure import measure_mask
-from glioseg.patients.find import find_sources
-from glioseg.patients.source import OutputOptions, Result
 from glioseg.review.desk import Desk
-from glioseg.review.server import build_app
-from glioseg.volume import Mask
-
-TOKEN, PORT = "t" * 43, 8800
-PAGE = {"index.html": b"<!doctype html>", "assets/a.js": b"1"}
-
-RAS = np.array([[0.0, 0, 0.9, -40], [0, 0.8, 0, 30], [3, 0, 0, 20], [0, 0, 0, 1]])
-GRIDS = {
-    "ras": RAS,
-    "las": RAS @ np.diag([1, 1, -1, 1]),
-    "oblique": OBLIQUE,
-    "sagittal": SAGITTAL,
-    "dicom": AXIAL,
-    "dicom_oblique": OBLIQUE,
-}
-
-FORMATS = ("tif", *GRIDS)
-
-
-def write_predictions(folder: Path, scans: Path, *, sure: float = 0.9) -> dict[str, NDArray[np.bool_]]:
-    """What predict would leave for the scans, with a blob as the tumour; the masks by patient."""
-    folder.mkdir()
-    masks, entries = {}, []
-    for source in find_sources([scans]).sources:
-        volume = source.read().volume
-        voxels = np.zeros(volume.voxels.shape[:3], np.bool_)
-        voxels[2:4, 5:9, 6:13] = True
-        mask = Mask(source.patient, voxels, slice_names=volume.slice_names, affine=volume.affine)
-        probabilities = np.where(voxels, np.float32(sure), np.float32(0.25))
-        measured = measure_mask(mask, volume)
-        result = Result(volume, mask, probabilities, measured, "U-Net", "ab" * 32)
-        source.write(result, folder, OutputOptions(probabilities=True, overlay=False))
-        entries.append({**measured.as_json(), "expected_dice": sure, "remarks": []})
-        masks[source.patient] = voxels
-    record = {"inputs": [str(scans)], "patients": entries, "model": {"postprocessing": {"threshold": 0.5}}}
-    (folder / "run.json").write_text(json.dumps(record))
-    return masks
 
 
 @pytest.fixture
@@ -63,12 +16,7 @@ def scans_of(tmp_path: Path, few_slices: Path) -> Callable[[str], Path]:
     def make(kind: str) -> Path:
         if kind == "tif":
             return few_slices
-        folder = tmp_path / "scans"
-        folder.mkdir()
-        if kind.startswith("dicom"):
-            return write_series(folder / "series", head(), GRIDS[kind])
-        write_nifti_probability(folder / "A_flair.nii.gz", head().astype(np.float32), GRIDS[kind])
-        return folder
+        return write_scans(tmp_path / "scans", kind)
 
     return make
 
@@ -91,8 +39,3 @@ def desk(masks: Path) -> Iterator[Desk]:
 def client(desk: Desk) -> TestClient:
     """The page's side of the desk."""
     return client_of(desk)
-
-
-def client_of(desk: Desk) -> TestClient:
-    app: Any = build_app(desk, TOKEN, PORT, PAGE)
-    return TestClient(app, base_url=f"http://127.0.0.1:{PORT}/{TOKEN}/")

@@ -3,6 +3,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from reading import PORT, TOKEN
 from starlette.testclient import TestClient
 
 from glioseg.commands.review import open_desk
@@ -11,7 +12,6 @@ from glioseg.review.desk import Desk
 from glioseg.review.runs import as_list, runs_of
 from glioseg.review.server import build_app
 
-PORT, TOKEN = 8800, "t" * 43
 STROKE: dict[str, Any] = {"revision": 0, "id": "stroke-0001", "tool": "brush", "added": [0, 2], "removed": []}
 
 

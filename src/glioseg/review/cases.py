@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from glioseg.dataset.lgg import case_of, find_patient_folders, find_slices, read_patient
+from glioseg.dataset.lgg import case_of, find_patient_folders, find_slices, parse_slice_name, read_patient
 from glioseg.errors import GliosegError
 from glioseg.formats.nifti import read_nifti
 from glioseg.patients.find import find_sources
@@ -266,13 +266,16 @@ _ENDINGS = ("_mask.nii.gz", "_seg.dcm")
 def _dataset(folder: Path) -> Cases:
     try:
         folders = find_patient_folders(folder)
-    except GliosegError as error:
+        kinds = {parse_slice_name(path.name) for path in folders[0].iterdir()} - {None}
+        pictures, outlined = (any(one and one.is_mask == mask for one in kinds) for mask in (False, True))
+    except GliosegError:
+        folders, pictures, outlined = [], False, False
+    if not pictures:
         raise GliosegError(
             f"{folder} holds nothing to read",
             expected=f"what 'glioseg predict' wrote ({RUN_RECORD}), or a folder in the dataset's layout",
             remedy="For masks alone, give the scans with --scans; for a model's own data, first predict with --unseen",
-        ) from error
-    outlined = any(path.name.lower().endswith(("_mask.tif", "_mask.tiff")) for path in folders[0].iterdir())
+        )
     cases = [_case(path.name, TifPatient(path), Facts()) for path in folders]
     return Cases(folder, by_need(cases), _BesidePictures() if outlined else _Nothing())
 

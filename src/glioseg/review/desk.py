@@ -3,12 +3,13 @@
 It knows nothing of the transport; :mod:`glioseg.review.server` puts it on HTTP.
 """
 
+import json
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,45 +18,15 @@ from numpy.typing import NDArray
 
 from glioseg.errors import GliosegError
 from glioseg.review.cases import NO_PROBABILITIES, Cases, ReviewCase
-from glioseg.review.pictures import PROBABILITY_STEPS, Sequence, as_steps, sequences_of, thumbnail
-from glioseg.review.runs import as_list, changed, mask_of_runs, parse_runs, runs_of
+from glioseg.review.opened import OpenCase, open_case
+from glioseg.review.pictures import PROBABILITY_STEPS, thumbnail
+from glioseg.review.runs import changed, parse_runs
 from glioseg.review.saving import dice_of, write_saving, write_tables
 from glioseg.review.store import DECIDED, Decision, Reading, Store, Stroke
-from glioseg.scan import Place
-from glioseg.volume import Mask
 
 FOLDER, STORE, SHARED = "review", "review.sqlite", "shared"
 OPEN_CASES = 3
 """The one that is read, the next, and the earlier examination."""
-
-
-@dataclass(frozen=True)
-class OpenCase:
-    """A case in memory; arrays have the shape (slice, row, column) of the scan's own grid.
-
-    Attributes:
-        case: Which.
-        sequences: The FLAIR first.
-        prediction: The mask that reading began from.
-        probabilities: In steps of 1/65535, or None.
-        affine: Of the scan, or None.
-        place: How much of the affine the scan tells.
-        slice_names: Of the scan.
-        remarks: On the scan's files.
-    """
-
-    case: ReviewCase
-    sequences: tuple[Sequence, ...]
-    prediction: NDArray[np.bool_]
-    probabilities: NDArray[np.uint16] | None = field(repr=False)
-    affine: NDArray[np.float64] | None
-    place: Place
-    slice_names: tuple[str, ...]
-    remarks: tuple[str, ...]
-
-    def mask(self, voxels: NDArray[np.bool_]) -> Mask:
-        """Voxels as a mask on this grid."""
-        return Mask(self.case.patient, voxels, slice_names=self.slice_names, affine=self.affine)
 
 
 class Desk:
@@ -262,43 +233,19 @@ class Desk:
 
     def _read(self, case: ReviewCase, future: "Future[OpenCase]") -> None:
         try:
-            future.set_result(self._opened(case))
+            future.set_result(open_case(self.cases, self.store, case))
         except BaseException as error:
             # First, so that whoever holds the lock and waits gets on.
             future.set_exception(error)
             with self._lock:
                 self._open.pop(case.id, None)
 
-    def _opened(self, case: ReviewCase) -> OpenCase:
-        if case.source is None:
-            raise GliosegError(f"patient {case.patient} cannot be opened", found=(case.problem or "").rstrip("."))
-        read, origin = case.source.read(), self.cases.origin
-        volume, mask = read.volume, origin.mask(case.source, read)
-        probabilities = origin.probabilities(case.source)
-        shape = volume.voxels.shape[:3]
-        _check_shape(case.patient, "mask", mask.voxels, shape)
-        if probabilities is not None:
-            _check_shape(case.patient, "probability", probabilities, shape)
-        runs = as_list(runs_of(mask.voxels))
-        self.store.keep_prediction(case.id, case.patient, list(shape), runs, origin.kind)
-        kept_shape, kept, _ = self.store.prediction(case.id)
-        _check_shape(case.patient, "mask that reading began from", np.empty(kept_shape, np.bool_), shape)
-        remarks = read.remarks if kept == runs else (*read.remarks, _CHANGED)
-        return OpenCase(
-            case=case,
-            sequences=sequences_of(volume),
-            prediction=mask_of_runs(parse_runs(kept, mask.voxels.size), shape),
-            probabilities=None if probabilities is None else as_steps(probabilities),
-            affine=volume.affine,
-            place=volume.place,
-            slice_names=volume.slice_names,
-            remarks=remarks,
-        )
-
     def _paint(self, case_id: str) -> None:
         with suppress(GliosegError):
             # A case that is read stays in memory; one that is only drawn does not push it out.
-            opened = self.open(case_id) if case_id in self._open else self._opened(self.case(case_id))
+            opened = (
+                self.open(case_id) if case_id in self._open else open_case(self.cases, self.store, self.case(case_id))
+            )
             self.store.keep_thumbnail(case_id, thumbnail(opened.sequences[0], opened.prediction, opened.affine))
 
     def _save(self, saving: int, case_id: str) -> None:
@@ -318,9 +265,6 @@ class Desk:
             self.store.fail_saving(saving, str(error) or type(error).__name__)
 
 
-_CHANGED = "The mask on disk has changed since this reading began; the reading goes on from the one it began with."
-
-
 def _after(mask: NDArray[np.bool_], stroke: Mapping[str, Any]) -> NDArray[np.bool_]:
     return changed(mask, parse_runs(stroke["added"], mask.size), parse_runs(stroke["removed"], mask.size))
 
@@ -336,8 +280,6 @@ def _as_json(reading: Reading) -> dict[str, Any]:
 
 
 def _measured(saving: Mapping[str, Any] | None) -> dict[str, Any]:
-    import json
-
     text = (saving or {}).get("measurement")
     return json.loads(text) if text else {}
 
@@ -358,13 +300,3 @@ def _progress(cases: list[dict[str, Any]]) -> dict[str, Any]:
         "seconds_per_case": None if pace is None else round(pace, 1),
         "minutes_left": None if pace is None else round(pace * left / 60, 1),
     }
-
-
-def _check_shape(patient: str, what: str, found: NDArray[Any], expected: tuple[int, ...]) -> None:
-    if found.shape != expected:
-        raise GliosegError(
-            f"patient {patient}: the {what} does not fit the scan",
-            expected=str(expected),
-            found=str(found.shape),
-            remedy="Give the scan that it was made on",
-        )

@@ -5,17 +5,15 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glioseg.atomic import write_text_atomically
 from glioseg.patients.source import Reader
+from glioseg.review.opened import OpenCase
 from glioseg.review.store import KEPT, Store
-
-if TYPE_CHECKING:
-    from glioseg.review.desk import OpenCase
 
 MEASUREMENTS, LOG = "measurements.csv", "log.csv"
 LOG_COLUMNS = (
@@ -40,7 +38,7 @@ def dice_of(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float | None
 
 
 def write_saving(
-    out: Path, masks: Path, opened: "OpenCase", voxels: NDArray[np.bool_], row: Mapping[str, Any]
+    out: Path, masks: Path, opened: OpenCase, voxels: NDArray[np.bool_], row: Mapping[str, Any]
 ) -> tuple[list[str], dict[str, Any] | None]:
     """Write the files of a decision; one that keeps no mask takes away those of an earlier one.
 
@@ -71,7 +69,6 @@ def write_saving(
     measured = measure_mask(mask, volume)
     sheet = f"{opened.case.patient}_sheet.png"
     write_contact_sheet(out / sheet, volume, mask, measured)
-    # As json writes it and no further: numbers of NumPy become plain ones.
     return [*files, sheet], {**measured.as_json(), "row": measured.as_row()}
 
 
@@ -88,7 +85,7 @@ def write_tables(out: Path, store: Store, reading: str) -> None:
     write_text_atomically(out / LOG, _csv(LOG_COLUMNS, logged))
 
 
-def _take_away(out: Path, opened: "OpenCase") -> None:
+def _take_away(out: Path, opened: OpenCase) -> None:
     """Remove what an earlier decision wrote: a rejected mask must not lie among the results."""
     patient = opened.case.patient
     for name in (f"{patient}_mask.nii.gz", f"{patient}_seg.dcm", f"{patient}_sheet.png"):
