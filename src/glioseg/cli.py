@@ -54,6 +54,8 @@ def demo(*, out: Path = Path("demo"), json_output: Json = False) -> None:
     if not json_output:
         print_study(outcome.study)
     print_scores(outcome.scores, outcome.training.part, json_output)
+    if not json_output:
+        print(f"\nlook at the masks, correct and accept them: glioseg review {outcome.masks}")
 
 
 @app.command

@@ -13,6 +13,7 @@ from glioseg.errors import GliosegError
 from glioseg.evaluation.scores import Scores
 from glioseg.execution.experiment import TrainingOutcome
 from glioseg.execution.study_result import StudyOutcome
+from glioseg.patients.source import OutputOptions
 from glioseg.study.plan import Candidate
 from glioseg.training.config import TrainingConfig, load_config
 
@@ -35,12 +36,14 @@ class DemoOutcome:
 
     Attributes:
         data: The practice patients.
+        masks: Masks and probabilities that ``predict`` wrote for patients not seen in training.
         study: The comparison of the networks, with the report.
         training: The run of the network with the highest mean Dice.
         scores: Scores of the masks that ``predict`` wrote with it, on patients not seen in training.
     """
 
     data: Path
+    masks: Path
     study: StudyOutcome
     training: TrainingOutcome
     scores: Scores
@@ -86,9 +89,9 @@ def demo(
     )
     training = _best_run(compared)
     unseen = [data / entry.patient for entry in training.scores.patients]
-    predict(unseen, masks, model=training.folder.bundle)
+    predict(unseen, masks, model=training.folder.bundle, options=OutputOptions(probabilities=True))
     scores, _ = evaluate(masks, data, out / "scores.json")
-    return DemoOutcome(data, compared, training, scores)
+    return DemoOutcome(data, masks, compared, training, scores)
 
 
 def _best_run(compared: StudyOutcome) -> TrainingOutcome:

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 import uvicorn
 
@@ -30,7 +31,9 @@ def serve(desk: Desk, *, port: int = 0, opened: Callable[[str], None]) -> None:
         app = build_app(desk, token, port, files)
         settings = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, ws="none")
         server = _Announcing(settings, lambda: opened(f"http://{LOOPBACK}:{port}/{token}/"))
-        server.run(sockets=[listener])
+        # uvicorn ends in peace at an interrupt, and then raises it again for whoever called it.
+        with suppress(KeyboardInterrupt):
+            server.run(sockets=[listener])
 
 
 class _Announcing(uvicorn.Server):
