@@ -38,13 +38,14 @@ def write_predictions(folder: Path, scans: Path, *, sure: float = 0.9) -> dict[s
     folder.mkdir()
     masks, entries = {}, []
     for source in find_sources([scans]).sources:
-        volume = source.read().volume
+        read = source.read()
+        volume = read.volume
         voxels = np.zeros(volume.voxels.shape[:3], np.bool_)
         voxels[2:4, 5:9, 6:13] = True
         mask = Mask(source.patient, voxels, slice_names=volume.slice_names, affine=volume.affine)
         probabilities = np.where(voxels, np.float32(sure), np.float32(0.25))
         measured = measure_mask(mask, volume)
-        result = Result(volume, mask, probabilities, measured, "U-Net", "ab" * 32)
+        result = Result(volume, mask, probabilities, measured, "U-Net", "ab" * 32, {}, read.origin)
         source.write(result, folder, OutputOptions(probabilities=True, overlay=False))
         entries.append({**measured.as_json(), "expected_dice": sure, "remarks": []})
         masks[source.patient] = voxels
