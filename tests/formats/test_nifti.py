@@ -447,9 +447,23 @@ def test_a_size_of_nothing_is_refused(tmp_path: Path) -> None:
             read_nifti(claim(save(tmp_path / "a.nii", picture()), *size))
 
 
-def test_pairs_and_analyze_files_are_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", [".img", ".img.gz"])
+def test_a_pair_is_read_as_a_single_file_and_its_mask_is_one(tmp_path: Path, suffix: str) -> None:
+    nibabel.save(nibabel.Nifti1Image(picture(), AFFINE), tmp_path / "single.nii")
+    nibabel.save(nibabel.Nifti1Pair(picture(), AFFINE), tmp_path / f"pair{suffix}")
+    header = tmp_path / f"pair{suffix}".replace("img", "hdr")
+    single, pair = read_nifti(tmp_path / "single.nii"), read_nifti(header)
+    assert pair.patient == "pair"
+    assert np.array_equal(pair.voxels, single.voxels)
+    assert np.array_equal(pair.affine, single.affine)
+    write_nifti_mask(tmp_path / "mask.nii", Mask("pair", pair.voxels > 5, affine=pair.affine), like=header)
+    assert np.array_equal(read_nifti(tmp_path / "mask.nii").voxels, single.voxels > 5)
+
+
+def test_a_pair_without_its_voxels_and_analyze_files_are_refused(tmp_path: Path) -> None:
     nibabel.save(nibabel.Nifti1Pair(picture(), AFFINE), tmp_path / "a.img")
-    with pytest.raises(GliosegError, match=r"one half of a pair \.hdr and \.img"):
+    (tmp_path / "a.img").unlink()
+    with pytest.raises(GliosegError, match=r"a\.hdr lacks its voxels: expected a\.img"):
         read_nifti(tmp_path / "a.hdr")
     nibabel.save(nibabel.AnalyzeImage(picture(), np.eye(4)), tmp_path / "b.img")
     with pytest.raises(GliosegError, match="older Analyze file"):

@@ -2,6 +2,7 @@ import shutil
 from pathlib import Path
 
 import nibabel
+import nrrd
 import numpy as np
 import pytest
 from synthetic_dicom import head, write_series
@@ -185,3 +186,21 @@ def test_a_damaged_file_is_a_patient_by_its_name(tmp_path: Path) -> None:
     assert [source.patient for source in found.sources] == ["A", "B"]
     with pytest.raises(GliosegError, match="no format that is read here"):
         found.sources[1].read()
+
+
+def test_the_voxels_of_a_header_go_with_it(tmp_path: Path) -> None:
+    for name in ("P1_flair", "P1_t2", "P2_flair"):
+        nibabel.save(nibabel.Nifti1Pair(np.ones((4, 4, 4), np.int16), np.eye(4)), tmp_path / f"{name}.hdr")
+    nrrd.write(str(tmp_path / "P3_flair.nhdr"), np.ones((4, 4, 4), np.int16), detached_header=True)
+    found = find_sources([tmp_path])
+    assert [source.patient for source in found.sources] == ["P1", "P2", "P3"]
+    assert {path.name for path, patient in found.files.items() if patient == "P2"} == {"P2_flair.hdr", "P2_flair.img"}
+    assert [path.name for path, patient in found.files.items() if patient == "P3"] == [
+        "P3_flair.nhdr",
+        "P3_flair.raw.gz",
+    ]
+    assert {path.name: why for path, why in found.left_out.items()} == {
+        "P1_t2.hdr": "other pictures",
+        "P1_t2.img": "other pictures",
+    }
+    assert found.sources[1].read().volume.voxels.shape == (4, 4, 4, 3)

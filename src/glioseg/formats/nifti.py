@@ -19,9 +19,9 @@ from glioseg.atomic import write_bytes_atomically
 from glioseg.errors import GliosegError
 from glioseg.formats.claimed_size import GZIP_EXPANSION, check_claimed_size
 from glioseg.formats.damage import damage_told
-from glioseg.formats.nifti_header import Header, check_form, find_voxels, open_nifti, place, read_header
+from glioseg.formats.nifti_header import Header, check_form, find_voxels, is_pair, open_nifti, place, read_header
 from glioseg.formats.not_numbers import nan_as_background
-from glioseg.formats.readers import without_suffix
+from glioseg.formats.readers import companions, without_suffix
 from glioseg.scan import Scan
 from glioseg.space.affine import Grid, direction_cosines, same_grid
 from glioseg.volume import Mask
@@ -36,7 +36,7 @@ def read_nifti(path: Path, *, patient: str | None = None, role: str | None = Non
     """Read one picture.
 
     Args:
-        path: A single NIfTI-1 or NIfTI-2 file, gzip or not.
+        path: A single NIfTI-1 or NIfTI-2 file, gzip or not, or the header of a pair ``.hdr`` and ``.img``.
         patient: The patient's identifier; without it the file's name.
         role: The sequence (see :data:`glioseg.volume.CHANNELS`), where it is known.
 
@@ -51,13 +51,33 @@ def read_nifti(path: Path, *, patient: str | None = None, role: str | None = Non
         header = read_header(path, stream)
         check_form(path, header)
         repairs = find_voxels(path, header, stream)
-        _check_size(path, header, stream)
         affine, told, remarks = place(path, header)
-        voxels, blank = nan_as_background(path.name, _by_slice(header.data_from_fileobj(stream)))
-        # Only at its end does a gzip stream tell whether all of it was right.
-        stream.read(_TRAILER)
+        if is_pair(header):
+            image = _image_beside(path)
+            with open_nifti(image) as beside:
+                stored = _read_voxels(image, header, beside)
+        else:
+            stored = _read_voxels(path, header, stream)
+        voxels, blank = nan_as_background(path.name, stored)
     remarks = (*repairs, *remarks, *blank)
     return Scan(patient or without_suffix(path.name), voxels, _reversed(affine), role, str(path), remarks, told)
+
+
+def _read_voxels(path: Path, header: Header, stream: IO[bytes]) -> NDArray[np.float32]:
+    _check_size(path, header, stream)
+    voxels = _by_slice(header.data_from_fileobj(stream))
+    # Only at its end does a gzip stream tell whether all of it was right.
+    stream.read(_TRAILER)
+    return voxels
+
+
+def _image_beside(path: Path) -> Path:
+    beside = companions(path, "nifti")
+    if not beside:
+        raise GliosegError(
+            f"{path} lacks its voxels", expected=f"{without_suffix(path.name)}.img", remedy="Put it beside the header"
+        )
+    return beside[0]
 
 
 def write_nifti_mask(path: Path, mask: Mask, *, like: Path | None = None) -> None:

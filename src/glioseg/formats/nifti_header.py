@@ -23,6 +23,7 @@ Header = Any
 
 _SAME_SPACING = 0.001
 _EXTENDER = 4
+_PAIRS = (b"ni1", b"ni2")
 _LONGEST_ROTATION = 1.001
 _ROUNDING = 1e-7
 # By the code in the header; every other code, "unknown" included, is taken for millimetres, as all viewers do.
@@ -41,7 +42,7 @@ def read_header(path: Path, stream: IO[bytes]) -> Header:
     """Read the fixed part of the header, NIfTI-1 or NIfTI-2, either byte order; extensions are left alone.
 
     Raises:
-        GliosegError: If it is no NIfTI header, or the voxels lie in a second file.
+        GliosegError: If it is no NIfTI header.
     """
     block = stream.read(Nifti2Header.sizeof_hdr)
     for kind in (Nifti1Header, Nifti2Header):
@@ -54,17 +55,17 @@ def read_header(path: Path, stream: IO[bytes]) -> Header:
             f"{path} is cut short", expected=f"a header of {kind.sizeof_hdr} bytes", found=f"{len(block)} bytes"
         )
     header = kind(block[: kind.sizeof_hdr], check=False)
-    magic = bytes(header["magic"])[:3]
-    if magic in (b"ni1", b"ni2"):
-        raise GliosegError(
-            f"{path} is one half of a pair .hdr and .img", remedy="Save the picture as a single .nii.gz file"
-        )
-    if magic not in (b"n+1", b"n+2"):
+    if bytes(header["magic"])[:3] not in (b"n+1", b"n+2", *_PAIRS):
         raise GliosegError(
             f"{path} is not NIfTI but an older Analyze file, which does not tell left from right",
             remedy="Convert the scan again from DICOM",
         )
     return header
+
+
+def is_pair(header: Header) -> bool:
+    """Whether the voxels lie in a file of their own, ``.img`` beside ``.hdr``."""
+    return bytes(header["magic"])[:3] in _PAIRS
 
 
 def check_form(path: Path, header: Header) -> None:
@@ -105,7 +106,7 @@ def find_voxels(path: Path, header: Header, stream: IO[bytes]) -> tuple[str, ...
     They then follow the header, or the four bytes that announce extensions, whichever the file is long enough for.
     """
     size, offset = int(header.sizeof_hdr), float(header["vox_offset"])
-    if offset >= size:
+    if offset >= size or is_pair(header):
         return ()
     voxels = math.prod(header.get_data_shape()) * header.get_data_dtype().itemsize
     stream.seek(size + _EXTENDER + max(voxels, 1) - 1)

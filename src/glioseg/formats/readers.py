@@ -83,9 +83,9 @@ def _read_nrrd(path: Path, patient: str | None, role: str | None) -> Scan:
 
 
 def _voxels_of_pair(path: Path) -> tuple[Path, ...]:
-    if path.suffix.lower() != ".hdr":
+    if not path.name.lower().endswith((".hdr", ".hdr.gz")):
         return ()
-    beside = (path.with_suffix(suffix) for suffix in (".img", ".IMG", ".img.gz"))
+    beside = (path.with_name(without_suffix(path.name) + suffix) for suffix in (".img", ".IMG", ".img.gz"))
     return tuple(file for file in beside if file.is_file())[:1]
 
 
@@ -100,7 +100,7 @@ _FIRST_ELEMENTS = ((2, 0), (2, 1), (2, 2), (8, 0), (8, 1), (8, 5), (8, 6), (8, 8
 
 READERS = (
     Reader("tif", (".tif", ".tiff"), lambda start: start[:4] in (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")),
-    Reader("nifti", (".nii.gz", ".nii", ".hdr"), _is_nifti, _read_nifti, _voxels_of_pair),
+    Reader("nifti", (".nii.gz", ".nii", ".hdr", ".hdr.gz"), _is_nifti, _read_nifti, _voxels_of_pair),
     Reader("nrrd", (".nrrd", ".nhdr"), lambda start: start.startswith(b"NRRD0"), _read_nrrd, _data_of_header),
     Reader("dicom", (".dcm", ".dicom", ".ima"), is_dicom),
     Reader("zip", (".zip",), lambda start: start[:4] in (b"PK\x03\x04", b"PK\x05\x06")),
