@@ -573,9 +573,10 @@ def split(
     """
     from glioseg.dataset.lgg import find_patient_folders
     from glioseg.dataset.splits import SplitChoice, save_split
+    from glioseg.files import readable
 
     choice = SplitChoice(folds=folds, only_folds=() if folds is None else (fold,), seed=seed, site=leave_site_out)
-    chosen = choice.split([path.name for path in find_patient_folders(data)])
+    chosen = choice.split([readable(path.name) for path in find_patient_folders(data)])
     save_split(chosen, out)
     counts = {part: len(getattr(chosen, part)) for part in ("train", "validation", "test")}
     line = ", ".join(f"{count} {part}" for part, count in counts.items())

@@ -1,6 +1,7 @@
 import csv
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import tifffile
 from glioseg.commands.predict import predict
 from glioseg.dataset.lgg import find_patients, read_patient
 from glioseg.dataset.splits import Split, save_split
+from glioseg.dataset.store import open_store
 from glioseg.errors import GliosegError
 from glioseg.inference.contract import WEIGHTS, load_contract
 from glioseg.inference.model import Model
@@ -276,3 +278,42 @@ def test_a_bundle_that_is_not_there_is_named(few_slices: Path, tmp_path: Path) -
     with pytest.raises(GliosegError, match=r"there is no model .*nowhere"):
         predict([few_slices], tmp_path / "out", model=tmp_path / "nowhere")
     assert not (tmp_path / "out").exists()
+
+
+def test_names_in_an_old_encoding_are_done_like_all_others(
+    few_slices: Path, untrained_bundle: Path, tmp_path: Path
+) -> None:
+    """As unzip leaves names that were written under Windows."""
+    first = find_patients(few_slices)[0].patient
+    name = os.fsdecode("TCGA_CS_Müller".encode("latin-1"))
+    for path in sorted((few_slices / first).iterdir()):
+        path.rename(path.with_name(path.name.replace(first, name)))
+    (few_slices / first).rename(few_slices / name)
+    run = predict([few_slices], tmp_path / "out", model=untrained_bundle)
+    assert run.failures == {}
+    assert rows(tmp_path / "out")[-1]["patient"] == "TCGA_CS_Müller"
+    assert all(path.startswith("TCGA_CS_Müller") for path in run.results[-1].files)
+    assert len(list((tmp_path / "out" / "TCGA_CS_Müller").iterdir())) == 6
+    assert "TCGA_CS_Müller" in [entry.patient for entry in open_store(few_slices).patients]
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_computed(
+    few_slices: Path, untrained_bundle: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    said: list[str] = []
+    with pytest.raises(GliosegError, match=r"cannot write into .*file"):
+        predict([few_slices], tmp_path / "file" / "out", model=untrained_bundle, say=said.append)
+    assert said == []
+
+
+def test_the_record_accounts_for_every_file(few_slices: Path, untrained_bundle: Path, tmp_path: Path) -> None:
+    first = find_patients(few_slices)[0].patient
+    (few_slices / "notes.txt").write_text("none")
+    run = predict([few_slices], tmp_path / "out", model=untrained_bundle, previews=False)
+    files = json.loads((tmp_path / "out" / "run.json").read_text())["files"]
+    assert files["files"] == sum(path.is_file() for path in few_slices.rglob("*"))
+    assert files["of_patients"][first] == 6
+    assert sum(files["of_patients"].values()) + len(files["left_out"]) == files["files"]
+    assert {"file": str(few_slices / "notes.txt"), "reason": "text"} in files["left_out"]
+    assert run.left_out == "20 files left out: 18 masks, 2 text"

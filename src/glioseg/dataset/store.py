@@ -85,7 +85,7 @@ def open_store(data: Path, *, cache: Path | None = None) -> ArrayStore:
     """
     files = find_patients(data, masks=True)
     signature = _signature(files)
-    folder = (cache or _default_cache()) / hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:16]
+    folder = (cache or _default_cache()) / hashlib.sha256(os.fsencode(data.resolve())).hexdigest()[:16]
     if not _is_complete(folder, signature):
         _build(files, signature, folder)
     return _map(folder)
@@ -103,7 +103,8 @@ def _signature(files: Sequence[PatientFiles]) -> str:
         digest.update(json.dumps(dict(patient.clinical), sort_keys=True).encode())
         for path in (*patient.images, *patient.masks):
             status = path.stat()
-            digest.update(f"{patient.patient}/{path.name}:{status.st_size}:{status.st_mtime_ns}\n".encode())
+            line = f"{patient.patient}/{path.name}:{status.st_size}:{status.st_mtime_ns}\n"
+            digest.update(line.encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 
