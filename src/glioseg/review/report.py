@@ -1,0 +1,148 @@
+"""The page of a reading: what was accepted as it was, what was changed where, how long it took, who agrees."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from glioseg.atomic import write_text_atomically
+from glioseg.errors import GliosegError
+from glioseg.report.check_report import small_png_address
+from glioseg.report.overlay import PREDICTION_COLOUR, TRUTH_COLOUR, to_grey
+from glioseg.report.page import ABSENT, format_share, render_page
+from glioseg.review.cases import Cases
+from glioseg.review.pictures import edge
+from glioseg.review.readings import Agreement, ReadCase, agreement, read_cases
+from glioseg.review.store import Store
+from glioseg.space.axial import axial_view, to_axial
+
+PICTURED = 12
+COLUMNS = (
+    "patient",
+    "decision",
+    "seconds",
+    "strokes",
+    "voxels added",
+    "removed",
+    "at the rim",
+    "slices changed",
+    "Dice with the prediction",
+    "comment",
+)
+
+
+def write_reading_report(path: Path, cases: Cases, store: Store) -> None:
+    """Write the page of every reading of a folder as one HTML file, whole or not at all.
+
+    Raises:
+        GliosegError: If nothing was decided yet, or the file cannot be written.
+    """
+    readings = {name: read_cases(store, name) for name in store.reading_names()}
+    readings = {name: found for name, found in readings.items() if found}
+    if not readings:
+        raise GliosegError(f"nothing in {cases.folder} was decided yet", remedy="Read some cases first")
+    pairs = [agreement(readings[one], readings[two], (one, two)) for one, two in combinations(readings, 2)]
+    contents = {
+        "title": f"Reading of {cases.folder.absolute().name}",
+        "columns": COLUMNS,
+        "readings": [_reading(name, found, cases) for name, found in readings.items()],
+        "agreements": [_agreement(pair) for pair in pairs if pair is not None],
+    }
+    write_text_atomically(path, render_page("reading_report.html.j2", contents))
+
+
+def _reading(name: str, found: Sequence[ReadCase], cases: Cases) -> dict[str, Any]:
+    return {
+        "title": f"Read by {name}" if name != "shared" else "The shared reading",
+        "key_figures": _key_figures(found, len(cases.cases)),
+        "pictures": _pictures(found, cases),
+        "rows": [_row(case) for case in found],
+    }
+
+
+def _key_figures(found: Sequence[ReadCase], total: int) -> list[tuple[str, str, str]]:
+    states = [case.saving["state"] for case in found]
+    seconds = [case.saving["seconds"] for case in found]
+    dice = [case.saving["dice"] for case in found if case.saving["state"] == "corrected"]
+    known = [value for value in dice if value is not None]
+    return [
+        ("Cases decided", f"{len(found)} of {total}", f"{states.count('unsure')} of them unsure"),
+        ("Accepted as they were", str(states.count("accepted")), f"{states.count('accepted') / len(found):.0%}"),
+        ("Corrected", str(states.count("corrected")), f"{states.count('corrected') / len(found):.0%}"),
+        ("Rejected", str(states.count("rejected")), f"{states.count('rejected') / len(found):.0%}"),
+        ("Seconds a case", f"{np.median(seconds):.0f}", f"median; {sum(seconds) / 60:.0f} minutes in all"),
+        (
+            "Dice with the prediction",
+            format_share(float(np.median(known)) if known else None),
+            "corrected ones, median",
+        ),
+    ]
+
+
+def _row(case: ReadCase) -> list[str]:
+    row, rim = case.saving, case.rim_share
+    return [
+        case.patient,
+        row["state"],
+        f"{row['seconds']:.0f}",
+        str(row["strokes"]),
+        f"{row['voxels_added']:,}",
+        f"{row['voxels_removed']:,}",
+        ABSENT if rim is None else f"{rim:.0%}",
+        str(case.changed_slices),
+        format_share(row["dice"]),
+        row["comment"],
+    ]
+
+
+def _pictures(found: Sequence[ReadCase], cases: Cases) -> list[tuple[str, str]]:
+    """Of the cases that were changed most, the axial slice that was changed most."""
+    most = sorted(found, key=lambda case: -int((case.mask != case.prediction).sum()))[:PICTURED]
+    pictures = []
+    for case in most:
+        # A scan that has gone since leaves a case without picture, not a reading without report.
+        with suppress(GliosegError):
+            if (case.mask != case.prediction).any():
+                pictures.append(_picture(case, cases))
+    return pictures
+
+
+def _picture(case: ReadCase, cases: Cases) -> tuple[str, str]:
+    source = cases.cases[case.saving["case_id"]].source
+    if source is None:
+        raise GliosegError(f"the scan of {case.patient} was not found")
+    volume = source.read().volume
+    view = axial_view(volume.affine)
+    before, after = to_axial(case.prediction, view), to_axial(case.mask, view)
+    place = int((before != after).sum(axis=(1, 2)).argmax())
+    flair = to_axial(volume.channel("flair"), view)
+    picture = np.repeat(to_grey(flair)[place][..., None], 3, axis=2)
+    picture[edge(before[place])] = PREDICTION_COLOUR
+    picture[edge(after[place])] = TRUTH_COLOUR
+    caption = f"{case.patient}, slice {place + 1} of {len(before)}: {case.saving['voxels_added']:,} voxels added"
+    return f"{caption}, {case.saving['voxels_removed']:,} removed in all", small_png_address(picture)
+
+
+def _agreement(pair: Agreement) -> dict[str, Any]:
+    known = [value for value in pair.dice.values() if value is not None]
+    one, two = pair.readers
+    sizes = np.array([sum(voxels) / 2 for voxels in pair.voxels.values()])
+    apart = np.array([abs(first - second) for first, second in pair.voxels.values()])
+    share = float(np.median(apart[sizes > 0] / sizes[sizes > 0])) if (sizes > 0).any() else None
+    return {
+        "title": f"{one} and {two}",
+        "key_figures": [
+            ("Cases", str(pair.cases), "in which both kept a mask"),
+            ("Dice", format_share(float(np.median(known)) if known else None), "median"),
+            ("Volumes differ by", ABSENT if share is None else f"{share:.0%}", "of their mean, median"),
+            ("Kappa", format_share(pair.kappa), "of whether there is a tumour"),
+        ],
+        "columns": ("patient", "Dice", f"voxels, {one}", f"voxels, {two}"),
+        "rows": [
+            (patient, format_share(dice), *(f"{voxels:,}" for voxels in pair.voxels[patient]))
+            for patient, dice in pair.dice.items()
+        ],
+    }
