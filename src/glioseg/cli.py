@@ -302,6 +302,8 @@ def review(
     *,
     scans: Path | None = None,
     reader: str | None = None,
+    report: Path | None = None,
+    store: str | None = None,
     port: int = 0,
     browser: bool = True,
 ) -> None:
@@ -316,14 +318,24 @@ def review(
         The scans, where masks does not tell or they have moved.
     reader
         Read blind to others under this name; without it everyone shares one reading.
+    report
+        Write a page on the readings instead: what was changed where, how long it took, how far readers agree.
+    store
+        Send accepted and corrected DICOM results to this DICOMweb archive instead.
     port
         A port of this machine; without it any that is free.
     browser
         Open the page.
     """
-    from glioseg.commands.review import review
+    from glioseg.commands.review import report_readings, review, store_results
 
-    review(masks, scans=scans, reader=reader, port=port, browser=browser, say=say)
+    if report is not None:
+        report_readings(masks, report, scans=scans)
+        print_place("report", report, False)
+    if store is not None:
+        print(f"{store_results(masks, store, scans=scans, reader=reader)} objects stored in {store}")
+    if report is None and store is None:
+        review(masks, scans=scans, reader=reader, port=port, browser=browser, say=say)
 
 
 @app.command
@@ -581,6 +593,43 @@ def split(
     counts = {part: len(getattr(chosen, part)) for part in ("train", "validation", "test")}
     line = ", ".join(f"{count} {part}" for part, count in counts.items())
     print(json.dumps({**counts, "sha256": chosen.sha256}) if json_output else f"{chosen.name}: {line}, in {out}")
+
+
+@data_app.command
+def from_review(
+    masks: Path,
+    dest: Path,
+    *,
+    scans: Path | None = None,
+    reader: str | None = None,
+    split: Path | None = None,
+    against: Path | None = None,
+    json_output: Json = False,
+) -> None:
+    """Write what readers accepted and corrected as a training set, without anyone who must stay unseen.
+
+    Parameters
+    ----------
+    masks
+        The folder that was read.
+    dest
+        A new folder in the dataset's layout.
+    scans
+        The scans, where masks does not tell or they have moved.
+    reader
+        Whose reading, where there are several.
+    split
+        The split of the weights that training will go on from; who validates or tests there is left out.
+    against
+        A folder in the dataset's layout: copies of the pictures of those who must stay unseen are left out as well.
+    """
+    from glioseg.commands.from_review import from_review
+
+    made = from_review(masks, dest, scans=scans, reader=reader, split=split, against=against, say=say)
+    if json_output:
+        print(json.dumps(asdict(made), indent=2))
+    else:
+        print(f"{len(made.written)} patients in {dest}, {len(made.left_out)} left out")
 
 
 @data_app.command

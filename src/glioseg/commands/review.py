@@ -76,6 +76,33 @@ def review(
     serve(desk, port=port, opened=opened)
 
 
+def report_readings(folder: Path, path: Path, *, scans: Path | None = None) -> None:
+    """Write the page of every reading of a folder; arguments and errors as :func:`open_desk`, or if none is decided."""
+    from glioseg.review.report import write_reading_report
+
+    desk = open_desk(folder, scans=scans)
+    try:
+        write_reading_report(path, desk.cases, desk.store)
+    finally:
+        desk.close()
+
+
+def store_results(folder: Path, url: str, *, scans: Path | None = None, reader: str | None = None) -> int:
+    """Send accepted and corrected DICOM results to an archive, and tell how many objects it took.
+
+    Raises:
+        GliosegError: As :func:`open_desk` and :func:`glioseg.review.archive.send_results`.
+    """
+    from glioseg.archive.dicomweb import store_files
+    from glioseg.review.archive import send_results
+
+    desk = open_desk(folder, scans=scans, reader=reader)
+    try:
+        return send_results(desk.folder, desk.store, desk.reading, url, store_files)
+    finally:
+        desk.close()
+
+
 def login_name() -> str:
     """Who is logged in, for the log."""
     try:

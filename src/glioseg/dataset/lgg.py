@@ -11,10 +11,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import tifffile
 
+from glioseg.atomic import atomic_folder
 from glioseg.errors import GliosegError
 from glioseg.files import entries, readable
-from glioseg.formats.tif import read_image_slice, read_mask_slice
+from glioseg.formats.tif import read_image_slice, read_mask_slice, write_mask_slice
 from glioseg.volume import Mask, Volume, copies_of_flair
 
 CLINICAL_TABLE = "data.csv"
@@ -145,6 +147,20 @@ def read_patient(files: PatientFiles) -> tuple[Volume, Mask | None]:
     for path, mask in zip(files.masks, masks, strict=True):
         _check_size(path, mask.shape, images[0].shape[:2])
     return volume, Mask(files.patient, np.stack(masks), slice_names=names)
+
+
+def write_patient(dest: Path, volume: Volume, mask: Mask) -> None:
+    """Write a patient's folder, whole or not at all.
+
+    Args:
+        dest: The folder of patient folders.
+        volume: Slices with their names, uint8.
+        mask: On its grid.
+    """
+    with atomic_folder(dest / volume.patient) as folder:
+        for name, picture, outline in zip(volume.slice_names, volume.voxels, mask.voxels, strict=True):
+            tifffile.imwrite(folder / f"{name}.tif", picture, photometric="rgb", metadata=None)
+            write_mask_slice(folder / f"{name}_mask.tif", outline)
 
 
 def read_clinical(root: Path) -> dict[str, dict[str, str]]:

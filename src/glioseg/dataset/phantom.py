@@ -11,14 +11,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-import tifffile
 
-from glioseg.atomic import atomic_folder, write_text_atomically
-from glioseg.dataset.lgg import CLINICAL_TABLE
+from glioseg.atomic import write_text_atomically
+from glioseg.dataset.lgg import CLINICAL_TABLE, write_patient
 from glioseg.dataset.phantom_anatomy import make_anatomy
 from glioseg.dataset.phantom_scan import scan
 from glioseg.errors import GliosegError
-from glioseg.formats.tif import write_mask_slice
 from glioseg.volume import CHANNELS, Mask, Volume
 
 SITES = {"DU": 45, "HT": 34, "CS": 16, "FG": 14}
@@ -129,7 +127,7 @@ def write_phantoms(dest: Path, *, patients: int, seed: int = 0, size: int = 256)
         case = f"PHANTOM_{site}_{k + 1:04d}"
         name = f"{case}_{rng.integers(1984, 2005)}{rng.integers(1, 13):02d}{rng.integers(1, 29):02d}"
         patient_seed = int(rng.integers(2**63))
-        _write_patient(dest, *make_phantom(patient_seed, size=size, missing=missing_sequences(seed, k), name=name))
+        write_patient(dest, *make_phantom(patient_seed, size=size, missing=missing_sequences(seed, k), name=name))
         names.append(name)
         rows.append({"Patient": case, **_clinical_row(rng)})
     _write_clinical_table(dest / CLINICAL_TABLE, rows)
@@ -158,13 +156,6 @@ def missing_sequences(seed: int, k: int) -> tuple[str, ...]:
     if place != np.random.default_rng((seed, ten, 1)).integers(6):
         return ()
     return ("post",) if ten % 5 in (1, 3) else ("pre", "post")
-
-
-def _write_patient(dest: Path, volume: Volume, mask: Mask) -> None:
-    with atomic_folder(dest / volume.patient) as folder:
-        for name, picture, outline in zip(volume.slice_names, volume.voxels, mask.voxels, strict=True):
-            tifffile.imwrite(folder / f"{name}.tif", picture, photometric="rgb", metadata=None)
-            write_mask_slice(folder / f"{name}_mask.tif", outline)
 
 
 def _clinical_row(rng: np.random.Generator) -> dict[str, str]:
