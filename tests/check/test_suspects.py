@@ -14,7 +14,6 @@ from glioseg.check.suspects import (
     class_thresholds,
     confident_joint,
     rank_suspects,
-    save_probabilities,
     suspect_findings,
 )
 from glioseg.errors import GliosegError
@@ -131,7 +130,8 @@ def test_a_mask_of_nothing_counts_as_surplus() -> None:
 
 def test_probabilities_come_back_in_256_steps_and_are_averaged(tmp_path: Path) -> None:
     values = np.linspace(0, 1, 24, dtype=np.float32).reshape(2, 3, 4)
-    save_probabilities(tmp_path / "runs" / "a" / "probabilities.npz", {"P": values})
+    (tmp_path / "runs" / "a").mkdir(parents=True)
+    np.savez(tmp_path / "runs" / "a" / "probabilities.npz", P=np.round(values * 255).astype(np.uint8))
     assert Probabilities(tmp_path).of("P") == pytest.approx(values, abs=1 / 509)
     np.savez(tmp_path / "runs" / "masks.npz", P=np.ones((2, 3, 4), bool))
     both = Probabilities(tmp_path)

@@ -6,6 +6,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from axial_scans import axial_volume, mask_from_axial
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nibabel.orientations import apply_orientation, inv_ornt_aff
@@ -14,7 +15,6 @@ from scipy.spatial.transform import Rotation
 from glioseg.formats.assemble import assemble
 from glioseg.formats.cases import read_case, single_case
 from glioseg.formats.nifti import write_nifti_mask
-from glioseg.space.axial import axial_volume, mask_from_axial
 from glioseg.volume import Mask
 
 ORIENTATIONS = [

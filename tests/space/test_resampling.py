@@ -6,13 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nibabel.processing import resample_from_to
-from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from glioseg.scan import Scan
 from glioseg.space.affine import Grid, grid_of, positions_mm
-from glioseg.space.resampling import field_of_view, resample_mask, resample_probability, resample_scan
-from glioseg.volume import Mask
+from glioseg.space.resampling import field_of_view, resample_scan
 
 SHAPE = (6, 7, 8)
 MODERATE = settings(deadline=None, max_examples=30)
@@ -103,36 +101,6 @@ def test_up_to_twice_as_coarse_there_is_no_smoothing() -> None:
     voxels = noise((4, 4, 9))
     found = resample_scan(Scan("A", voxels, affine_of()), Grid((4, 4, 5), affine_of((1, 1, 2))))
     assert np.array_equal(found.voxels, voxels[..., ::2])
-
-
-@MODERATE
-@given(st.tuples(*[st.floats(-1.5, 1.5)] * 3), st.tuples(*[st.floats(-30, 30)] * 3))
-def test_a_mask_takes_the_nearest_voxel(origin: tuple, degrees: tuple) -> None:
-    mask = Mask("A", noise() > 100, affine=affine_of((2, 1, 1)))
-    onto = Grid((5, 6, 9), affine_of((1, 1, 1), degrees, origin))
-    found = resample_mask(mask, onto)
-    indices = positions_mm(np.linalg.inv(mask.affine) @ onto.affine, np.argwhere(np.ones(onto.shape)).astype(float))
-    clear = (np.abs(indices - np.floor(indices) - 0.5) > 1e-5).all(axis=1)
-    by_hand = ndimage.map_coordinates(np.pad(mask.voxels, 9).astype(int), np.rint(indices).astype(int).T + 9, order=0)
-    assert np.array_equal(found.voxels.ravel()[clear], by_hand[clear].astype(bool))
-    assert found.affine is onto.affine
-
-
-def test_a_mask_comes_back_from_a_finer_grid() -> None:
-    mask = Mask("A", noise() > 110, affine=affine_of((2, 2, 2)))
-    fine = Grid((18, 21, 24), affine_of((2 / 3,) * 3, origin=(-2 / 3,) * 3))
-    assert np.array_equal(resample_mask(resample_mask(mask, fine), grid_of(mask)).voxels, mask.voxels)
-
-
-def test_probabilities_stay_between_0_and_1_and_are_0_outside() -> None:
-    probability = np.random.default_rng(1).random(SHAPE, np.float32)
-    onto = Grid((20, 20, 20), affine_of((0.7,) * 3, (10, 20, 30), (-3, -3, -3)))
-    found = resample_probability(probability, Grid(SHAPE, affine_of()), onto)
-    inside = field_of_view(Grid(SHAPE, affine_of()), onto)
-    assert found.dtype == np.float32
-    assert (found[~inside] == 0).all()
-    assert (found[inside] > 0).any()
-    assert found.max() <= 1
 
 
 def test_without_a_place_nothing_can_be_resampled() -> None:

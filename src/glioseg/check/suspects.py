@@ -15,7 +15,7 @@ tumour, given or predicted, is confidently of the other class, the higher it sta
 several slices in a row, so a slice weighs as much as mask and network agree on the slices next to it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -228,13 +228,6 @@ class Probabilities:
                 raise GliosegError(f"{path} predicts {patient} on another grid", found=str(values.shape))
             total = values if total is None else total + values
         return None if total is None else np.asarray(total / len(paths), np.float32)
-
-
-def save_probabilities(path: Path, probabilities: Mapping[str, NDArray[Any]]) -> None:
-    """Write probabilities by patient in 256 steps, as :class:`Probabilities` reads them."""
-    arrays = {patient: np.round(values * 255).astype(np.uint8) for patient, values in probabilities.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
 
 
 def _names_in(path: Path) -> list[str]:

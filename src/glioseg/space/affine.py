@@ -16,8 +16,6 @@ from glioseg.volume import Mask, Volume
 SAME_PLACE_MM = 0.1
 """Positions nearer to each other than this are one: formats round their affines, and no scanner resolves less."""
 
-_LETTERS = (("L", "R"), ("P", "A"), ("I", "S"))
-
 
 @dataclass(frozen=True)
 class Grid:
@@ -60,29 +58,6 @@ def nearest_axes(affine: NDArray[np.float64]) -> tuple[int, int, int]:
         itertools.permutations(range(3)), key=lambda axes: float(cosines[[0, 1, 2], list(axes)].sum())
     )
     return right, anterior, superior
-
-
-def orientation_codes(affine: NDArray[np.float64]) -> str:
-    """Towards which side slices, rows and columns increase, ``SPL`` for superior, posterior and left."""
-    cosines = direction_cosines(affine)
-    codes = [""] * 3
-    for world, axis in enumerate(nearest_axes(affine)):
-        codes[axis] = _LETTERS[world][int(cosines[world, axis] > 0)]
-    return "".join(codes)
-
-
-def slice_normal(affine: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The unit vector across the slices, in RAS+, on the side to which slices increase."""
-    cosines = direction_cosines(affine)
-    normal = np.cross(cosines[:, 1], cosines[:, 2])
-    normal /= np.linalg.norm(normal)
-    return normal if normal @ cosines[:, 0] > 0 else -normal
-
-
-def obliquity_degrees(affine: NDArray[np.float64]) -> float:
-    """The largest angle between an array axis and the anatomical direction that it stands for."""
-    cosines = np.abs(direction_cosines(affine))[[0, 1, 2], list(nearest_axes(affine))]
-    return float(np.degrees(np.arccos(cosines.clip(0, 1))).max())
 
 
 def positions_mm(affine: NDArray[np.float64], indices: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,14 +5,13 @@ a radiologist's picture. A grid in any other direction is brought to it by excha
 no voxel notices, so that the way back is exact. An oblique grid goes to the nearest axes and stays oblique.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glioseg.space.affine import direction_cosines, nearest_axes
-from glioseg.volume import Mask, Volume
 
 # The signs of right, anterior and superior along columns, rows and slices.
 _COLUMNS_TO_LEFT, _ROWS_TO_POSTERIOR, _SLICES_TO_SUPERIOR = -1, -1, 1
@@ -67,32 +66,6 @@ def axial_affine(affine: NDArray[np.float64], shape: tuple[int, ...], view: Axia
         indices[source, axis] = -1 if reverse else 1
         indices[source, 3] = shape[source] - 1 if reverse else 0
     return affine @ indices
-
-
-def axial_volume(volume: Volume) -> Volume:
-    """A scan in the axial view. Slice names are kept where the view's slices are the source's."""
-    view = axial_view(volume.affine)
-    if volume.affine is None:
-        return volume
-    names = volume.slice_names if view.axes[0] == 0 else ()
-    return replace(
-        volume,
-        voxels=to_axial(volume.voxels, view),
-        slice_names=names[::-1] if view.reversed_axes[0] else names,
-        affine=axial_affine(volume.affine, volume.voxels.shape, view),
-    )
-
-
-def mask_from_axial(mask: Mask, source: Volume) -> Mask:
-    """Bring a mask from the axial view of a scan back to the scan's own grid, voxel for voxel.
-
-    Raises:
-        ValueError: If the mask does not lie on the axial view of this scan.
-    """
-    voxels = from_axial(mask.voxels, axial_view(source.affine))
-    if voxels.shape != source.voxels.shape[:3]:
-        raise ValueError(f"the mask comes back as {voxels.shape}, the scan is {source.voxels.shape[:3]}")
-    return Mask(source.patient, voxels, slice_names=source.slice_names, affine=source.affine)
 
 
 def _reversed(view: AxialView) -> tuple[int, ...]:

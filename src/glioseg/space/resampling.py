@@ -1,9 +1,9 @@
 """Pictures from one grid onto another, by what their affines say of the patient.
 
-Intensities and probabilities are interpolated linearly, masks take the nearest voxel. A voxel reaches half a step to
-either side of its centre; what lies outside every voxel of the source is filled. Where the new grid is more than
-twice as coarse along an axis of the source, intensities are smoothed along it first: a thick slice shows the mean of
-what it covers, and single voxels picked out of a fine grid would show noise.
+Intensities are interpolated linearly. A voxel reaches half a step to either side of its centre; what lies outside
+every voxel of the source is filled. Where the new grid is more than twice as coarse along an axis of the source,
+intensities are smoothed along it first: a thick slice shows the mean of what it covers, and single voxels picked out
+of a fine grid would show noise.
 """
 
 from dataclasses import replace
@@ -14,7 +14,6 @@ from scipy import ndimage
 
 from glioseg.scan import Scan
 from glioseg.space.affine import Grid, grid_of
-from glioseg.volume import Mask
 
 COARSER_THAN = 2.0
 """From this ratio of steps on, intensities are smoothed before they are resampled."""
@@ -30,21 +29,7 @@ def resample_scan(scan: Scan, onto: Grid) -> Scan:
     """
     indices = _index_map(grid_of(scan), onto)
     voxels = _smoothed(scan.voxels, indices)
-    return replace(
-        scan, voxels=_interpolated(voxels, indices, onto, order=1, fill=float(scan.voxels.min())), affine=onto.affine
-    )
-
-
-def resample_probability(probability: NDArray[np.float32], source: Grid, onto: Grid) -> NDArray[np.float32]:
-    """Probabilities (slice, row, column) on another grid, linear; 0 outside the source; raises as resample_scan."""
-    return _interpolated(probability, _index_map(source, onto), onto, order=1, fill=0.0)
-
-
-def resample_mask(mask: Mask, onto: Grid) -> Mask:
-    """A mask on another grid by the nearest voxel, empty outside the source; raises as :func:`resample_scan`."""
-    inside = mask.voxels.astype(np.float32)
-    voxels = _interpolated(inside, _index_map(grid_of(mask), onto), onto, order=0, fill=0.0)
-    return Mask(mask.patient, voxels > 0, affine=onto.affine)
+    return replace(scan, voxels=_interpolated(voxels, indices, onto, fill=float(scan.voxels.min())), affine=onto.affine)
 
 
 def field_of_view(source: Grid, onto: Grid) -> NDArray[np.bool_]:
@@ -77,7 +62,7 @@ def _smoothed(voxels: NDArray[np.float32], indices: NDArray[np.float64]) -> NDAr
 
 
 def _interpolated(
-    voxels: NDArray[np.float32], indices: NDArray[np.float64], onto: Grid, *, order: int, fill: float
+    voxels: NDArray[np.float32], indices: NDArray[np.float64], onto: Grid, *, fill: float
 ) -> NDArray[np.float32]:
     # mode="constant" would also empty the outer half of the outermost voxels, and by rounding whole edge slices.
     found: NDArray[np.float32] = ndimage.affine_transform(
@@ -86,7 +71,7 @@ def _interpolated(
         indices[:3, 3],
         output_shape=onto.shape,
         output=np.float32,
-        order=order,
+        order=1,
         mode="nearest",
         prefilter=False,
     )
