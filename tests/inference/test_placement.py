@@ -82,3 +82,35 @@ def test_what_is_found_comes_back_to_its_place(head: Volume, rows: float, column
 def test_a_black_scan_shows_no_head() -> None:
     with pytest.raises(GliosegError, match="shows no head"):
         find_placement(Volume("P", np.zeros((4, 64, 64, 3), np.float32)))
+
+
+def thinned(volume: Volume, factor: int) -> Volume:
+    """The same slices, each as so many thinner ones."""
+    assert volume.affine is not None
+    affine = volume.affine @ np.diag([1 / factor, 1, 1, 1])
+    affine[:3, 3] += volume.affine[:3, 0] * (1 / factor - 1) / 2
+    return replace(volume, voxels=np.repeat(volume.voxels, factor, axis=0), affine=affine)
+
+
+@pytest.mark.parametrize("turn", [(0, 1, 2), (1, 0, 2), (2, 1, 0)])
+def test_thin_slices_are_seen_as_thick_ones_in_whichever_direction_they_were_taken(
+    head: Volume, turn: tuple[int, ...]
+) -> None:
+    """Every second slab lies on a slice of 5 mm."""
+    thin = thinned(head, 5)
+    assert thin.affine is not None
+    turned = replace(thin, voxels=thin.voxels.transpose(*turn, 3), affine=thin.affine @ np.eye(4)[:, [*turn, 3]])
+    placement = find_placement(turned)
+    assert placement.step_mm == 2.5
+    placed = placement.place(turned)
+    np.testing.assert_allclose(placed.voxels[::2], head.voxels, atol=1e-3)
+    back = placement.restore(placed.channel("flair"), turned.voxels.shape[:3])
+    assert back.shape == turned.voxels.shape[:3]
+    middle_of_slices = back.transpose(np.argsort(turn))[2::5]
+    np.testing.assert_allclose(middle_of_slices, head.channel("flair"), atol=1e-3)
+
+
+def test_thick_slices_and_slices_of_unknown_thickness_stay_as_they_are(head: Volume) -> None:
+    assert find_placement(head).slabs is None
+    unknown = replace(thinned(head, 5), affine=None)
+    assert find_placement(unknown).slabs is None

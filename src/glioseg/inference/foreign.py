@@ -5,6 +5,7 @@ from glioseg.inference.intensities import to_dataset_range
 from glioseg.inference.model import Model, Prediction
 from glioseg.inference.placement import Placement, find_placement
 from glioseg.space.affine import spacing_mm
+from glioseg.space.slabs import THICKNESS_MM
 from glioseg.volume import Volume
 
 SPACING_MM = (0.05, 50.0)
@@ -37,7 +38,8 @@ def predict_foreign(model: Model, volume: Volume) -> Prediction:
 def _in_words(placement: Placement) -> str:
     kind = "without skull and scalp" if placement.extent.is_stripped else "with skull and scalp"
     fitted = "brought to the size of the training pictures" if placement.is_resampled else "left as it is"
-    return f"The scan was taken as one {kind} and {fitted}."
+    thin = "" if placement.slabs is None else f", its thin slices averaged to {THICKNESS_MM:g} mm"
+    return f"The scan was taken as one {kind} and {fitted}{thin}."
 
 
 def _check_is_scan(volume: Volume) -> None:

@@ -1,8 +1,9 @@
 """A scan from elsewhere, brought to what the networks were trained on, and what they find brought back.
 
 The training pictures are 256 x 256 axial slices with the nose at the top, of unknown spacing, in which a brain is
-about 190 pixels high. So a foreign scan is turned to the axial view, and scaled within its slices until its brain has
-that height. What already fits is left as it is, pixel for pixel.
+about 190 pixels high, and the slices 5 to 6 mm thick. So a foreign scan is turned to the axial view, thin slices are
+averaged to slabs, and they are scaled until the brain has that height. What already fits is left as it is, pixel for
+pixel.
 """
 
 from dataclasses import dataclass, replace
@@ -14,12 +15,15 @@ from scipy import ndimage
 from glioseg.head.extent import HeadExtent, head_extent
 from glioseg.space.affine import spacing_mm
 from glioseg.space.axial import AxialView, axial_affine, axial_view, from_axial, to_axial
+from glioseg.space.slabs import Slabs, slabs_of
 from glioseg.volume import Volume
 
 BRAIN_HEIGHT_PX = 190.0
 """Rows that a brain fills in the dataset: the median over its patients."""
-FITTING_PX = (150.0, 245.0)
-"""Brains of the dataset lie between; a brain between is left as it is."""
+FITTING_PX = (177.0, 203.0)
+"""A brain between is left as it is; another is brought to the height above, though the dataset's own lie between 150
+and 245: of ten masks of small brains from elsewhere two were better by 0.01 and 0.03 then, and none was worse by more
+than 0.003."""
 FRAME_PX = 256
 """Rows and columns of a placed slice. Larger slices are cut to it around the brain, which always fits."""
 SQUARE = 0.03
@@ -37,6 +41,8 @@ class Placement:
         centre: Row and column of the axial slice that come to the middle.
         frame: Rows and columns of the placed slice; None where the scan is left as it is.
         extent: What was measured of the head.
+        slabs: How thin slices were averaged; None where slices are seen as they are.
+        step_mm: From one placed slice to the next; None where nobody knows.
     """
 
     view: AxialView
@@ -44,6 +50,8 @@ class Placement:
     centre: tuple[float, float]
     frame: tuple[int, int] | None
     extent: HeadExtent
+    slabs: Slabs | None = None
+    step_mm: float | None = None
 
     @property
     def is_resampled(self) -> bool:
@@ -53,6 +61,8 @@ class Placement:
     def place(self, volume: Volume) -> Volume:
         """The scan as the network sees it: axial, shape (slice, row, column, channel)."""
         voxels = to_axial(volume.voxels, self.view)
+        if self.slabs is not None:
+            voxels = self.slabs.averaged(voxels)
         if self.frame is not None:
             voxels = self._resample(voxels)
         return replace(volume, voxels=np.ascontiguousarray(voxels), slice_names=(), affine=None)
@@ -70,6 +80,8 @@ class Placement:
         if self.frame is not None:
             axial = [shape[axis] for axis in self.view.axes]
             probabilities = self._restore(probabilities, (axial[1], axial[2]))
+        if self.slabs is not None:
+            probabilities = self.slabs.interpolated(probabilities)
         return from_axial(probabilities, self.view)
 
     def _resample(self, voxels: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
@@ -105,15 +117,22 @@ def find_placement(volume: Volume) -> Placement:
     """
     view = axial_view(volume.affine)
     axial = replace(volume, voxels=to_axial(volume.voxels, view), slice_names=(), affine=None)
-    ratio = _row_to_column(volume, view)
+    slices, rows, columns = axial.voxels.shape[:3]
+    slices_mm, ratio = _slice_distance_mm(volume, view), _row_to_column(volume, view)
     extent = head_extent(axial, ratio)
-    rows, columns = axial.voxels.shape[1:3]
+    slabs = None if slices_mm is None else slabs_of(slices, slices_mm)
+    step_mm = slices_mm if slabs is None else slabs.step_mm
     fits = FITTING_PX[0] <= extent.brain_rows <= FITTING_PX[1] and max(rows, columns) <= FRAME_PX
     if fits and abs(ratio - 1) < SQUARE:
-        return Placement(view, (1.0, 1.0), ((rows - 1) / 2, (columns - 1) / 2), None, extent)
+        return Placement(view, (1.0, 1.0), ((rows - 1) / 2, (columns - 1) / 2), None, extent, slabs, step_mm)
     scale = BRAIN_HEIGHT_PX / extent.brain_rows
     scales = (scale, scale / ratio)
-    return Placement(view, scales, extent.centre, (FRAME_PX, FRAME_PX), extent)
+    return Placement(view, scales, extent.centre, (FRAME_PX, FRAME_PX), extent, slabs, step_mm)
+
+
+def _slice_distance_mm(volume: Volume, view: AxialView) -> float | None:
+    """The distance between slices in the axial view."""
+    return None if volume.affine is None else spacing_mm(volume.affine)[view.axes[0]]
 
 
 def _row_to_column(volume: Volume, view: AxialView) -> float:
