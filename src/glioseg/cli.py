@@ -433,27 +433,37 @@ def evaluate(
     *,
     out: Path,
     spacing_mm: tuple[float, float, float] | None = None,
+    labels: Annotated[tuple[str, ...], Several] = (),
     json_output: Json = False,
-) -> None:
+) -> int:
     """Score masks from anywhere against the truth, by patient in 3-D.
+
+    Exit code 0 if every predicted patient was scored, 1 if some could not be.
 
     Parameters
     ----------
     predicted
-        <patient>/<slice>_mask.tif, as predict writes them.
+        A mask, or a folder of masks in any layout: NIfTI, NRRD, or <patient>/<slice>_mask.tif, as predict writes them.
     truth
-        A folder in the dataset's layout.
+        The same patients' true masks, likewise; scans may lie beside them.
     out
         The file to write: JSON, or CSV where the name ends so.
     spacing_mm
-        Distance between slices, rows and columns in millimetres. Without it distances are in pixels.
+        Distance between slices, rows and columns in millimetres, for masks that do not tell it. Without it the
+        distances of tif slices are in pixels.
+    labels
+        The values that are tumour in a true mask of several, as 1,2,4.
     """
     from glioseg.commands.evaluate import evaluate
 
-    scores, without_prediction = evaluate(predicted, truth, out, spacing_mm=spacing_mm)
-    if without_prediction:
-        say(f"{len(without_prediction)} patients of {truth} have no prediction and are not scored")
-    print_scores(scores, f"{len(scores.patients)} patients", json_output)
+    numbers = _whole_numbers("--labels", labels)
+    found = evaluate(predicted, truth, out, spacing_mm=spacing_mm, labels=numbers)
+    for patient, message in found.failures.items():
+        say(f"{patient}: not scored, {message}")
+    if found.without_prediction:
+        say(f"{len(found.without_prediction)} patients of {truth} have no prediction and are not scored")
+    print_scores(found.scores, f"{len(found.scores.patients)} patients", json_output)
+    return 1 if found.failures else 0
 
 
 @app.command

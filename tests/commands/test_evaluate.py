@@ -25,23 +25,23 @@ def shifted(few_slices: Path, tmp_path: Path) -> Path:
 def test_the_truth_against_itself_is_perfect_and_anything_else_is_less(
     few_slices: Path, shifted: Path, tmp_path: Path
 ) -> None:
-    perfect, _ = evaluate(few_slices, few_slices, tmp_path / "perfect.json")
-    less, _ = evaluate(shifted, few_slices, tmp_path / "less.json")
+    perfect = evaluate(few_slices, few_slices, tmp_path / "perfect.json").scores
+    less = evaluate(shifted, few_slices, tmp_path / "less.json").scores
     assert [entry.values["dice"] for entry in perfect.patients] == [1.0] * 3
     assert all(0 < (entry.values["dice"] or 0) < 0.95 for entry in less.patients)
 
 
 def test_the_file_holds_the_scores(few_slices: Path, shifted: Path, tmp_path: Path) -> None:
     out = tmp_path / "new" / "scores.json"
-    scores, without = evaluate(shifted, few_slices, out, spacing_mm=SPACING_MM)
-    assert without == []
-    assert Scores.from_json(out.read_text()) == scores
-    assert scores.spacing_mm == SPACING_MM
+    found = evaluate(shifted, few_slices, out, spacing_mm=SPACING_MM)
+    assert found.without_prediction == ()
+    assert Scores.from_json(out.read_text()) == found.scores
+    assert found.scores.spacing_mm == SPACING_MM
     assert [path.name for path in out.parent.iterdir()] == ["scores.json"]
 
 
 def test_a_name_in_csv_gives_a_table_of_patients(few_slices: Path, shifted: Path, tmp_path: Path) -> None:
-    scores, _ = evaluate(shifted, few_slices, tmp_path / "scores.csv")
+    scores = evaluate(shifted, few_slices, tmp_path / "scores.csv").scores
     with (tmp_path / "scores.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["patient"] for row in rows] == [files.patient for files in find_patients(few_slices)]
@@ -49,7 +49,8 @@ def test_a_name_in_csv_gives_a_table_of_patients(few_slices: Path, shifted: Path
 
 
 def test_nothing_is_written_where_the_folders_do_not_fit(few_slices: Path, shifted: Path, tmp_path: Path) -> None:
-    sorted(shifted.glob("*/*_mask.tif"))[-1].unlink()
+    for folder in shifted.iterdir():
+        sorted(folder.glob("*_mask.tif"))[-1].unlink()
     with pytest.raises(GliosegError):
         evaluate(shifted, few_slices, tmp_path / "new" / "scores.json")
     assert not (tmp_path / "new").exists()

@@ -90,7 +90,7 @@ def demo(
     training = _best_run(compared)
     unseen = [data / entry.patient for entry in training.scores.patients]
     predict(unseen, masks, model=training.folder.bundle, options=OutputOptions(probabilities=True))
-    scores, _ = evaluate(masks, data, out / "scores.json")
+    scores = evaluate(masks, data, out / "scores.json").scores
     return DemoOutcome(data, masks, compared, training, scores)
 
 

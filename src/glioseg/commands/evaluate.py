@@ -2,28 +2,31 @@
 
 from pathlib import Path
 
-from glioseg.atomic import write_text_atomically
-from glioseg.evaluation.folders import score_folders
-from glioseg.evaluation.scores import Scores
+from glioseg.atomic import check_writable, write_text_atomically
+from glioseg.evaluation.folders import Evaluation, score_folders
 
 
 def evaluate(
-    predicted: Path, truth: Path, out: Path, *, spacing_mm: tuple[float, float, float] | None = None
-) -> tuple[Scores, list[str]]:
-    """Score a folder of predicted masks and write the scores.
+    predicted: Path,
+    truth: Path,
+    out: Path,
+    *,
+    spacing_mm: tuple[float, float, float] | None = None,
+    labels: tuple[int, ...] = (),
+) -> Evaluation:
+    """Score a folder of predicted masks and write the scores; arguments as :func:`score_folders`.
 
     Args:
-        predicted: ``<patient>/<slice>_mask.tif``.
-        truth: A folder in the dataset's layout.
+        predicted: Masks, NIfTI, NRRD or tif slices.
+        truth: Likewise.
         out: The file to write: JSON, or a table of patients where its name ends in .csv.
-        spacing_mm: Distance between voxels along (slice, row, column); None measures in pixels.
-
-    Returns:
-        The scores, and the patients of the truth that have no prediction.
+        spacing_mm: For masks that do not tell it; without it they are measured in pixels.
+        labels: The values that are tumour in a true mask of several.
 
     Raises:
-        GliosegError: If the folders do not fit each other, or the file cannot be written.
+        GliosegError: If the folders do not fit each other, none can be scored, or the file cannot be written.
     """
-    scores, without_prediction = score_folders(predicted, truth, spacing_mm=spacing_mm)
-    write_text_atomically(out, scores.to_csv() if out.suffix == ".csv" else scores.to_json())
-    return scores, without_prediction
+    check_writable(next(folder for folder in out.absolute().parents if folder.exists()))
+    found = score_folders(predicted, truth, spacing_mm=spacing_mm, labels=labels)
+    write_text_atomically(out, found.scores.to_csv() if out.suffix == ".csv" else found.scores.to_json())
+    return found

@@ -6,7 +6,7 @@ A folder for each patient, ``<collection>_<site>_<case>_<date>``, with ``<patien
 
 import csv
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from glioseg.volume import Mask, Volume, copies_of_flair
 
 CLINICAL_TABLE = "data.csv"
 TIF_SUFFIXES = (".tif", ".tiff")
+_PATIENTS = "kaggle_3m"
+"""The folder of the Kaggle archive that holds the patients; beside it lies a second copy of them."""
 _SLICE_NAME = re.compile(r"(?P<stem>(?P<patient>.+)_(?P<number>\d+))(?P<mask>_mask)?\.tiff?", re.IGNORECASE)
 _PATIENT_NAME = re.compile(r"(?P<case>[^_]+_(?P<site>[^_]+)_[^_]+)(_.*)?")
 
@@ -102,6 +104,12 @@ def find_patient_folders(root: Path) -> list[Path]:
             remedy="Give the folder kaggle_3m, or make practice patients with 'glioseg data phantom DEST'",
         )
     return folders
+
+
+def second_copies(root: Path, folders: Collection[Path]) -> set[Path]:
+    """Which folders repeat a patient of the Kaggle archive, which holds all of them twice, at some depth."""
+    first = {folder.name for folder in folders if folder.parent == root / _PATIENTS}
+    return {folder for folder in folders if folder.name in first and folder.parent != root / _PATIENTS}
 
 
 def find_slices(folder: Path, *, masks: bool = True) -> PatientFiles:
@@ -189,8 +197,7 @@ def _patient_folders(root: Path) -> list[Path]:
     root = root if root.name else root.absolute()
     if any(name.startswith(f"{root.name}_") for name in _tif_names(root)):
         return [root]
-    # The Kaggle archive holds its patients one folder down, and a second copy of them beside it.
-    nested = root / "kaggle_3m"
+    nested = root / _PATIENTS
     folders = [path for path in entries(nested if nested.is_dir() else root) if path.is_dir()]
     return [folder for folder in folders if _tif_names(folder)]
 

@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
+Spacing = tuple[float, float, float]
+OWN: Literal["own"] = "own"
+"""In place of one spacing for all patients: each has that of its own scan."""
+
 NSD_TOLERANCE = 2.0
 """How far two surfaces may lie apart and still agree: in pixels, or in millimetres where a spacing is given."""
 
@@ -27,16 +31,17 @@ class Metric:
 
 
 def metric_table(
-    spacing_mm: tuple[float, float, float] | None = None, nsd_tolerance: float = NSD_TOLERANCE
+    spacing_mm: Spacing | Literal["own"] | None = None, nsd_tolerance: float = NSD_TOLERANCE
 ) -> dict[str, Metric]:
     """The metrics in the order of a report, by name.
 
     Args:
-        spacing_mm: Distance between voxels along (slice, row, column), or None for distances in pixels. It decides
-            whether the table holds ``hd95_px`` or ``hd95_mm``.
+        spacing_mm: Distance between voxels along (slice, row, column), :data:`OWN`, or None for distances in pixels. It
+            decides whether the table holds ``hd95_px`` or ``hd95_mm``.
         nsd_tolerance: As :data:`NSD_TOLERANCE`.
     """
-    unit, grid = ("px", "one pixel") if spacing_mm is None else ("mm", "the given spacing")
+    unit = "px" if spacing_mm is None else "mm"
+    grid = "one pixel" if spacing_mm is None else "the scan's own" if spacing_mm == OWN else "the given spacing"
     metrics = (*_OVERLAP[:1], *_boundary(unit, grid, nsd_tolerance), *_OVERLAP[1:], *_SLICES, *_COUNTS)
     return {metric.name: metric for metric in metrics}
 

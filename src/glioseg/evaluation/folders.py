@@ -1,85 +1,154 @@
-"""Masks in a folder against the truth in another, both in the dataset's layout."""
+"""Masks in a folder against the truth in another, patient by patient, whatever their formats and layouts."""
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from glioseg.dataset.lgg import PatientFiles, find_patients, read_patient, site_of
+from glioseg.dataset.lgg import TIF_SUFFIXES, find_slices, read_patient, site_of
 from glioseg.errors import GliosegError
-from glioseg.evaluation.scores import Scores, score_patient
+from glioseg.evaluation.definitions import OWN, Spacing
+from glioseg.evaluation.mask_pairs import by_names_of, find_patient_masks, in_one_view
+from glioseg.evaluation.scores import PatientScores, Scores, score_patient
+from glioseg.files import entries
+from glioseg.formats.masks import mask_slices, read_mask
 from glioseg.formats.tif import read_mask_slice
 from glioseg.volume import Mask
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """What came of scoring a folder of masks.
+
+    Attributes:
+        scores: Of every patient that could be scored.
+        without_prediction: The patients of the truth that have no prediction.
+        failures: For each patient that could not be scored, the message.
+    """
+
+    scores: Scores
+    without_prediction: tuple[str, ...]
+    failures: dict[str, str]
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """The masks of one patient, read.
+
+    Attributes:
+        predicted: The mask to judge.
+        truth: That to judge it by, in the same view.
+        own_mm: Distance between slices, rows and columns, where the files tell it.
+        site: Of the dataset's patients, the hospital.
+        missing: Likewise, the sequences that the scan lacks.
+    """
+
+    predicted: Mask
+    truth: Mask
+    own_mm: Spacing | None
+    site: str | None = None
+    missing: tuple[str, ...] = ()
+
+    def score(self, spacing_mm: Spacing | None) -> PatientScores:
+        """Judge the one by the other."""
+        return score_patient(
+            self.predicted, self.truth, site=self.site, missing_sequences=self.missing, spacing_mm=spacing_mm
+        )
+
+
 def score_folders(
-    predicted: Path, truth: Path, *, spacing_mm: tuple[float, float, float] | None = None
-) -> tuple[Scores, list[str]]:
-    """Score every patient that has predicted masks.
+    predicted: Path, truth: Path, *, spacing_mm: Spacing | None = None, labels: tuple[int, ...] = ()
+) -> Evaluation:
+    """Score every patient that has a predicted mask; one that cannot be scored is named and the others are done.
 
     Args:
-        predicted: ``<patient>/<slice>_mask.tif`` for each slice, from this program or any other.
-        truth: A folder in the dataset's layout.
-        spacing_mm: Distance between voxels along (slice, row, column); None measures in pixels.
-
-    Returns:
-        The scores, and the patients of the truth that have no prediction and are not scored.
+        predicted: A mask, or a folder of masks: NIfTI and NRRD files or ``<patient>/<slice>_mask.tif``, from this
+            program or any other.
+        truth: Likewise; masks may lie beside their scans, or in a folder of their own.
+        spacing_mm: Distance between voxels along (slice, row, column), for masks that do not tell it. Without it
+            distances between tif slices are in pixels.
+        labels: The values that are tumour in a true mask of several.
 
     Raises:
-        GliosegError: If a predicted patient has no truth, a slice lacks its mask, or sizes differ.
+        GliosegError: If a folder holds no mask, a predicted patient has no truth, or none can be scored.
     """
-    true_patients = {files.patient: files for files in find_patients(truth, masks=True)}
-    folders = {folder.name: folder for folder in _mask_folders(predicted)}
-    unknown = sorted(folders.keys() - true_patients.keys())
+    masks, true_masks = _found(predicted, truth)
+    unknown = sorted(masks.keys() - true_masks.keys())
     if unknown:
         raise GliosegError(
-            f"{folders[unknown[0]]} has no truth in {truth}",
-            expected="a folder of the same name there",
+            f"{masks[unknown[0]]} has no truth in {truth}",
+            expected="a mask of the same patient there",
             found=f"{len(unknown)} predicted patients without one",
         )
-    scored = []
-    for name, folder in folders.items():
-        volume, true_mask = read_patient(true_patients[name])
-        if true_mask is None:
-            raise GliosegError(f"patient {name} has no true masks in {truth}")
-        scored.append(
-            score_patient(
-                _read_predicted(folder, true_patients[name]),
-                true_mask,
-                site=site_of(name),
-                missing_sequences=volume.missing,
-                spacing_mm=spacing_mm,
+    in_mm = spacing_mm is not None or not all(path.is_dir() for path in masks.values())
+    scored: list[tuple[PatientScores, bool]] = []
+    errors: dict[str, GliosegError] = {}
+    for name, path in masks.items():
+        try:
+            pair = _read(name, path, true_masks[name], labels)
+            if pair.own_mm is None and spacing_mm is None and in_mm:
+                raise GliosegError(f"{path} does not tell its spacing", remedy="Give --spacing-mm")
+            scored.append((pair.score(pair.own_mm or spacing_mm), pair.own_mm is not None))
+        except GliosegError as error:
+            errors[name] = error
+    if not scored:
+        raise next(iter(errors.values()))
+    spacing = OWN if any(own for _, own in scored) else spacing_mm
+    scores = Scores(tuple(entry for entry, _ in scored), spacing_mm=spacing)
+    failures = {name: str(error) for name, error in errors.items()}
+    return Evaluation(scores, tuple(sorted(true_masks.keys() - masks.keys())), failures)
+
+
+def _found(predicted: Path, truth: Path) -> tuple[dict[str, Path], dict[str, Path]]:
+    """The masks on both sides by the truth's names; one mask against one needs no names."""
+    masks, true_masks = find_patient_masks(predicted), find_patient_masks(truth, with_pictures=True)
+    for root, found, what in ((predicted, masks, "predicted"), (truth, true_masks, "true")):
+        if not found:
+            raise GliosegError(
+                f"{root} holds no {what} masks",
+                expected="<patient>_mask.nii.gz, or <patient>/<slice>_mask.tif",
+                remedy="Give the folder that 'glioseg predict' wrote with --out" if found is masks else None,
             )
-        )
-    return Scores(tuple(scored), spacing_mm=spacing_mm), sorted(true_patients.keys() - folders.keys())
+    if len(masks) == len(true_masks) == 1:
+        return dict(zip(true_masks, masks.values(), strict=True)), true_masks
+    return by_names_of(true_masks, masks), true_masks
 
 
-def _mask_folders(root: Path) -> list[Path]:
-    folders = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
-    found = [folder for folder in folders if any(folder.glob("*_mask.tif"))]
-    if not found:
-        raise GliosegError(
-            f"{root} holds no predicted masks",
-            expected="<patient>/<slice>_mask.tif",
-            remedy="Give the folder that 'glioseg predict' wrote with --out",
-        )
-    return found
+def _read(name: str, predicted: Path, truth: Path, labels: tuple[int, ...]) -> _Pair:
+    if truth.is_dir() and predicted.is_dir():
+        return _read_slices(name, predicted, truth)
+    true_mask = replace(read_mask(truth, labels=() if truth.is_dir() else labels), patient=name)
+    mask, true_mask, own_mm = in_one_view(replace(read_mask(predicted), patient=name), true_mask)
+    return _Pair(mask, true_mask, own_mm)
 
 
-def _read_predicted(folder: Path, truth: PatientFiles) -> Mask:
-    paths = [folder / f"{image.stem}_mask.tif" for image in truth.images]
-    missing = [path for path in paths if not path.exists()]
+def _read_slices(name: str, predicted: Path, truth: Path) -> _Pair:
+    site = site_of(name)
+    if sum(path.suffix.lower() in TIF_SUFFIXES for path in entries(truth)) == len(mask_slices(truth)):
+        true_mask = read_mask(truth)
+        return _Pair(_predicted_slices(predicted, true_mask), true_mask, None, site)
+    volume, beside_pictures = read_patient(find_slices(truth, masks=True))
+    assert beside_pictures is not None
+    return _Pair(_predicted_slices(predicted, beside_pictures), beside_pictures, None, site, volume.missing)
+
+
+def _predicted_slices(folder: Path, truth: Mask) -> Mask:
+    found = mask_slices(folder)
+    paths = {name: found.get(int(name.rpartition("_")[2])) for name in truth.slice_names}
+    missing = [name for name, path in paths.items() if path is None]
     if missing:
         raise GliosegError(
-            f"{missing[0]} does not exist",
+            f"{folder / missing[0]}_mask.tif does not exist",
             expected=f"a mask for each of the {len(paths)} slices of {truth.patient}",
             found=f"{len(paths) - len(missing)}",
         )
-    slices = [read_mask_slice(path) for path in paths]
-    for path, inside in zip(paths, slices, strict=True):
-        if inside.shape != slices[0].shape:
+    slices = {path: read_mask_slice(path) for path in paths.values() if path is not None}
+    first = next(iter(slices.values()))
+    for path, inside in slices.items():
+        if inside.shape != first.shape:
             raise GliosegError(
                 f"{path} has another size than the patient's first mask",
-                expected=str(slices[0].shape),
+                expected=str(first.shape),
                 found=str(inside.shape),
             )
-    return Mask(truth.patient, np.stack(slices), slice_names=tuple(image.stem for image in truth.images))
+    return Mask(truth.patient, np.stack(list(slices.values())), slice_names=truth.slice_names)

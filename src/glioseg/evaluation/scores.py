@@ -6,12 +6,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
 from glioseg.errors import GliosegError
-from glioseg.evaluation.definitions import NSD_TOLERANCE, Metric, metric_table
+from glioseg.evaluation.definitions import NSD_TOLERANCE, Metric, Spacing, metric_table
 from glioseg.evaluation.patient_scores import PatientScores, score_patient
 from glioseg.evaluation.statistics import LEVEL, RESAMPLES, SEED, Summary, summarise
 from glioseg.evaluation.subgroups import patient_groups
@@ -33,7 +33,8 @@ class Scores:
 
     Attributes:
         patients: One entry per patient.
-        spacing_mm: Distance between voxels along (slice, row, column), or None where distances are in pixels.
+        spacing_mm: Distance between voxels along (slice, row, column), ``own`` where each patient has that of the scan,
+            or None where distances are in pixels.
         nsd_tolerance: Pixels, or millimetres where a spacing is given.
         libraries: Versions of the libraries that computed the scores.
 
@@ -42,7 +43,7 @@ class Scores:
     """
 
     patients: tuple[PatientScores, ...]
-    spacing_mm: tuple[float, float, float] | None = None
+    spacing_mm: Spacing | Literal["own"] | None = None
     nsd_tolerance: float = NSD_TOLERANCE
     libraries: dict[str, str] = field(default_factory=library_versions)
 

@@ -6,19 +6,28 @@ folder if their names stand before the sequence, as in ``P1_flair.nii.gz``. BIDS
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from glioseg.errors import GliosegError
 from glioseg.files import readable
 from glioseg.formats.readers import read_scan
-from glioseg.formats.sequences import TITLES, is_folder_of_one_sequence, other_picture, patient_of, role_of
+from glioseg.formats.sequences import (
+    MASK,
+    OTHERS,
+    TITLES,
+    is_folder_of_one_sequence,
+    other_picture,
+    patient_of,
+    patient_of_mask,
+    role_of,
+)
 from glioseg.scan import Scan
 from glioseg.volume import CHANNELS
 
 # Folders between a patient and the pictures that tell neither.
-_PLAIN_FOLDERS = ("anat", "nifti", "nii", "nrrd")
+_PLAIN_FOLDERS = ("anat", "nifti", "nii", "nrrd", "images", "imagestr", "imagests")
 # What converters put before the sequence within one patient.
 _SERIES_NUMBER = re.compile(r"((s|se|ser|series|scan|im|img|image)?[-_ ]?\d+)?", re.IGNORECASE)
 
@@ -63,17 +72,30 @@ def group_cases(root: Path, files: Iterable[Path]) -> FoundCases:
     cases: list[Case] = []
     failures: dict[str, tuple[str, tuple[Path, ...]]] = {}
     left_out: dict[Path, str] = {}
-    for owner, own in _by_owner(root, files).items():
-        for name, group in _by_patient(own, left_out).items():
-            patient = readable(_patient(owner, name) or root.absolute().name)
+    for patient, group in by_patient(root, files):
+        others = {path: str(role) for role in OTHERS for path in group.pop(role, ())}
+        left_out |= others
+        if not group:
+            continue
+        members = tuple(path for paths in group.values() for path in paths)
+        try:
+            cases.append(_case(patient, group))
             left_out |= dict.fromkeys(group.get(None, ()), "whose names tell no sequence")
-            try:
-                cases.append(_case(patient, group))
-            except GliosegError as error:
-                members = tuple(path for paths in group.values() for path in paths)
-                failures[f"{patient} ({members[0]})" if patient in failures else patient] = str(error), members
-                left_out = {path: why for path, why in left_out.items() if path not in members}
+        except GliosegError as error:
+            failures[f"{patient} ({members[0]})" if patient in failures else patient] = str(error), members
     return FoundCases(tuple(sorted(cases, key=lambda case: case.patient)), failures, left_out)
+
+
+def by_patient(root: Path, files: Iterable[Path]) -> Iterator[tuple[str, dict[str | None, list[Path]]]]:
+    """Sort files into patients by names; arguments as :func:`group_cases`.
+
+    Yields:
+        The patient's identifier, and the files by role, as in :data:`glioseg.volume.CHANNELS` or :data:`OTHERS`; None
+        where a name tells nothing.
+    """
+    for owner, own in _by_owner(root, files).items():
+        for name, group in _by_name(own).items():
+            yield readable(_patient(owner, name) or root.absolute().name), group
 
 
 def case_of_files(
@@ -150,19 +172,19 @@ def _owner(folder: Path, root: Path) -> str:
     return "_".join(parts)
 
 
-def _by_patient(files: list[Path], left_out: dict[Path, str]) -> dict[str, dict[str | None, list[Path]]]:
+def _by_name(files: list[Path]) -> dict[str, dict[str | None, list[Path]]]:
     """The files of a folder by what their names say of the patient, and by role; "" where they say nothing.
 
-    A folder is one patient's unless names tell several, or a sequence is there more than once. Files named for
-    something else are left out; a folder of nothing else, as of masks, gives no patient.
+    A folder is one patient's unless names tell several, or a sequence is there more than once; what is named for
+    something else decides nothing, so that a folder of masks alone is several patients'.
     """
     tells = {path: _telling_name(path) for path in files}
-    left_out |= {path: what for path, name in tells.items() if (what := other_picture(name))}
-    roles = {path: role_of(name) for path, name in tells.items() if path not in left_out}
-    names = {path: patient_of(path.name) for path in roles}
-    is_bids = all(name.startswith("sub-") for name in names.values())
-    people = {names[path] for path, role in roles.items() if role and not _SERIES_NUMBER.fullmatch(names[path])}
-    once = all(sum(found == role for found in roles.values()) <= 1 for role in CHANNELS)
+    roles = {path: other_picture(name) or role_of(name) for path, name in tells.items()}
+    scans = {path: role for path, role in roles.items() if role not in OTHERS}
+    names = {path: (patient_of_mask if role == MASK else patient_of)(path.name) for path, role in roles.items()}
+    is_bids = all(names[path].startswith("sub-") for path in scans)
+    people = {names[path] for path, role in scans.items() if role and not _SERIES_NUMBER.fullmatch(names[path])}
+    once = all(sum(found == role for found in scans.values()) <= 1 for role in CHANNELS)
     together = once and len(people) <= 1 and not is_bids
     found: dict[str, dict[str | None, list[Path]]] = {}
     for path, role in roles.items():

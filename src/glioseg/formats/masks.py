@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from glioseg.errors import GliosegError
 from glioseg.files import entries
 from glioseg.formats.readers import kind_by_name, read_scan, without_suffix
+from glioseg.formats.sequences import patient_of_mask
 from glioseg.formats.tif import read_mask_slice
 from glioseg.scan import Scan
 from glioseg.volume import Mask
 
 _SLICE = re.compile(r"(?P<stem>.+_(?P<number>\d+))_mask\.tiff?", re.IGNORECASE)
-_MASK_WORD = re.compile(r"[-_.](mask|seg|segmentation|label)$", re.IGNORECASE)
 
 
 def find_masks(path: Path) -> list[Path]:
@@ -27,7 +27,7 @@ def find_masks(path: Path) -> list[Path]:
     Raises:
         GliosegError: If there is none.
     """
-    if path.is_file() or (path.is_dir() and _mask_slices(path)):
+    if path.is_file() or (path.is_dir() and mask_slices(path)):
         return [path]
     found = [entry for entry in entries(path) if _holds_mask(entry)] if path.is_dir() else []
     if not found:
@@ -55,9 +55,8 @@ def read_mask(path: Path, *, labels: Sequence[int] = ()) -> Mask:
 
 
 def patient_of(path: Path) -> str:
-    """The patient in a file's name, without its ending and the word for a mask: ``A`` of ``A_mask.nii.gz``."""
-    name = without_suffix(path.name)
-    return _MASK_WORD.sub("", name) or name
+    """The patient in a file's name, ``A`` of ``A_mask.nii.gz``; all of it where it tells nothing else."""
+    return patient_of_mask(path.name) or without_suffix(path.name)
 
 
 def mask_of(scan: Scan, *, labels: Sequence[int] = ()) -> Mask:
@@ -95,12 +94,12 @@ def _listed(values: NDArray[np.float32]) -> str:
 
 def _holds_mask(path: Path) -> bool:
     if path.is_dir():
-        return bool(_mask_slices(path))
+        return bool(mask_slices(path))
     stem = without_suffix(path.name)
     return kind_by_name(path.name) in ("nifti", "nrrd") and stem.lower().endswith("_mask")
 
 
-def _mask_slices(folder: Path) -> dict[int, Path]:
+def mask_slices(folder: Path) -> dict[int, Path]:
     """The mask of each slice by number."""
     slices: dict[int, Path] = {}
     for path in entries(folder):
@@ -115,7 +114,7 @@ def _mask_slices(folder: Path) -> dict[int, Path]:
 
 
 def _read_slices(folder: Path) -> Mask:
-    paths = _mask_slices(folder)
+    paths = mask_slices(folder)
     if not paths:
         raise GliosegError(f"{folder} holds no mask", expected="<patient>_<n>_mask.tif for each slice")
     gaps = [number for number in range(min(paths), max(paths) + 1) if number not in paths]

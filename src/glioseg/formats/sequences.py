@@ -11,6 +11,10 @@ from glioseg.formats.readers import without_suffix
 
 Role = Literal["pre", "flair", "post"]
 
+MASK = "masks"
+OTHERS = (MASK, "other pictures")
+"""What names tell beside the sequences: as :func:`other_picture` says it."""
+
 TITLES: dict[str, str] = {"pre": "T1 before contrast", "flair": "FLAIR", "post": "T1 after contrast"}
 
 # Replaced in this order, before the text is split into words.
@@ -60,8 +64,10 @@ _NOT = re.compile(r"without|wo|non|no|not|ohne|vor|before|sans|sin")
 _WITH = re.compile(r"with|w|mit|nach|after|avec|con")
 _ON_THE_GRID_OF = re.compile(r"to|onto|in|on|reg\w*|coreg\w*|warped|resampled|2")
 _MASK = re.compile(
-    r"seg\w*|dseg|autoseg|masks?|\w+mask|labels?|labelmap|rois?|lesions?|gt|groundtruth|truth|annotations?|contours?"
+    r"seg\w*|dseg|autoseg|masks?|\w+mask|labels?(tr|ts)?|labelmap|rois?|lesions?|gt|groundtruth|truth|annotations?|contours?"
 )
+_TUMOUR = re.compile(r"(?:^|[-_. ])tumou?r$", re.IGNORECASE)
+_LAST_WORD_OF_MASK = re.compile(r"(?:^|[-_. ])(?:mask|seg|segmentation|label|tumou?r)$", re.IGNORECASE)
 _OTHER = re.compile(
     _MASK.pattern + r"|prob|probability|probabilities|prediction|biasfield|brainmap|map|maps|mapping|t[12]map|t1rho|rho"
     r"|e?adc|dwi|dti|diff|diffusion|tracew?|swi|swan|t2star|t2s|p?c?asl|perf|perfusion|pwi|dsc|dce|r?cb[vf]|mtt|ktrans"
@@ -96,11 +102,22 @@ def role_of(text: str) -> Role | None:
 def other_picture(text: str) -> str | None:
     """What a name tells that no network here takes: ``masks``, or ``other pictures`` for T2, diffusion, a map."""
     words = _words(text)
-    if any(_MASK.fullmatch(word) for word in words):
-        return "masks"
+    if any(_MASK.fullmatch(word) for word in words) or _is_tumour_alone(text):
+        return MASK
     is_other = any(_OTHER.fullmatch(word) for word in words)
     is_t2 = role_of(text) is None and any(_T2.fullmatch(word) for word in words)
-    return "other pictures" if is_other or is_t2 else None
+    return OTHERS[1] if is_other or is_t2 else None
+
+
+def _is_tumour_alone(text: str) -> bool:
+    return role_of(text) is None and bool(_TUMOUR.search(without_suffix(text)))
+
+
+def patient_of_mask(name: str) -> str:
+    """What a mask's file name says of the patient: all before a last word for a mask, or before a sequence."""
+    before = _LAST_WORD_OF_MASK.sub("", without_suffix(name))
+    tells = before == without_suffix(name) or any(_is_sequence(word) for word in _words(before))
+    return patient_of(name) if tells or name.startswith("sub-") else before
 
 
 def patient_of(name: str) -> str:

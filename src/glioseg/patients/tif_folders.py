@@ -4,12 +4,9 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from glioseg.dataset.lgg import SliceName, parse_slice_name
+from glioseg.dataset.lgg import SliceName, parse_slice_name, second_copies
 from glioseg.patients.found import FoundPatients
 from glioseg.patients.tif_patient import TifPatient
-
-_PATIENTS = "kaggle_3m"
-"""The folder of the Kaggle archive that holds the patients; beside it lies a second copy of them."""
 
 
 def find_slice_folders(root: Path, files: Sequence[Path], other_scans: Collection[Path], found: FoundPatients) -> None:
@@ -24,10 +21,10 @@ def find_slice_folders(root: Path, files: Sequence[Path], other_scans: Collectio
     folders: dict[Path, list[Path]] = defaultdict(list)
     for path in files:
         folders[path.parent].append(path)
-    own = {folder.name for folder in folders if folder.parent == root / _PATIENTS}
+    copies = second_copies(root, folders)
     for folder, paths in folders.items():
-        if folder.name in own and not folder.is_relative_to(root / _PATIENTS):
-            found.leave_out(paths, f"second copies of {_PATIENTS}")
+        if folder in copies:
+            found.leave_out(paths, "second copies of slices")
         else:
             _take(folder, paths, folder in other_scans, found)
 
