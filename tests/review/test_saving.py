@@ -46,7 +46,7 @@ def test_opening_and_saving_without_an_edit_gives_the_same_voxels(kind: str, sca
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     desk = open_desk(folder)
     for case_id in desk.cases.cases:
-        assert desk.decide(case_id, 0, "accepted", "", 3.0) == "accepted"
+        assert desk.decide(case_id, 0, "accepted", "", 3.0) == ("accepted", 1)
     desk.close()
     written = [path for path in (folder / "review" / "shared").rglob("*") if path.suffix in (".tif", ".gz", ".dcm")]
     assert written
@@ -69,7 +69,7 @@ def test_the_voxels_painted_lie_on_disk_where_they_were_painted(kind: str, scans
     painted, erased = (1, 10, 3), (2, 5, 6)
     added, removed = ([int(np.ravel_multi_index(place, shape)), 1] for place in (painted, erased))
     assert desk.draw(case.id, 0, stroke(0, added, removed)) == 1
-    assert desk.decide(case.id, 1, "accepted", "edge", 1.0) == "corrected"
+    assert desk.decide(case.id, 1, "accepted", "edge", 1.0) == ("corrected", 2)
     affine = desk.open(case.id).affine
     desk.close()
     expected = before.copy()
@@ -122,7 +122,7 @@ def test_a_saving_leaves_measurements_sheet_and_a_row_of_log(masks: Path) -> Non
     assert float(logged["seconds"]) == 2.0 + 5.5 + 1.5
     assert (logged["strokes"], logged["voxels_added"], logged["voxels_removed"]) == ("1", "3", "1")
     assert logged["voxels_changed"] == "4"
-    assert float(logged["dice"]) == pytest.approx(2 * (before - 1) / (2 * before + 2))
+    assert float(logged["dice"]) == pytest.approx(2 * (before - 1) / (2 * before + 2), abs=1e-4)
     (measured,) = rows(out / "measurements.csv")
     assert (measured["patient"], int(measured["voxels"]), measured["reader"]) == ("A", before + 2, "ann")
     volume_ml = (before + 2) * abs(np.linalg.det(GRIDS["ras"][:3, :3])) / 1000
@@ -144,7 +144,7 @@ def test_a_rejected_mask_does_not_stay_among_the_results(masks: Path) -> None:
     out = masks / "review" / "shared"
     assert (out / "A_mask.nii.gz").is_file()
     desk = open_desk(masks)
-    desk.decide(case_id, 0, "rejected", "artefact", 0.0)
+    desk.decide(case_id, 1, "rejected", "artefact", 0.0)
     desk.close()
     assert sorted(path.name for path in out.iterdir()) == ["log.csv"]
     assert [row["state"] for row in rows(out / "log.csv")] == ["accepted", "rejected"]

@@ -65,7 +65,7 @@ def test_undone_strokes_do_not_count(store: Store) -> None:
 
 def test_a_decision_is_a_row_and_a_later_stroke_opens_the_case_again(store: Store) -> None:
     store.add_stroke("c", "shared", 0, stroke(0), "ann")
-    saving = store.decide("c", "shared", 1, Decision("corrected", "edge", 8.0, 1, 0, 0.8), "ann")
+    saving, revision = store.decide("c", "shared", 1, Decision("corrected", "edge", 8.0, 1, 0, 0.8), "ann")
     row = store.last_savings("shared")["c"]
     told = {
         key: row[key] for key in ("saving", "patient", "state", "seconds", "strokes", "voxels_added", "dice", "files")
@@ -80,7 +80,10 @@ def test_a_decision_is_a_row_and_a_later_stroke_opens_the_case_again(store: Stor
         "dice": 0.8,
         "files": None,
     }
-    store.add_stroke("c", "shared", 1, stroke(1), "ann")
+    assert revision == 2
+    with pytest.raises(ConflictError):
+        store.decide("c", "shared", 1, Decision("rejected", "", 0.0, 0, 0, None), "ben")
+    store.add_stroke("c", "shared", 2, stroke(1), "ann")
     assert store.reading("c", "shared").state == "in work"
     assert store.last_savings("shared") == {}
     assert len(store.savings("shared")) == 1

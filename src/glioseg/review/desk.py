@@ -58,8 +58,9 @@ class Desk:
         for row in self.store.last_savings(self.reading).values():
             if row["files"] is None:
                 self._writer.submit(self._save, row["saving"], row["case_id"])
-        for case_id in self.cases.cases.keys() - self.store.thumbnails():
-            if self.cases.cases[case_id].problem is None:
+        drawn = self.store.thumbnails()
+        for case_id, case in self.cases.cases.items():
+            if case_id not in drawn and case.problem is None:
                 self._painter.submit(self._paint, case_id)
 
     def close(self) -> None:
@@ -100,10 +101,12 @@ class Desk:
         """The mask after all strokes, with its revision; not to be changed."""
         opened = self.open(case_id)
         with self._lock:
-            revision, mask = self._masks.get(case_id, (0, opened.prediction))
-            for stroke in self.store.strokes(case_id, self.reading, revision):
-                mask = _after(mask, stroke)
-                revision = stroke["revision"]
+            known, mask = self._masks.get(case_id, (0, opened.prediction))
+            # Before the strokes, so that one of another process that comes between belongs to the next time.
+            revision = self.store.reading(case_id, self.reading).revision
+            for stroke in self.store.strokes(case_id, self.reading, known):
+                if stroke["revision"] <= revision:
+                    mask = _after(mask, stroke)
             self._masks[case_id] = revision, mask
             return revision, mask
 
@@ -127,8 +130,8 @@ class Desk:
             self._masks[case_id] = new, after
             return new
 
-    def decide(self, case_id: str, revision: int, wanted: str, comment: str, seconds: float) -> str:
-        """Take a decision, have its files written, and tell the state that was recorded.
+    def decide(self, case_id: str, revision: int, wanted: str, comment: str, seconds: float) -> tuple[str, int]:
+        """Take a decision, have its files written, and tell the state that was recorded and the revision it makes.
 
         A mask with changed voxels is corrected and one without is accepted, whichever of the two is said.
 
@@ -146,9 +149,9 @@ class Desk:
         if wanted in ("accepted", "corrected"):
             state = "corrected" if added or removed else "accepted"
         decision = Decision(state, comment, seconds, added, removed, dice_of(before, mask))
-        saving = self.store.decide(case_id, self.reading, revision, decision, self.reader)
+        saving, new = self.store.decide(case_id, self.reading, revision, decision, self.reader)
         self._writer.submit(self._save, saving, case_id)
-        return state
+        return state, new
 
     def next_case(self, case_id: str) -> str | None:
         """The case after this one that is still to be read, in the order of need and from its end on from its start."""

@@ -81,8 +81,13 @@ def write_tables(out: Path, store: Store, reading: str) -> None:
         write_text_atomically(out / MEASUREMENTS, _csv(list(rows[0]), rows))
     else:
         (out / MEASUREMENTS).unlink(missing_ok=True)
-    logged = [{**row, "voxels_changed": row["voxels_added"] + row["voxels_removed"]} for row in savings]
+    logged = [_logged(row) for row in savings]
     write_text_atomically(out / LOG, _csv(LOG_COLUMNS, logged))
+
+
+def _logged(row: Mapping[str, Any]) -> dict[str, Any]:
+    dice = None if row["dice"] is None else round(row["dice"], 4)
+    return {**row, "voxels_changed": row["voxels_added"] + row["voxels_removed"], "dice": dice}
 
 
 def _take_away(out: Path, opened: OpenCase) -> None:

@@ -210,9 +210,9 @@ def _draw(desk: Desk, case_id: str, body: StrokeBody) -> Response:
 
 
 def _decide(desk: Desk, case_id: str, body: DecisionBody) -> Response:
-    state = desk.decide(case_id, body.revision, body.decision, body.comment, body.seconds)
+    state, revision = desk.decide(case_id, body.revision, body.decision, body.comment, body.seconds)
     following = desk.next_case(case_id)
-    return JSONResponse({"revision": body.revision, "state": state, "next": following, "saving": "pending"})
+    return JSONResponse({"revision": revision, "state": state, "next": following, "saving": "pending"})
 
 
 def _spend(desk: Desk, case_id: str, body: SecondsBody) -> Response:

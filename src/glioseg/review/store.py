@@ -249,11 +249,13 @@ class Store:
         rows = self._all("select tool from strokes where case_id = ? and reading = ?", case_id, reading)
         return sum(-1 if row["tool"] == "undo" else 1 for row in rows)
 
-    def decide(self, case_id: str, reading: str, revision: int, decision: Decision, reader: str) -> int:
+    def decide(self, case_id: str, reading: str, revision: int, decision: Decision, reader: str) -> tuple[int, int]:
         """Write a decision down, its files still to be written.
 
+        A decision makes a revision too, so that nobody overwrites it who has not seen it.
+
         Returns:
-            The number of the saving.
+            The number of the saving and the new revision.
 
         Raises:
             ConflictError: If the mask has another revision by now; then nothing is written.
@@ -261,10 +263,10 @@ class Store:
         """
         strokes = self.drawn(case_id, reading)
         with self._writing() as run:
-            _check_revision(run, case_id, reading, revision)
+            new = _check_revision(run, case_id, reading, revision) + 1
             _touch(run, case_id, reading, decision.seconds)
-            set_to = "state = ?, reader = ?, comment = ?"
-            values = (decision.state, reader, decision.comment, case_id, reading)
+            set_to = "state = ?, reader = ?, comment = ?, revision = ?"
+            values = (decision.state, reader, decision.comment, new, case_id, reading)
             run(f"update readings set {set_to} where case_id = ? and reading = ?", *values)
             seconds = run("select seconds from readings where case_id = ? and reading = ?", case_id, reading).fetchone()
             columns = (
@@ -273,10 +275,19 @@ class Store:
             )
             cursor = run(
                 f"insert into savings ({columns}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                *(case_id, reading, reader, _now(), decision.state, decision.comment, revision, seconds["seconds"]),
+                *(
+                    case_id,
+                    reading,
+                    reader,
+                    _now(),
+                    decision.state,
+                    decision.comment,
+                    new,
+                    round(seconds["seconds"], 1),
+                ),
                 *(strokes, decision.voxels_added, decision.voxels_removed, decision.dice),
             )
-            return int(cursor.lastrowid)
+            return int(cursor.lastrowid), new
 
     def add_seconds(self, case_id: str, reading: str, seconds: float) -> None:
         """Count time spent looking."""
