@@ -18,7 +18,7 @@ def ranges() -> dict[str, tuple[float, float]]:
     return training_ranges(traits(make_phantom(seed, size=64, slices=8)[0], SETTINGS) for seed in range(24))
 
 
-@pytest.mark.parametrize("seed", [20, 21, 22])
+@pytest.mark.parametrize("seed", [30, 31, 32])
 def test_another_scan_of_the_kind_is_familiar(ranges: dict[str, tuple[float, float]], seed: int) -> None:
     assert unfamiliar(traits(make_phantom(seed, size=64, slices=8)[0], SETTINGS), ranges) == ()
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from bright_flair import BrightFlair
 from scipy import ndimage
 
 from glioseg.dataset.phantom import make_phantom
@@ -19,19 +20,10 @@ AXIAL = np.array([[0, 0, -1, 120], [0, -1, 0, 110], [5, 0, 0, -30], [0, 0, 0, 1]
 NEARBY_MM = 1.5
 
 
-class BrightFlair:
-    """A backend that says tumour where the normalised FLAIR is bright."""
-
-    name, device, precision = "torch", "test", "32"
-
-    def logits(self, images: np.ndarray) -> np.ndarray:
-        return 4 * (images[:, 1:2] - 1.5)
-
-
 @pytest.fixture(scope="module")
 def model(contract: Contract) -> Model:
     settings = {"flip": False, "postprocessing": Postprocessing(components="largest")}
-    return Model.of(BrightFlair(), contract.model_copy(update=settings))  # type: ignore[arg-type]
+    return Model.of(BrightFlair(1.5), contract.model_copy(update=settings))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")

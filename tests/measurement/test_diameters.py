@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial.distance import pdist
 
-from glioseg.measurement.diameters import _farthest_pair, bidirectional, maximum_extent
+from glioseg.measurement import diameters
+from glioseg.measurement.diameters import bidirectional, maximum_extent
 
 Flags = NDArray[np.bool_]
 
@@ -232,7 +233,10 @@ def test_the_extent_of_a_rod_through_space() -> None:
     assert extent.length_mm == pytest.approx(math.sqrt((6 * 2) ** 2 + 5**2 + 5**2))
 
 
-def test_far_more_hull_corners_than_one_block_holds() -> None:
-    places = np.random.default_rng(3).normal(size=(300, 3))
-    first, second = _farthest_pair(places, block=64)
-    assert np.linalg.norm(places[first] - places[second]) == pytest.approx(pdist(places).max())
+def test_far_more_hull_corners_than_one_block_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diameters, "BLOCK_POINTS", 16)
+    voxels = np.linalg.norm(np.indices((19, 19, 19)) - 9.0, axis=0) < 8.5
+    affine = affine_of((1.3, 0.9, 0.7))
+    line = maximum_extent(voxels, affine)
+    assert line is not None
+    assert line.length_mm == pytest.approx(pdist(face_middles(voxels) @ affine[:3, :3].T).max())

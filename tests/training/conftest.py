@@ -16,7 +16,6 @@ TINY = (
     "sampling.batch_size=4",
     "sampling.crop_size=32",
     "augmentation.shift_pixels=8",
-    "augmentation.shift_pixels=8",
     "machine.device=cpu",
     "machine.precision=32",
     "validation.every_epochs=1",

@@ -1,15 +1,28 @@
+from dataclasses import replace
+
+import numpy as np
+
 from glioseg.dataset.store import ArrayStore
 from glioseg.inference.familiarity import traits, unfamiliar
 from glioseg.training.config import load_config
 from glioseg.training.familiar_ranges import familiar_ranges
 
 
-def test_training_patients_are_familiar_to_themselves(store: ArrayStore) -> None:
+def test_ranges_hold_the_patients_they_were_measured_on_and_not_the_same_turned_dark(store: ArrayStore) -> None:
     config = load_config()
     patients = [entry.patient for entry in store.patients[:3]]
     ranges = familiar_ranges(store, patients, config)
-    for patient in patients:
-        assert unfamiliar(traits(store.volume(patient), config.preprocessing), ranges) == ()
+    for volume in map(store.volume, patients):
+        assert unfamiliar(traits(volume, config.preprocessing), ranges) == ()
+        dark = replace(volume, voxels=np.where(volume.voxels > 0, 255 - volume.voxels, 0).astype(np.uint8))
+        assert unfamiliar(traits(dark, config.preprocessing), ranges) != ()
+
+
+def test_only_the_patients_named_are_measured(store: ArrayStore) -> None:
+    names = [entry.patient for entry in store.patients]
+    few, more = (familiar_ranges(store, chosen, load_config()) for chosen in (names[:2], names))
+    assert all(more[name][0] <= low and high <= more[name][1] for name, (low, high) in few.items())
+    assert few != more
 
 
 def test_where_skulls_are_taken_off_ranges_are_wider(store: ArrayStore) -> None:

@@ -1,4 +1,5 @@
 import math
+import weakref
 
 import pytest
 import torch
@@ -42,7 +43,10 @@ def test_names_the_very_step_and_its_slices(bad: float, what: str) -> None:
 
 def test_keeps_no_graph_alive() -> None:
     watched = guard()
-    loss = (torch.ones(1, requires_grad=True) * 2).sum()
-    watched.watch(0, loss, torch.tensor(1.0, dtype=torch.bfloat16))
-    assert not watched._values[0].requires_grad
+    parameter = torch.ones(1, requires_grad=True)
+    between = parameter * 2
+    graph = weakref.ref(between)
+    watched.watch(0, between.sum(), torch.tensor(1.0, dtype=torch.bfloat16))
+    del between
+    assert graph() is None
     assert watched.check() == [2.0]

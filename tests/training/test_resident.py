@@ -56,10 +56,11 @@ def test_a_processor_maps_the_store_and_copies_nothing(small_store: ArrayStore) 
 
 
 def test_a_set_larger_than_its_share_of_the_gpu_stays_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 4000))
     gpu = torch.device("cuda")
-    assert [resident._fits(size, gpu) for size in (500, 501)] == [True, False]
-    assert resident._fits(10**15, CPU)
+    for free_bytes, expected in ((1000, True), (999, False)):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, free=free_bytes: (free, 4000))
+        assert resident.fits(500, gpu) is expected
+    assert resident.fits(10**15, CPU)
 
 
 def test_a_slice_comes_with_those_beside_it_and_never_with_another_patients(small_store: ArrayStore) -> None:

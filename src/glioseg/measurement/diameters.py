@@ -24,6 +24,9 @@ from glioseg.space.axial import axial_view
 
 Point = tuple[float, float, float]
 
+BLOCK_POINTS = 1024
+"""Points whose distances to all others are held at once."""
+
 _EQUAL = 1e-9
 """Relative difference below which two lengths are equal, so that rounding does not decide between symmetric ones."""
 
@@ -196,11 +199,11 @@ def _hull(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(points[ConvexHull(points).vertices])
 
 
-def _farthest_pair(points: NDArray[np.float64], block: int = 1024) -> tuple[int, int]:
+def _farthest_pair(points: NDArray[np.float64]) -> tuple[int, int]:
     """Indices of the two points farthest apart; in blocks, as all distances at once may not fit into memory."""
     best, pair = -1.0, (0, 0)
-    for start in range(0, len(points), block):
-        distances = cdist(points[start : start + block], points)
+    for start in range(0, len(points), BLOCK_POINTS):
+        distances = cdist(points[start : start + BLOCK_POINTS], points)
         place = int(distances.argmax())
         if distances.flat[place] > best * (1 + _EQUAL):
             best = float(distances.flat[place])

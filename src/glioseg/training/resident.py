@@ -111,7 +111,7 @@ class ResidentSlices:
             )
         seen = torch.from_numpy(_seen(count, entries, preprocessing.context))
         parts = (images, masks, statistics, heads, stripped, seen)
-        if _fits(sum(part.nbytes for part in parts if part is not None), device):
+        if fits(sum(part.nbytes for part in parts if part is not None), device):
             parts = tuple(None if part is None else part.to(device) for part in parts)  # type: ignore[assignment]
         return cls(*parts, device=device)
 
@@ -134,7 +134,8 @@ class ResidentSlices:
         return part.pin_memory().to(self.device, non_blocking=True)
 
 
-def _fits(size_bytes: int, device: torch.device) -> bool:
+def fits(size_bytes: int, device: torch.device) -> bool:
+    """Whether a set may lie on a device: always in a computer's memory, in a GPU's within :data:`SHARE_FOR_DATA`."""
     if device.type == "cpu":
         return True
     free_bytes, _ = torch.cuda.mem_get_info(device)
