@@ -61,8 +61,8 @@ def find_dicom_files(path: Path) -> Iterator[tuple[DicomFile, bytes]]:
 
 
 def dicom_streams(path: Path) -> Iterator[tuple[DicomFile, IO[bytes]]]:
-    """Every DICOM file of a zip, or one file alone, opened to look at its beginning; raises as above."""
-    if kind_of(path) == "dicom":
+    """Every DICOM file of a zip, or one file alone whatever it is, opened to look at its beginning; raises as above."""
+    if kind_of(path) != "zip":
         with path.open("rb") as file:
             yield DicomFile(path), file
         return

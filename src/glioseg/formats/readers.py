@@ -107,6 +107,9 @@ READERS = (
 )
 KINDS: tuple[Kind, ...] = tuple(reader.kind for reader in READERS)
 
+UNRECOGNISED = ("empty file", "of no known format")
+"""What :func:`other_content` says of files that may have been anything."""
+
 _OF_KIND = {reader.kind: reader for reader in READERS}
 _SUFFIX = re.compile(
     "(?:" + "|".join(re.escape(suffix) for reader in READERS for suffix in reader.suffixes) + ")$", re.IGNORECASE
@@ -135,8 +138,11 @@ def without_suffix(name: str) -> str:
 
 
 def companions(path: Path, kind: Kind) -> tuple[Path, ...]:
-    """The files that belong to one: the voxels of a header."""
-    return _OF_KIND[kind].companions(path)
+    """The files that belong to one: the voxels of a header; none where it cannot be read."""
+    try:
+        return _OF_KIND[kind].companions(path)
+    except OSError:
+        return ()
 
 
 def detect(path: Path) -> Kind:
@@ -188,7 +194,7 @@ def content_in_words(path: Path) -> str:
 def other_content(path: Path) -> str:
     """What a file of no known format holds, in the few words of a count."""
     start = _start(path)
-    words = _other_content(start) or ("text" if _is_text(start) else "of no known format")
+    words = _other_content(start) or ("text" if _is_text(start) else UNRECOGNISED[1])
     return words.removeprefix("a ").removeprefix("an ")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from glioseg.errors import GliosegError
 from glioseg.formats.dicom_files import dicom_streams
 from glioseg.formats.dicom_headers import Identity, read_identity
+from glioseg.formats.dicom_series import file_name_of
 from glioseg.patients.dicom_patient import DicomPatient
 from glioseg.patients.found import FoundPatients
 
@@ -22,15 +23,17 @@ def find_examinations(root: Path, files: Sequence[Path], named: Mapping[str, str
         named: Series by role, as the user named them.
         found: Gets the patients, those that cannot be told apart, and the files that are left out.
     """
-    identities = {path: next(_identities(path), None) for path in files}
+    identities = {path: _identity(path) for path in files}
     indices = [path for path, identity in identities.items() if identity and identity.is_directory]
     found.leave_out(indices, "DICOMDIR")
     for folder, own in _by_person(root, {path: of for path, of in identities.items() if path not in indices}):
-        people = _people(own.values())
-        if len(people) == 1:
-            found.add(DicomPatient(folder, tuple(own), _patient_id(own.values()), named), own)
-        else:
+        people, damaged = _people(own.values()), [path for path, identity in own.items() if identity is None]
+        if len(people) != 1:
             found.fail(folder.absolute().name, _not_one(folder, people, own), own)
+        elif damaged:
+            found.fail(file_name_of(_patient_id(own.values())), _damaged(damaged[0]), own)
+        else:
+            found.add(DicomPatient(folder, tuple(own), _patient_id(own.values()), named), own)
 
 
 def find_zip(path: Path, named: Mapping[str, str], found: FoundPatients) -> None:
@@ -47,6 +50,13 @@ def find_zip(path: Path, named: Mapping[str, str], found: FoundPatients) -> None
         found.add(DicomPatient(path, (path,), _patient_id(identities), named), [path])
     else:
         found.fail(path.name, _not_one(path, people, {path: None}), [path])
+
+
+def _identity(path: Path) -> Identity | None:
+    try:
+        return next(_identities(path), None)
+    except OSError:
+        return None
 
 
 def _identities(path: Path) -> Iterator[Identity | None]:
@@ -83,12 +93,15 @@ def _patient_id(identities: Iterable[Identity | None]) -> str:
 
 def _not_one(folder: Path, people: Sequence[str], files: Identities) -> str:
     if not people:
-        error = GliosegError(f"{next(iter(files))} is damaged or cut short", remedy="Fetch it again or take it away")
-    else:
-        error = GliosegError(
-            f"{folder} holds {len(people)} patients",
-            expected="one patient",
-            found=", ".join(people[:3]) + (", ..." if len(people) > 3 else ""),
-            remedy="Give each patient a folder of their own",
-        )
+        return _damaged(next(iter(files)))
+    error = GliosegError(
+        f"{folder} holds {len(people)} patients",
+        expected="one patient",
+        found=", ".join(people[:3]) + (", ..." if len(people) > 3 else ""),
+        remedy="Give each patient a folder of their own",
+    )
     return str(error)
+
+
+def _damaged(path: Path) -> str:
+    return str(GliosegError(f"{path} is damaged or cut short", remedy="Fetch it again or take it away"))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from glioseg.errors import GliosegError
 from glioseg.files import is_hidden_below, walk
-from glioseg.formats.readers import KINDS, Kind, companions, detect, kind_by_name, kind_of, other_content
+from glioseg.formats.readers import KINDS, UNRECOGNISED, Kind, companions, detect, kind_by_name, kind_of, other_content
 from glioseg.patients.found import FoundPatients
 from glioseg.patients.tif_folders import find_slice_folders
 from glioseg.volume import CHANNELS
@@ -102,7 +102,17 @@ def _kinds_below(root: Path, found: FoundPatients) -> dict[Path, Kind]:
             found.leave_out([path], reason)
         else:
             kinds[path] = kind
+    for path in _lost_slices(found.left_out, kinds):
+        kinds[path] = "dicom"
+        del found.left_out[path]
     return kinds
+
+
+def _lost_slices(left_out: Mapping[Path, str], kinds: Mapping[Path, Kind]) -> list[Path]:
+    """Files among DICOM files, named as some of these are, of which nothing can be recognised any more."""
+    folders = {path.parent for path, kind in kinds.items() if kind == "dicom"}
+    lost = (path for path, reason in left_out.items() if reason in UNRECOGNISED and path.parent in folders)
+    return [path for path in lost if not path.suffix.strip(".0123456789")]
 
 
 def _kind_or_reason(root: Path, path: Path) -> tuple[Kind | None, str]:
