@@ -1,6 +1,7 @@
 /** The way to the server: what it says and is told, as docs/review.md describes it. */
 
 import type { Affine, Triple } from "./space/affine";
+import type { Told } from "./space/geometry";
 import type { Change, Runs } from "./voxels/change";
 
 export type Decision = "accepted" | "corrected" | "rejected" | "unsure";
@@ -19,7 +20,8 @@ export interface QueuedCase {
   presence: Presence | null;
   remarks: string[];
   comment: string;
-  thumbnail: string;
+  /** Null until it has been drawn. */
+  thumbnail: string | null;
   saving: "pending" | "done" | "failed" | null;
   problem: string | null;
 }
@@ -47,6 +49,7 @@ export interface CaseInfo {
   patient: string;
   shape: Triple;
   affine: Affine | null;
+  place: Told;
   sequences: Sequence[];
   probability: { dtype: "uint8" | "uint16"; scale: number } | null;
   no_probability: string | null;

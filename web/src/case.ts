@@ -81,7 +81,7 @@ export class OpenCase {
     this.scans = parts.scans;
     this.prediction = parts.prediction;
     this.mask = parts.mask;
-    this.geometry = geometryOf(parts.info.shape, parts.info.affine);
+    this.geometry = geometryOf(parts.info.shape, parts.info.affine, parts.info.place);
     this.measures = new Measures(this.mask, this.geometry);
     this.predictedAreas = areasOf(this.prediction, this.geometry);
     this.history = replayed(parts.log);

@@ -1,12 +1,13 @@
 /** The desk itself: the state, the case that is open, and what goes to the server and comes from it. */
 
 import { Activity } from "./activity";
-import { type Api, ApiError, type Decision } from "./api";
+import { type Api, ApiError, type Decision, type QueuedCase } from "./api";
 import { type Edit, fetchCase, inWords, OpenCase, type Parts } from "./case";
 import { Outbox } from "./outbox";
 import { type Action, middleOf, neighbour, reduce, START, type State, type View } from "./state";
 
 const LOOKED_EVERY_MS = 20_000;
+const WATCH_EVERY_MS = 3_000;
 
 export class Desk {
   state: State = START;
@@ -55,6 +56,12 @@ export class Desk {
 
   async loadQueue(): Promise<void> {
     await this.guard(async () => this.dispatch({ type: "queue", queue: await this.api.queue() }));
+  }
+
+  /** While the queue is in view, ask for what the server does meanwhile: small pictures, files of decisions. */
+  watchQueue(): () => void {
+    const timer = setInterval(() => this.state.queue?.cases.some(isAwaited) && void this.loadQueue(), WATCH_EVERY_MS);
+    return () => clearInterval(timer);
   }
 
   /** Whether a stroke may begin; says why where it may not. */
@@ -159,6 +166,10 @@ export class Desk {
       this.dispatch({ type: "problem", message: (error as Error).message, remedy });
     }
   }
+}
+
+function isAwaited({ thumbnail, saving, problem }: QueuedCase): boolean {
+  return problem === null && (thumbnail === null || saving === "pending");
 }
 
 function viewOf(open: OpenCase): View {

@@ -12,7 +12,7 @@ const PREDICTION = drawn(EMPTY, BLOCK, BLOCK, BLOCK, EMPTY);
 
 function open(changes: Partial<Parts> = {}, probability: number[] | null = null): OpenCase {
   const info: CaseInfo = {
-    id: "a", patient: "A", shape: SHAPE, affine: [[0, 0, -2, 0], [0, -2, 0, 0], [5, 0, 0, 0], [0, 0, 0, 1]],
+    id: "a", patient: "A", shape: SHAPE, place: "told", affine: [[0, 0, -2, 0], [0, -2, 0, 0], [5, 0, 0, 0], [0, 0, 0, 1]],
     sequences: [{ role: "flair", name: "FLAIR", dtype: "uint8", slope: 1, intercept: 0, window: [0, 255], copy_of_flair: false }],
     probability: probability && { dtype: "uint8", scale: 0.01 }, no_probability: null, threshold: 0.5, revision: 0, state: "new", comment: "",
     reader: null, expected_dice: null, presence: "present", remarks: [], earlier: null, next: null, labels: { prediction: "prediction" },

@@ -185,7 +185,7 @@ function drawWords(context: CanvasRenderingContext2D, { width, height }: HTMLCan
   const margin = (scene.isSmall ? 7 : 12) * pixel;
   const write = writer(context, (scene.isSmall ? 11 : 13) * pixel);
   const sides = sidesOf(scene.plane);
-  const isKnown = scene.geometry.affine !== null;
+  const isKnown = scene.geometry.hasSides;
   write(scene.scan.sequence.name, margin, margin, "left", "top");
   const slice = scene.place[sliceAxis(scene.plane)] + 1;
   write(`${slice} / ${sliceCount(scene.geometry, scene.plane)}`, width - margin, margin, "right", "top");

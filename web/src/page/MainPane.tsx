@@ -66,6 +66,7 @@ export function MainPane({ desk }: { desk: Desk }) {
       tabIndex={0}
       role="application"
       aria-roledescription="scan"
+      data-place={view.place.join(" ")}
       aria-label={`${scan.sequence.name}, ${view.plane} slice ${view.place[sliceAxis(view.plane)] + 1}`}
       onContextMenu={(event) => event.preventDefault()}
       onPointerDown={begin}

@@ -35,7 +35,7 @@ function Measured({ desk }: { desk: Desk }) {
   const largest = measures.largest();
   const predicted = predictedAreas[0].reduce((sum, area) => sum + area, 0);
   const share = predicted === 0 ? null : (measures.voxels / predicted - 1) * 100;
-  const unit = geometry.affine === null ? "px" : "mm";
+  const unit = geometry.isSized ? "mm" : "px";
   const length = (value: number | undefined) => (value === undefined ? "–" : `${value.toFixed(value < 10 || unit === "mm" ? 1 : 0)} ${unit}`);
   return (
     <Section title="Tumour">
@@ -129,7 +129,7 @@ const HINTS: Readonly<Record<string, string>> = {
 
 function BrushSettings({ desk }: { desk: Desk }) {
   const { radius, solid, tool } = desk.state.choices;
-  const unit = desk.open!.geometry.affine === null ? "px" : "mm";
+  const unit = desk.open!.geometry.isSized ? "mm" : "px";
   return (
     <Section title={tool === "brush" ? "Brush" : "Eraser"}>
       <label class="slider">
@@ -161,7 +161,7 @@ function BrushSettings({ desk }: { desk: Desk }) {
 
 function GrowSettings({ desk }: { desk: Desk }) {
   const { tolerance, likelihood, reach } = desk.state.choices;
-  const unit = desk.open!.geometry.affine === null ? "px" : "mm";
+  const unit = desk.open!.geometry.isSized ? "mm" : "px";
   const choose = (name: "tolerance" | "likelihood" | "reach") => (event: { currentTarget: HTMLInputElement }) =>
     desk.dispatch({ type: "choose", choices: { [name]: Number(event.currentTarget.value) } });
   return (

@@ -15,6 +15,7 @@ const FILTERS: readonly (readonly [Filter, string])[] = [
 
 export function QueuePage({ desk }: { desk: Desk }) {
   const { queue } = desk.state;
+  useEffect(() => desk.watchQueue(), [desk]);
   if (queue === null) return <main class="waiting">Opening the desk …</main>;
   const cases = shownCases(desk.state);
   return (
@@ -139,7 +140,8 @@ function Row({ desk, each }: { desk: Desk; each: QueuedCase }) {
   );
 }
 
-function Thumbnail({ address }: { address: string }) {
+function Thumbnail({ address }: { address: string | null }) {
+  if (address === null) return <div class="thumbnail" />;
   return <img src={address} alt="" width={72} height={72} loading="lazy" onError={(event) => event.currentTarget.classList.add("missing")} />;
 }
 

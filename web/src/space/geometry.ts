@@ -13,8 +13,15 @@ export type Plane = "axial" | "coronal" | "sagittal";
 
 export const PLANES: readonly Plane[] = ["axial", "coronal", "sagittal"];
 
+/** How much of the affine the scan's file tells: everything, the spacing but not the sides, or nothing. */
+export type Told = "told" | "spacing" | "assumed";
+
 export interface Geometry {
   affine: Affine | null;
+  /** Whether steps are millimetres. */
+  isSized: boolean;
+  /** Whether it is known which side is the patient's right. */
+  hasSides: boolean;
   /** Of the source's array. */
   sourceShape: Triple;
   /** Of the view. */
@@ -25,7 +32,7 @@ export interface Geometry {
   strides: Triple;
   /** The view's axes in the order of the source's. */
   slowestFirst: Triple;
-  /** Millimetres, or steps of the grid where the affine is not known. */
+  /** Millimetres, or steps of the grid where the spacing is not known. */
   spacing: Triple;
   /** Inner products of the view's steps, in mm² or steps². */
   gram: number[][];
@@ -55,17 +62,20 @@ const AXES: Record<Plane, PlaneAxes> = {
   sagittal: { slice: 2, row: 0, column: 1, rowsReversed: true, sides: { left: "A", right: "P", top: "S", bottom: "I" } },
 };
 
-export function geometryOf(sourceShape: Triple, affine: Affine | null): Geometry {
+export function geometryOf(sourceShape: Triple, affine: Affine | null, told: Told = "told"): Geometry {
+  const sizes = told === "assumed" ? null : affine;
   const { axes, reversed } = axialView(affine);
   const steps = [sourceShape[1] * sourceShape[2], sourceShape[2], 1];
   const shape = axes.map((axis) => sourceShape[axis]) as unknown as Triple;
   const strides = axes.map((axis, index) => (reversed[index] ? -steps[axis] : steps[axis])) as unknown as Triple;
   const offset = axes.reduce((sum, axis, i) => sum + (reversed[i] ? (shape[i] - 1) * steps[axis] : 0), 0);
   const signs = reversed.map((flag) => (flag ? -1 : 1));
-  const gram = gramOf(affine, axes).map((row, i) => row.map((value, j) => value * signs[i] * signs[j]));
-  const spacing = affine === null ? ([1, 1, 1] as const) : spacingOf(affine);
+  const gram = gramOf(sizes, axes).map((row, i) => row.map((value, j) => value * signs[i] * signs[j]));
+  const spacing = sizes === null ? ([1, 1, 1] as const) : spacingOf(sizes);
   return {
     affine,
+    isSized: sizes !== null,
+    hasSides: affine !== null && told === "told",
     sourceShape,
     shape,
     offset,

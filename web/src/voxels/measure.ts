@@ -6,8 +6,8 @@ import { type Change, changedVoxels, indicesOf, type Mask } from "./change";
 import { type Diameters, isLarger, sliceDiameters } from "./diameters";
 
 /** What a voxel measures in millilitres, or null where the spacing is not known. */
-export function voxelMillilitres({ affine }: Geometry): number | null {
-  return affine === null ? null : voxelVolume(affine) / 1000;
+export function voxelMillilitres({ affine, isSized }: Geometry): number | null {
+  return affine === null || !isSized ? null : voxelVolume(affine) / 1000;
 }
 
 /** How many voxels of tumour each axial, coronal and sagittal slice holds. */

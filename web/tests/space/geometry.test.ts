@@ -80,6 +80,16 @@ test("coronal and sagittal planes show the crown at the top, sagittal the face a
   expect(fromPlane(geometry, "sagittal", 4, 0, 0)).toEqual([2, 0, 4]);
 });
 
+test("an assumed spacing measures nothing, and sides that are not told are not shown", () => {
+  const affine = affineTowards("RAS", [2, 3, 4]);
+  const assumed = geometryOf(SHAPE, affine, "assumed");
+  expect([assumed.isSized, assumed.hasSides, assumed.spacing, assumed.gram[0][0]]).toEqual([false, false, [1, 1, 1], 1]);
+  const sized = geometryOf(SHAPE, affine, "spacing");
+  expect([sized.isSized, sized.hasSides, sized.spacing]).toEqual([true, false, [4, 3, 2]]);
+  expect(indexOf(assumed, [2, 1, 0])).toBe(indexOf(geometryOf(SHAPE, affine), [2, 1, 0]));
+  expect(geometryOf(SHAPE, null).isSized).toBe(false);
+});
+
 test("spacing follows the axes into the view", () => {
   expect(geometryOf(SHAPE, affineTowards("RAS", [2, 3, 4])).spacing).toEqual([4, 3, 2]);
   expect(voxelVolume(affineTowards("RAS", [2, 3, 4]))).toBe(24);
