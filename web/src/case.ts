@@ -10,8 +10,8 @@ import { areasOf, type Areas, Measures, voxelMillilitres } from "./voxels/measur
 import { component, holes } from "./voxels/region";
 import { Threshold, towards } from "./voxels/threshold";
 
-/** The slider's range; below, the whole head would be outlined. */
-export const THRESHOLDS = { least: 0.02, most: 0.98, step: 0.02 } as const;
+/** The slider's range and steps; a key goes several at once. */
+export const THRESHOLDS = { least: 0.01, most: 0.99, step: 0.01, keySteps: 2 } as const;
 
 export interface Scan {
   sequence: Sequence;
@@ -74,6 +74,8 @@ export class OpenCase {
   private readonly probabilities: { voxels: Voxels; scale: number } | null;
   private thresholds: Threshold | null = null;
   private before: Mask | null = null;
+  /** Where the slider was left; a step of it may change no voxel, and is then no stroke. */
+  private position: number | null = null;
   private differs: number;
 
   constructor(parts: Parts) {
@@ -162,6 +164,7 @@ export class OpenCase {
 
   /** Back to the prediction, which can be undone as any stroke. */
   reset(): Edit | null {
+    this.position = null;
     return this.whole("reset", changeBetween(this.mask, this.prediction));
   }
 
@@ -211,6 +214,7 @@ export class OpenCase {
 
   /** Show the outline at another threshold; what was drawn by hand stays. Ends with {@link finish}. */
   preview(threshold: number): void {
+    this.position = threshold;
     const { on, off } = towards(this.mask, this.thresholdAt().at(threshold), this.byHand());
     this.begin();
     this.set(on, 1);
@@ -219,7 +223,7 @@ export class OpenCase {
 
   /** The threshold that the outline stands at, or null without probabilities. */
   get threshold(): number | null {
-    if (this.probabilities === null) return null;
+    if (this.probabilities === null || this.position !== null) return this.position;
     const last = this.sinceReset().findLast(({ tool }) => tool === "threshold");
     return typeof last?.detail?.threshold === "number" ? last.detail.threshold : this.ownThreshold;
   }
@@ -269,6 +273,7 @@ export class OpenCase {
 
   private step(tool: string, step: { history: History; change: Change } | null): Edit | null {
     if (step === null) return null;
+    this.position = null;
     this.change(step.change);
     this.history = step.history;
     return { tool, change: step.change, detail: {} };

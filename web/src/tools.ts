@@ -96,7 +96,7 @@ export function stepThreshold(desk: Desk, steps: number): void {
   const now = desk.open!.threshold;
   if (now === null) return desk.dispatch({ type: "say", message: desk.open!.info.no_probability ?? "No probabilities are stored." });
   if (!desk.mayDraw()) return;
-  const wanted = snapped(now + steps * THRESHOLDS.step, desk.open!.ownThreshold);
+  const wanted = snapped(now + steps * THRESHOLDS.keySteps * THRESHOLDS.step, desk.open!.ownThreshold);
   showThreshold(desk, wanted);
   finishThreshold(desk, wanted);
 }
@@ -104,5 +104,6 @@ export function stepThreshold(desk: Desk, steps: number): void {
 /** A position of the slider; next to the prediction's own threshold it is that, so that one always comes back to it. */
 export function snapped(threshold: number, own: number): number {
   if (Math.abs(threshold - own) < THRESHOLDS.step / 2) return own;
-  return Math.min(Math.max(Math.round(threshold / THRESHOLDS.step) * THRESHOLDS.step, THRESHOLDS.least), THRESHOLDS.most);
+  const nearest = Number((Math.round(threshold / THRESHOLDS.step) * THRESHOLDS.step).toFixed(2));
+  return Math.min(Math.max(nearest, THRESHOLDS.least), THRESHOLDS.most);
 }

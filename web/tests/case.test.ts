@@ -96,6 +96,17 @@ test("the threshold moves everything but what was drawn by hand, and comes back 
   expect(one.threshold).toBe(0.64);
 });
 
+test("the slider stays where it was put although no voxel changed, until undo takes it back", () => {
+  const one = open({}, PROBABILITY);
+  one.preview(0.49);
+  expect(one.finish("threshold", { threshold: 0.49 })).toBeNull();
+  expect(one.threshold).toBe(0.49);
+  one.preview(0.2);
+  one.finish("threshold", { threshold: 0.2 });
+  one.undo();
+  expect(one.threshold).toBe(0.5);
+});
+
 test("slices drawn by hand in the plane are filled between, those of a sphere are not outlined", () => {
   const one = open({ prediction: new Uint8Array(120), mask: new Uint8Array(120) });
   const draw = (slice: number, detail: Record<string, unknown>) => {
