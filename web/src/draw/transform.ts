@@ -1,6 +1,6 @@
 /** Where on a canvas the pixels of a plane lie. */
 
-import { type Geometry, pixelSize, type Place, type Plane, planeSlice, toPlane } from "../space/geometry";
+import { type Geometry, type Place, type Plane, planeSlice, shownSize, toPlane } from "../space/geometry";
 import type { Point } from "../voxels/lasso";
 
 export interface Transform {
@@ -21,7 +21,7 @@ export function transformOf(
   centre: Place,
 ): Transform {
   const { rows, columns } = planeSlice(geometry, plane, 0);
-  const millimetres = pixelSize(geometry, plane);
+  const millimetres = shownSize(geometry, plane);
   const scale = zoom * Math.min(size.width / (columns * millimetres.column), size.height / (rows * millimetres.row));
   const middle = toPlane(geometry, plane, centre);
   const [row, column] = [scale * millimetres.row, scale * millimetres.column];

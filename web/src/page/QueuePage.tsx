@@ -4,7 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import type { QueuedCase } from "../api";
 import type { Desk } from "../desk";
 import { type Filter, isDone, shownCases } from "../state";
-import { millilitres, minutes } from "../words";
+import { count, millilitres, minutes } from "../words";
 import { Button } from "./Button";
 
 const FILTERS: readonly (readonly [Filter, string])[] = [
@@ -124,8 +124,10 @@ function Row({ desk, each }: { desk: Desk; each: QueuedCase }) {
       <td>
         <span class={`state ${each.state.replace(" ", "-")}`}>{each.state}</span>
       </td>
-      <td class={each.presence === "present" ? "" : "doubt"}>{each.presence ?? "–"}</td>
-      <td class="number">{millilitres(each.volume_ml)}</td>
+      <td>
+        <Tumour {...each} />
+      </td>
+      <td class="number">{each.volume_ml === null && each.voxels !== null ? `${count(each.voxels)} voxels` : millilitres(each.volume_ml)}</td>
       <td>
         <ExpectedDice value={each.expected_dice} />
       </td>
@@ -138,6 +140,13 @@ function Row({ desk, each }: { desk: Desk; each: QueuedCase }) {
       <td class="number">{minutes(each.seconds)}</td>
     </tr>
   );
+}
+
+/** Whether there is one; what is doubtful stands out. */
+function Tumour({ presence, voxels }: QueuedCase) {
+  if (presence === "present") return <>present</>;
+  if (presence === null && voxels !== 0) return <>–</>;
+  return <span class="doubt">{presence === "doubtful" ? "doubtful" : "none found"}</span>;
 }
 
 function Thumbnail({ address }: { address: string | null }) {

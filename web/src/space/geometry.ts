@@ -56,6 +56,9 @@ interface PlaneAxes {
   sides: { left: string; right: string; top: string; bottom: string };
 }
 
+/** Height of a stack of slices as a share of its length from front to back. */
+const HEIGHT_OF_A_HEAD = 0.65;
+
 const AXES: Record<Plane, PlaneAxes> = {
   axial: { slice: 0, row: 1, column: 2, rowsReversed: false, sides: { left: "R", right: "L", top: "A", bottom: "P" } },
   coronal: { slice: 1, row: 0, column: 2, rowsReversed: true, sides: { left: "R", right: "L", top: "S", bottom: "I" } },
@@ -144,6 +147,16 @@ export function planeSlice(geometry: Geometry, plane: Plane, slice: number): Pla
 /** Millimetres from one row and from one column of a plane to the next. */
 export function pixelSize(geometry: Geometry, plane: Plane): { row: number; column: number } {
   return { row: geometry.spacing[AXES[plane].row], column: geometry.spacing[AXES[plane].column] };
+}
+
+/**
+ * As {@link pixelSize}, for drawing: where the spacing is not known, slices are shown as thick as makes their stack look
+ * like a head, since those of one examination are seldom as thin as its pixels.
+ */
+export function shownSize(geometry: Geometry, plane: Plane): { row: number; column: number } {
+  const size = pixelSize(geometry, plane);
+  if (geometry.isSized || AXES[plane].row !== 0) return size;
+  return { ...size, row: Math.max(1, (HEIGHT_OF_A_HEAD * geometry.shape[1]) / geometry.shape[0]) };
 }
 
 /** Inner products of a plane's steps along rows and columns of the screen, shape (2, 2). */

@@ -3,7 +3,7 @@ import { edgesOf } from "../../src/draw/outline";
 import { blank, colourOf, paintGrey, paintMask } from "../../src/draw/picture";
 import { sliceAt } from "../../src/draw/strip";
 import { pixelAt, pointAt, transformOf } from "../../src/draw/transform";
-import { planeSlice } from "../../src/space/geometry";
+import { geometryOf, planeSlice } from "../../src/space/geometry";
 import { drawn, hung } from "../support";
 
 const GEOMETRY = hung([1, 3, 4]);
@@ -52,6 +52,14 @@ test("a point of the canvas leads to its pixel and back, with square millimetres
   expect(axial.row).toBeCloseTo(2 * axial.column);
   expect(axial.row * 20).toBeCloseTo(480);
   expect(pixelAt(axial, 320, 240)).toEqual({ row: expect.closeTo(9.5), column: expect.closeTo(14.5) });
+});
+
+test("slices whose thickness is not known are shown thick enough to look like a head", () => {
+  const geometry = geometryOf([20, 100, 100], null);
+  const { row, column } = transformOf(geometry, "coronal", { width: 100, height: 100 }, 1, [10, 50, 50]);
+  expect((20 * row) / (100 * column)).toBeCloseTo(0.65);
+  const axial = transformOf(geometry, "axial", { width: 100, height: 100 }, 1, [10, 50, 50]);
+  expect(axial.row).toBe(axial.column);
 });
 
 test("the strip's ends are the first and the last slice", () => {
