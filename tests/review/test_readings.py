@@ -84,10 +84,10 @@ def test_only_what_the_archive_lacks_is_sent(scans_of: Any, tmp_path: Path) -> N
         return len(paths)
 
     patient = next(iter(desk.cases.cases.values())).patient
-    assert send_results(desk.folder, desk.store, "ann", "http://here", send) == 1
-    assert sent == [("http://here", [f"{patient}_seg.dcm"])]
+    assert send_results(desk.folder, desk.store, "ann", "http://here", send) == 2
+    assert sent == [("http://here", [f"{patient}_seg.dcm", f"{patient}_report.dcm"])]
     assert send_results(desk.folder, desk.store, "ann", "http://here", send) == 0
-    assert send_results(desk.folder, desk.store, "ann", "http://there", send) == 1
+    assert send_results(desk.folder, desk.store, "ann", "http://there", send) == 2
     desk.close()
 
 

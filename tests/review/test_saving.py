@@ -1,5 +1,7 @@
 import csv
 import json
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,7 +50,8 @@ def test_opening_and_saving_without_an_edit_gives_the_same_voxels(kind: str, sca
     for case_id in desk.cases.cases:
         assert desk.decide(case_id, 0, "accepted", "", 3.0) == ("accepted", 1)
     desk.close()
-    written = [path for path in (folder / "review" / "shared").rglob("*") if path.suffix in (".tif", ".gz", ".dcm")]
+    results = (folder / "review" / "shared").rglob("*")
+    written = [path for path in results if path.suffix in (".tif", ".gz") or path.name.endswith("_seg.dcm")]
     assert written
     for path in written:
         source = folder / path.relative_to(folder / "review" / "shared")
@@ -104,6 +107,14 @@ def test_a_segmentation_names_reader_and_algorithm(scans_of: Scans, tmp_path: Pa
     named, made = (one.SegmentationAlgorithmIdentificationSequence[0] for one in (segment, before))
     assert (named.AlgorithmName, named.AlgorithmVersion) == (made.AlgorithmName, made.AlgorithmVersion)
     assert ours.SOPInstanceUID != theirs.SOPInstanceUID
+    report = pydicom.dcmread(folder / "review" / "Zoë" / f"{patient}_report.dcm")
+    persons = [item.PersonName for item in report.ContentSequence if item.ValueType == "PNAME"]
+    assert list(map(str, persons)) == ["Zoë"]
+    assert ours.SOPInstanceUID in str(report)
+    if shutil.which("dciodvfy"):
+        for path in (folder / "review" / "Zoë").glob("*.dcm"):
+            checked = subprocess.run(["dciodvfy", path], capture_output=True)
+            assert b"Error" not in checked.stderr
 
 
 def test_a_saving_leaves_measurements_sheet_and_a_row_of_log(masks: Path) -> None:

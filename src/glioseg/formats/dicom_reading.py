@@ -11,32 +11,41 @@ from glioseg import __version__
 from glioseg.errors import GliosegError
 from glioseg.formats.dicom_headers import quiet_parser
 from glioseg.formats.dicom_origin import LONGEST_NAME, MANUFACTURER, Algorithm, save
+from glioseg.formats.dicom_report import ReportedMeasurements, write_report
 from glioseg.formats.dicom_seg import build_segmentation, describe_segment
 from glioseg.formats.dicom_series import DicomSeries
 from glioseg.volume import Mask
 
 
-def write_read_segmentation(
-    path: Path, mask: Mask, series: DicomSeries, reader: str, *, corrected: bool, earlier: Path | None = None
-) -> Dataset:
-    """Write a reader's mask as a segmentation of its source series, whole or not at all.
+def write_dicom_reading(
+    folder: Path,
+    mask: Mask,
+    series: DicomSeries,
+    reader: str,
+    measurements: ReportedMeasurements | None,
+    *,
+    corrected: bool,
+    earlier: Path | None = None,
+) -> list[Path]:
+    """Write ``<patient>_seg.dcm`` and ``<patient>_report.dcm``, as :mod:`glioseg.formats.dicom_results` names them.
 
     The reader is the content creator. The segment has the algorithm's tracking UID, so that an archive knows both for
     one tumour, and refers to the algorithm's segment as what it was defined from.
 
     Args:
-        path: The file to write.
+        folder: Where they are written.
         mask: On the grid of the series.
         series: The source.
         reader: Who answers for the mask.
+        measurements: For the report; without them there is none.
         corrected: Whether voxels were changed by hand.
         earlier: The algorithm's segmentation; without it the mask came from elsewhere.
 
     Returns:
-        What was written, for a report to refer to.
+        The files, the segmentation first.
 
     Raises:
-        GliosegError: As :func:`glioseg.formats.dicom_seg.write_segmentation`, or if ``earlier`` is no segmentation.
+        GliosegError: As the writers of segmentations and reports, or if ``earlier`` is no segmentation.
     """
     before = None if earlier is None else _read(earlier)
     algorithm = Algorithm(MANUFACTURER, __version__) if before is None else algorithm_in(before)
@@ -48,8 +57,12 @@ def write_read_segmentation(
         dataset.SpecificCharacterSet = "ISO_IR 192"
     if before is not None:
         _refer(dataset, before)
-    save(dataset, path, series)
-    return dataset
+    paths = [folder / f"{series.patient}_seg.dcm"]
+    save(dataset, paths[0], series)
+    if measurements is not None:
+        paths.append(folder / f"{series.patient}_report.dcm")
+        write_report(paths[1], measurements, dataset, series, algorithm, creator)
+    return paths
 
 
 def algorithm_in(segmentation: Dataset) -> Algorithm:

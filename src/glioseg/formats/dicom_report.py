@@ -13,6 +13,7 @@ from highdicom.sr import (
     MeasurementReport,
     ObservationContext,
     ObserverContext,
+    PersonObserverIdentifyingAttributes,
     ReferencedSegment,
     SourceSeriesForSegmentation,
     TrackingIdentifier,
@@ -43,6 +44,7 @@ DESCRIPTION = "glioseg measurements - not for diagnosis"
 
 MR_BRAIN = Code("24590-2", "LN", "MR Brain")
 DEVICE = Code("121007", "DCM", "Device")
+PERSON = Code("121006", "DCM", "Person")
 VOLUME = Code("118565006", "SCT", "Volume")
 LONG_AXIS = Code("103339001", "SCT", "Long Axis")
 SHORT_AXIS = Code("103340004", "SCT", "Short Axis")
@@ -66,11 +68,16 @@ class ReportedMeasurements:
 
 
 def write_report(
-    path: Path, measurements: ReportedMeasurements, segmentation: Dataset, series: DicomSeries, algorithm: Algorithm
+    path: Path,
+    measurements: ReportedMeasurements,
+    segmentation: Dataset,
+    series: DicomSeries,
+    algorithm: Algorithm,
+    person: str | None = None,
 ) -> Dataset:
     """Write a TID 1500 report that refers to a segmentation; the volume stands in cubic millimetres, as is usual.
 
-    The report is complete but preliminary and unverified: no person has seen it.
+    The report is complete but preliminary and unverified: nobody has signed it.
 
     Args:
         path: The file to write.
@@ -78,6 +85,7 @@ def write_report(
         segmentation: What :func:`glioseg.formats.dicom_seg.write_segmentation` returned.
         series: The source of the segmentation.
         algorithm: What made it.
+        person: The reader who accepted or corrected it, as a DICOM name; None where no person has seen it.
 
     Returns:
         What was written.
@@ -89,7 +97,7 @@ def write_report(
     with valid_source(series):
         dataset: Dataset = ComprehensiveSR(
             evidence=[segmentation, *source_headers(series)],
-            content=_content(measured, segmentation, series, algorithm),
+            content=_content(measured, segmentation, series, algorithm, person),
             series_instance_uid=new_uid(),
             series_number=result_series_number(series, 3),
             sop_instance_uid=new_uid(),
@@ -98,6 +106,8 @@ def write_report(
             series_description=DESCRIPTION,
             **equipment(algorithm),
         )
+    if person is not None and not person.isascii():
+        dataset.SpecificCharacterSet = "ISO_IR 192"
     save(dataset, path, series)
     return dataset
 
@@ -119,7 +129,11 @@ def _measured(measurements: ReportedMeasurements) -> list[tuple[Code, float, Cod
 
 
 def _content(
-    measured: list[tuple[Code, float, Code]], segmentation: Dataset, series: DicomSeries, algorithm: Algorithm
+    measured: list[tuple[Code, float, Code]],
+    segmentation: Dataset,
+    series: DicomSeries,
+    algorithm: Algorithm,
+    person: str | None,
 ) -> MeasurementReport:
     segment = segmentation.SegmentSequence[0]
     tumour = VolumetricROIMeasurementsAndQualitativeEvaluations(
@@ -143,9 +157,19 @@ def _content(
         measurements=[Measurement(name=name, value=round(value, 3), unit=unit) for name, value, unit in measured],
     )
     return MeasurementReport(
-        observation_context=ObservationContext(observer_device_context=_observer(algorithm)),
+        observation_context=ObservationContext(
+            observer_person_context=None if person is None else _person(person),
+            observer_device_context=_observer(algorithm),
+        ),
         procedure_reported=MR_BRAIN,
         imaging_measurements=[tumour],
+    )
+
+
+def _person(name: str) -> ObserverContext:
+    return ObserverContext(
+        observer_type=CodedConcept(*PERSON[:3]),
+        observer_identifying_attributes=PersonObserverIdentifyingAttributes(name=name),
     )
 
 

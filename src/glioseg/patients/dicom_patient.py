@@ -8,7 +8,7 @@ from glioseg.errors import GliosegError
 from glioseg.formats.assemble import assemble
 from glioseg.formats.dicom_choice import choose_series
 from glioseg.formats.dicom_origin import algorithm_of
-from glioseg.formats.dicom_reading import write_read_segmentation
+from glioseg.formats.dicom_reading import write_dicom_reading
 from glioseg.formats.dicom_report import ReportedMeasurements
 from glioseg.formats.dicom_results import write_dicom_results
 from glioseg.formats.dicom_seg import read_segmentation
@@ -83,18 +83,19 @@ class DicomPatient:
         """Read ``<patient>_seg.dcm``."""
         return read_segmentation(out / self._mask_name, self._chosen()["flair"])
 
-    def write_mask(self, mask: Mask, out: Path, reader: Reader) -> list[str]:
-        """Write ``<patient>_seg.dcm``, which refers to the algorithm's where there is one."""
+    def write_mask(self, mask: Mask, out: Path, reader: Reader, measurement: Measurement) -> list[str]:
+        """Write segmentation and report, which refer to the algorithm's where there is one."""
         earlier = reader.earlier / self._mask_name
-        write_read_segmentation(
-            out / self._mask_name,
+        paths = write_dicom_reading(
+            out,
             mask,
             self._chosen()["flair"],
             reader.name,
+            _reported(measurement),
             corrected=reader.corrected,
             earlier=earlier if earlier.is_file() else None,
         )
-        return [self._mask_name]
+        return [str(path.relative_to(out)) for path in paths]
 
     @property
     def _mask_name(self) -> str:

@@ -9,6 +9,7 @@ from glioseg.formats.cases import Case, read_case
 from glioseg.formats.masks import read_mask
 from glioseg.formats.nifti import write_nifti_mask, write_nifti_probability
 from glioseg.formats.readers import detect
+from glioseg.measurement.measure import Measurement
 from glioseg.patients.source import OutputOptions, Reader, ReadPatient, Result
 from glioseg.volume import Mask
 
@@ -51,7 +52,7 @@ class FilePatient:
         """Read ``<patient>_mask.nii.gz``."""
         return read_mask(out / self._mask_name)
 
-    def write_mask(self, mask: Mask, out: Path, reader: Reader) -> list[str]:
+    def write_mask(self, mask: Mask, out: Path, reader: Reader, measurement: Measurement) -> list[str]:
         """Write ``<patient>_mask.nii.gz``."""
         write_nifti_mask(out / self._mask_name, mask, like=self._like())
         return [self._mask_name]

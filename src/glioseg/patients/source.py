@@ -108,5 +108,5 @@ class PatientSource(Protocol):
     def read_mask(self, out: Path) -> Mask:
         """Read back the mask that :meth:`write` wrote below a folder, on the scan's grid; raises GliosegError."""
 
-    def write_mask(self, mask: Mask, out: Path, reader: Reader) -> list[str]:
+    def write_mask(self, mask: Mask, out: Path, reader: Reader, measurement: Measurement) -> list[str]:
         """Write a mask that a reader answers for, as :meth:`write` does, and name the files relative to the folder."""

@@ -9,6 +9,7 @@ from glioseg.files import readable
 from glioseg.formats.masks import read_mask
 from glioseg.formats.nifti import write_nifti_probability
 from glioseg.formats.tif import write_mask_slice
+from glioseg.measurement.measure import Measurement
 from glioseg.patients.source import OutputOptions, Reader, ReadPatient, Result
 from glioseg.volume import Mask
 
@@ -50,7 +51,7 @@ class TifPatient:
         """Read the mask of every slice."""
         return read_mask(out / self.patient)
 
-    def write_mask(self, mask: Mask, out: Path, reader: Reader) -> list[str]:
+    def write_mask(self, mask: Mask, out: Path, reader: Reader, measurement: Measurement) -> list[str]:
         """Write ``<patient>/<slice>_mask.tif`` for every slice."""
         return self._write_slices(mask, out)
 

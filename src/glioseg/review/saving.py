@@ -65,8 +65,8 @@ def write_saving(
         _take_away(out, opened)
         return [], None
     reader = Reader(row["reader"], row["state"] == "corrected", masks)
-    files = source.write_mask(mask, out, reader)
     measured = measure_mask(mask, volume)
+    files = source.write_mask(mask, out, reader, measured)
     sheet = f"{opened.case.patient}_sheet.png"
     write_contact_sheet(out / sheet, volume, mask, measured)
     return [*files, sheet], {**measured.as_json(), "row": measured.as_row()}
@@ -93,7 +93,7 @@ def _logged(row: Mapping[str, Any]) -> dict[str, Any]:
 def _take_away(out: Path, opened: OpenCase) -> None:
     """Remove what an earlier decision wrote: a rejected mask must not lie among the results."""
     patient = opened.case.patient
-    for name in (f"{patient}_mask.nii.gz", f"{patient}_seg.dcm", f"{patient}_sheet.png"):
+    for name in (f"{patient}_mask.nii.gz", f"{patient}_seg.dcm", f"{patient}_report.dcm", f"{patient}_sheet.png"):
         (out / name).unlink(missing_ok=True)
     for name in opened.slice_names:
         (out / patient / f"{name}_mask.tif").unlink(missing_ok=True)
