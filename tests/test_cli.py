@@ -538,7 +538,7 @@ def test_info_lists_every_network(glioseg: Glioseg) -> None:
 
 def test_doctor_tells_versions_and_device(glioseg: Glioseg) -> None:
     facts = json.loads(glioseg("doctor", "--json").out)
-    assert {"glioseg", "device", "precision", "python", "torch", "monai"} <= facts.keys()
+    assert {"glioseg", "device", "precision", "python", "torch", "onnxruntime"} <= facts.keys()
     assert facts["torch"] in glioseg("doctor").out
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from glioseg.machine import choose_memory_format, peak_memory_mb
+from glioseg.errors import GliosegError
+from glioseg.machine import choose_memory_format, peak_memory_mb, threads, use_threads
 
 
 def test_the_peak_is_that_of_the_process_and_not_of_the_one_that_started_it() -> None:
@@ -40,3 +41,15 @@ def test_only_large_pictures_in_float32_without_avx512_lie_plane_by_plane(
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_f": avx512})
     found = choose_memory_format(precision, torch.device(device), side_px, planes)
     assert found == (torch.channels_last if channels_last else torch.contiguous_format)
+
+
+def test_threads_are_as_many_as_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert threads() >= 1
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    use_threads()
+    assert threads() == 3
+    use_threads(2)
+    assert threads() == 2
+    with pytest.raises(GliosegError, match="number of threads is too small"):
+        use_threads(0)

@@ -28,6 +28,11 @@ app = App(
     # main() says what a user who stops the work needs to know.
     suppress_keyboard_interrupt=False,
 )
+EXTRAS = {
+    **dict.fromkeys(("torch", "lightning_fabric", "kornia", "monai", "safetensors", "matplotlib"), "train"),
+    **dict.fromkeys(("onnx", "onnxscript", "nncf"), "export"),
+}
+"""Libraries that a plain installation lacks, and the extra that brings them."""
 OUTPUT_WAS_CLOSED = 141
 """The exit code of a program whose output nobody reads any more, in every shell."""
 data_app = App(name="data", help="Practice patients and the dataset.")
@@ -226,6 +231,7 @@ def predict(
     device: Device = "auto",
     precision: Literal["auto", "32", "bf16"] = "auto",
     backend: Literal["auto", "torch", "openvino", "onnxruntime"] = "auto",
+    threads: int | None = None,
     json_output: Json = False,
 ) -> int:
     """Segment scans: a mask on each scan's own grid, measurements, previews, and a record of the run.
@@ -267,7 +273,13 @@ def predict(
         Arithmetic of the convolutions; auto takes bfloat16 where the hardware computes it.
     backend
         What computes the network; auto takes the fastest that is installed and for which the bundle holds a model.
+    threads
+        How many threads compute; one for each core that the program may use unless told otherwise.
     """
+    from glioseg.machine import use_threads
+
+    # Before a library loads: it looks at the number once.
+    use_threads(threads)
     from glioseg.commands.predict import predict, predict_study
     from glioseg.patients.source import OutputOptions
 
@@ -354,9 +366,9 @@ def export(
     Parameters
     ----------
     model
-        A bundle's folder.
+        A bundle's folder, or the name of a network that comes with glioseg.
     out
-        The new bundle's folder.
+        The new bundle's folder; --to onnx also takes that of MODEL, where the graph goes beside the weights.
     size
         Rows and columns of the slices that the exported model takes, in pixels, 256 unless told otherwise; smaller ones
         are padded. A network that sees windows takes slices of any size.
@@ -724,15 +736,9 @@ def info(*, json_output: Json = False) -> None:
 @app.command
 def doctor(*, json_output: Json = False) -> None:
     """Versions, device and threads, for a bug report."""
-    from glioseg.machine import choose_device, choose_precision, describe_device, library_versions
+    from glioseg.machine import describe_machine, library_versions
 
-    device = choose_device()
-    facts = {
-        "glioseg": __version__,
-        "device": describe_device(device),
-        "precision": choose_precision("auto", device),
-        **library_versions(),
-    }
+    facts = {"glioseg": __version__, **describe_machine(), **library_versions()}
     print(json.dumps(facts, indent=2) if json_output else "\n".join(f"{k:18}{v}" for k, v in facts.items()))
 
 
@@ -741,6 +747,8 @@ def main() -> None:
     # A path that is no text in the terminal's encoding is printed with its bytes escaped.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    # Threads that spin while they wait take the cores from each other on a busy machine; libraries read this once.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         code = _run(sys.argv[1:])
         sys.stdout.flush()
@@ -761,6 +769,12 @@ def _run(words: list[str]) -> int:
     except KeyboardInterrupt:
         print("glioseg: stopped; what was finished is kept", file=sys.stderr)
         return 130
+    except ModuleNotFoundError as error:
+        library = (error.name or "").partition(".")[0]
+        if library not in EXTRAS:
+            raise
+        print(f"glioseg: this needs {library}: pip install 'glioseg[{EXTRAS[library]}]'", file=sys.stderr)
+        return 2
     except Exception as error:
         from cyclopts import CycloptsError
 

@@ -4,17 +4,21 @@ PyTorch is imported where it is asked and not before: use with another backend n
 """
 
 import ctypes
+import os
 import platform
-import resource
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from glioseg.errors import GliosegError
 
 if TYPE_CHECKING:
     import torch
 
 Precision = Literal["auto", "32", "bf16"]
+TRAINING_LIBRARIES = ("torch", "lightning-fabric", "kornia", "monai")
 LARGE_PX = 192
 """From this side on a picture is large to :func:`choose_memory_format`; measured on two cores."""
 
@@ -83,6 +87,8 @@ def peak_memory_mb() -> float:
         # ru_maxrss would count what the process that started this one had held by then.
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
         return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6
+    import resource
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # macOS counts bytes, other systems kilobytes.
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
@@ -90,7 +96,7 @@ def peak_memory_mb() -> float:
 
 def library_versions() -> dict[str, str]:
     """The installed versions of the program and of the libraries that decide its results."""
-    names = ("glioseg", "numpy", "scipy", "torch", "lightning-fabric", "kornia", "monai", "tifffile")
+    names = ("glioseg", "numpy", "scipy", "tifffile", "onnxruntime", "openvino", *TRAINING_LIBRARIES)
     return {"python": platform.python_version(), **{name: v for name in names if (v := _version(name)) is not None}}
 
 
@@ -99,6 +105,40 @@ def _version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
+
+
+def use_threads(number: int | None = None) -> None:
+    """Settle how many threads compute; call it before any library loads.
+
+    Args:
+        number: As many; what the variable ``OMP_NUM_THREADS`` says, or a thread for each core of this process, if None.
+
+    Raises:
+        GliosegError: If it is below 1.
+    """
+    if number is not None and number < 1:
+        raise GliosegError("the number of threads is too small", expected="1 or more", found=str(number))
+    if number is not None:
+        os.environ["OMP_NUM_THREADS"] = str(number)
+
+
+def threads() -> int:
+    """How many threads compute, as :func:`use_threads` has settled it."""
+    wish = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    return int(wish) if wish.isdecimal() and int(wish) > 0 else _cores()
+
+
+def _cores() -> int:
+    """The cores that this process may use; a container or a queue may have left it fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def describe_machine() -> dict[str, str]:
+    """The device and the arithmetic of its convolutions, in words, whether PyTorch is there or not."""
+    if find_spec("torch") is None:
+        return {"device": f"{platform.processor() or platform.machine()}, {threads()} threads", "precision": "32"}
+    device = choose_device()
+    return {"device": describe_device(device), "precision": choose_precision("auto", device)}
 
 
 def describe_device(device: "torch.device") -> str:

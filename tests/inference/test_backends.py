@@ -13,7 +13,8 @@ from glioseg.dataset.phantom import make_phantom
 from glioseg.errors import GliosegError
 from glioseg.inference import export as module
 from glioseg.inference.backends import BackendName, is_installed
-from glioseg.inference.contract import CONTRACT, MODEL_ONNX, MODEL_OPENVINO, load_contract
+from glioseg.inference.bundle import load_bundle, save_bundle
+from glioseg.inference.contract import CONTRACT, MODEL_ONNX, MODEL_OPENVINO, WEIGHTS, load_contract
 from glioseg.inference.export import SAME_ANSWER, Patient, export_bundle
 from glioseg.inference.model import Model
 from glioseg.volume import Volume
@@ -107,6 +108,23 @@ def test_a_changed_or_missing_model_is_refused(
     (folder / name).write_bytes(b"other") if harm == "changed" else (folder / name).unlink()
     with pytest.raises(GliosegError):
         Model.load(folder, backend="openvino")
+
+
+def test_a_graph_beside_the_weights_takes_them_from_there(untrained_bundle: Path, tmp_path: Path) -> None:
+    """In half precision as in single; the file of weights stands there once, for PyTorch and for the runtime."""
+    network, contract = load_bundle(untrained_bundle)
+    folder = tmp_path / "bundle"
+    save_bundle(folder, network, contract.model_copy(update={"window_px": 32}), "# card\n", half=True)
+    before = (folder / WEIGHTS).read_bytes()
+    facts = export_bundle(folder, folder, "onnx").exported
+    assert facts is not None
+    assert (folder / WEIGHTS).read_bytes() == before
+    assert (folder / MODEL_ONNX).stat().st_size < 100_000
+    assert facts.files_sha256.keys() == {MODEL_ONNX, WEIGHTS}
+    volume = make_phantom(2, size=SIZE, slices=8)[0]
+    answers = [Model.load(folder, backend=name, precision="32").probabilities(volume) for name in get_args(BackendName)]
+    for answer in answers[1:]:
+        np.testing.assert_allclose(answer, answers[0], atol=SAME_ANSWER)
 
 
 def test_an_export_that_answers_otherwise_is_not_written(

@@ -3,7 +3,9 @@
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
+from glioseg.networks import resunet_a as module
 from glioseg.networks.resunet_a import Combine, PyramidPooling, ResidualBlock, ResUNetA
 
 
@@ -206,3 +208,11 @@ def test_depth_7() -> None:
 def test_one_slice_can_be_trained_on() -> None:
     """The whole of a map has one maximum; normalising it needs more than one value."""
     assert ResUNetA(8).train()(images()).isfinite().all()
+
+
+@pytest.mark.parametrize("size", [(3, 3), (8, 6), (5, 12)])
+def test_windows_of_an_export_hold_the_same_maxima(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(0))
+    monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
+    for side in (1, 2, 4, 8):
+        torch.testing.assert_close(module._adaptive_max_pool(x, side), functional.adaptive_max_pool2d(x, side), rtol=0, atol=0)

@@ -7,6 +7,7 @@ from glioseg.dataset.splits import PUBLISHED_TEST_CASES
 from glioseg.errors import GliosegError
 from glioseg.inference.contract import Contract
 from glioseg.inference.export import Form, Patient, export_bundle
+from glioseg.inference.shipped import find_model
 
 
 def export(
@@ -15,7 +16,7 @@ def export(
     """Export a bundle's network and compare its answers with the original's.
 
     Args:
-        model: The bundle's folder.
+        model: The bundle's folder, or the name of a network that comes with glioseg.
         to: The exported file's format.
         out: The new bundle's folder.
         size_px: Rows and columns of the slices that it will take; 256 if None, any where the network sees windows.
@@ -30,7 +31,7 @@ def export(
         GliosegError: As :func:`glioseg.inference.export.export_bundle`, or if the folder holds no usable patient.
     """
     return export_bundle(
-        model, out, to, size_px=size_px, int8=int8, patients=[] if patients is None else _read(patients)
+        find_model(model), out, to, size_px=size_px, int8=int8, patients=[] if patients is None else _read(patients)
     )
 
 

@@ -61,7 +61,7 @@ def review(
         from glioseg.review.serve import serve
     except ImportError as error:
         raise GliosegError(
-            f"the desk needs {error.name}", remedy="Install it with: pip install 'glioseg[review]'"
+            f"the desk needs {error.name}", remedy="Install it with: pip install starlette uvicorn"
         ) from error
 
     desk = open_desk(folder, scans=scans, reader=reader)

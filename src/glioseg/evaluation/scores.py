@@ -5,7 +5,6 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
@@ -15,16 +14,12 @@ from glioseg.evaluation.definitions import NSD_TOLERANCE, Metric, Spacing, metri
 from glioseg.evaluation.patient_scores import PatientScores, score_patient
 from glioseg.evaluation.statistics import LEVEL, RESAMPLES, SEED, Summary, summarise
 from glioseg.evaluation.subgroups import patient_groups
+from glioseg.machine import library_versions
 
-__all__ = ["PatientScores", "Scores", "library_versions", "score_patient"]
+__all__ = ["PatientScores", "Scores", "score_patient"]
 
 SCHEMA = 1
 """The version of the JSON file; a reader refuses any other."""
-
-
-def library_versions() -> dict[str, str]:
-    """The installed versions of the libraries that compute the scores."""
-    return {name: version(name) for name in ("glioseg", "numpy", "scipy", "torch", "monai")}
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """A bundle's network, exported for runtimes that need no PyTorch, with proof that its answers are the same."""
 
 import hashlib
+import json
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -8,7 +9,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from torch import nn
 from glioseg.atomic import write_bytes_atomically, write_text_atomically
 from glioseg.errors import GliosegError
 from glioseg.evaluation.metrics import dice
+from glioseg.inference.backends import BackendName
 from glioseg.inference.backends.fixed_size import padded_to
 from glioseg.inference.backends.telemetry import keep_quiet
 from glioseg.inference.backends.torch_backend import TorchBackend
@@ -28,6 +30,7 @@ from glioseg.inference.contract import (
     MODEL_ONNX,
     MODEL_OPENVINO,
     MODEL_OPENVINO_WEIGHTS,
+    WEIGHTS,
     Contract,
     Exported,
     Parity,
@@ -46,6 +49,7 @@ AFFORDABLE_DICE_LOSS = 0.002
 """What eight-bit arithmetic may cost in mean Dice on patients with masks."""
 
 Form = Literal["onnx", "openvino"]
+_RUNTIME: dict[Form, BackendName] = {"onnx": "onnxruntime", "openvino": "openvino"}
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,8 @@ def export_bundle(
 
     Args:
         bundle: A bundle with weights.
-        out: The new bundle's folder, which must not hold one.
+        out: The new bundle's folder, which must not hold another one; the bundle's own takes an ONNX graph beside the
+            weights.
         form: The exported file's format.
         size_px: Rows and columns of the slices that it will take; ``SIZE_PX`` if None. One that sees windows takes
             slices of any size.
@@ -85,11 +90,12 @@ def export_bundle(
         GliosegError: If a library is missing, the folder holds a bundle, a size is named for a network that sees
             windows, or the answers differ too much; then nothing is written.
     """
-    _check(out, form, int8, patients)
+    _check(bundle, out, form, int8, patients)
     network, contract = load_bundle(bundle)
     side = _side(contract, size_px)
     with tempfile.TemporaryDirectory() as workshop:
-        files = _write_model(network, Path(workshop), form, side, patients if int8 else (), contract)
+        weights = (bundle / WEIGHTS).read_bytes()
+        files = _write_model(network, Path(workshop), form, side, patients if int8 else (), contract, weights)
         exported = Exported(
             format=form,
             precision="int8" if int8 else "32",
@@ -101,7 +107,9 @@ def export_bundle(
         trial = contract.model_copy(update={"exported": exported})
         _write(Path(workshop) / "trial", files, trial, "")
         original = Model.of(TorchBackend(network, device="cpu", precision="32"), contract)
-        parity = _compare(original, Model.load(Path(workshop) / "trial", precision="32"), patients)
+        parity = _compare(
+            original, Model.load(Path(workshop) / "trial", backend=_RUNTIME[form], precision="32"), patients
+        )
     _check_parity(parity, affordable_dice_loss if int8 else None)
     contract = contract.model_copy(update={"exported": exported.model_copy(update={"parity": parity})})
     _write(out, files, contract, (bundle / CARD).read_text(encoding="utf-8"))
@@ -117,8 +125,8 @@ def _side(contract: Contract, size_px: int | None) -> int:
     return contract.window_px
 
 
-def _check(out: Path, form: Form, int8: bool, patients: Sequence[Patient]) -> None:
-    if (out / CONTRACT).exists():
+def _check(bundle: Path, out: Path, form: Form, int8: bool, patients: Sequence[Patient]) -> None:
+    if (out / CONTRACT).exists() and not (form == "onnx" and out.resolve() == bundle.resolve()):
         raise GliosegError(f"{out} holds a bundle already", remedy="Name a new folder")
     if int8 and form != "openvino":
         raise GliosegError("eight-bit arithmetic is exported to OpenVINO alone", remedy="Use --to openvino")
@@ -136,29 +144,95 @@ def _check(out: Path, form: Form, int8: bool, patients: Sequence[Patient]) -> No
 
 
 def _write_model(
-    network: nn.Module, folder: Path, form: Form, side: int, calibration: Sequence[Patient], contract: Contract
+    network: nn.Module,
+    folder: Path,
+    form: Form,
+    side: int,
+    calibration: Sequence[Patient],
+    contract: Contract,
+    weights: bytes,
 ) -> dict[str, bytes]:
     """The exported model's files by name."""
     if form == "onnx":
-        return {MODEL_ONNX: _onnx(network, folder / MODEL_ONNX, contract.preprocessing.input_channels, side)}
+        return {MODEL_ONNX: _onnx(network, contract.preprocessing.input_channels, side, weights), WEIGHTS: weights}
     images = list(_calibration_images(calibration, contract, side))
     return _openvino(network, folder, contract.preprocessing.input_channels, side, images)
 
 
-def _onnx(network: nn.Module, path: Path, channels: int, side: int) -> bytes:
-    example = torch.zeros(2, channels, side, side)
-    torch.onnx.export(
-        network,
-        (example,),
-        path,
-        input_names=["images"],
-        output_names=["logits"],
-        dynamic_shapes=({0: torch.export.Dim("slice", min=1)},),
-        external_data=False,
-        dynamo=True,
-        verbose=False,
-    )
-    return path.read_bytes()
+def _onnx(network: nn.Module, channels: int, side: int, weights: bytes) -> bytes:
+    """A graph that takes its weights from the file beside it, as they lie there."""
+    with redirect_stdout(sys.stderr):
+        program = torch.onnx.export(
+            network,
+            (torch.zeros(2, channels, side, side),),
+            input_names=["images"],
+            output_names=["logits"],
+            dynamic_shapes=({0: torch.export.Dim("slice", min=1)},),
+            dynamo=True,
+            verbose=False,
+            # Weights keep their names and values; the runtime folds them itself when it loads them.
+            optimize=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    _drop_zero_biases(model.graph)
+    _refer_to_weights(model.graph, weights)
+    for node in (*model.graph.node, *model.graph.value_info, *model.graph.initializer):
+        del node.metadata_props[:]
+        node.doc_string = ""
+    return bytes(model.SerializeToString())
+
+
+def _drop_zero_biases(graph: Any) -> None:
+    """Take off the biases that the exporter adds to convolutions without one: computed zeros, which keep a runtime from
+    joining a convolution with the normalisation behind it.
+    """
+    given = {tensor.name for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Conv" and len(node.input) == 3 and node.input[2] not in given:
+            del node.input[2]
+    used = {output.name for output in graph.output}
+    kept = []
+    for node in reversed(graph.node):
+        if used & set(node.output):
+            used |= set(node.input)
+            kept.append(node)
+    kept.reverse()
+    del graph.node[:]
+    graph.node.extend(kept)
+
+
+def _refer_to_weights(graph: Any, weights: bytes) -> None:
+    """Replace the values of a graph's tensors by their place in a file of safetensors; half precision is widened.
+
+    Args:
+        graph: An ``onnx.GraphProto`` whose initializers have the names of the network's tensors.
+        weights: The content of the file.
+    """
+    import onnx
+
+    header_bytes = int.from_bytes(weights[:8], "little")
+    places = json.loads(weights[8 : 8 + header_bytes])
+    widened = []
+    for tensor in graph.initializer:
+        place = places.get(tensor.name)
+        if place is None:
+            continue
+        begin, end = place["data_offsets"]
+        tensor.ClearField("raw_data")
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        for key, value in (("location", WEIGHTS), ("offset", 8 + header_bytes + begin), ("length", end - begin)):
+            tensor.external_data.add(key=key, value=str(value))
+        if place["dtype"] == "F16":
+            tensor.data_type = onnx.TensorProto.FLOAT16
+            widened.append(tensor.name)
+    wide = {name: f"{name}.wide" for name in widened}
+    for node in graph.node:
+        node.input[:] = [wide.get(name, name) for name in node.input]
+    casts = [onnx.helper.make_node("Cast", [name], [to], to=onnx.TensorProto.FLOAT) for name, to in wide.items()]
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def _openvino(

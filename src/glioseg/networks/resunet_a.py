@@ -93,9 +93,20 @@ class PyramidPooling(nn.Module):
         """Maps (slice, channel, row, column) to (slice, out channel, row, column)."""
         maps = [x]
         for window, convolve, normalise in zip(self.windows, self.convolutions, self.normalisations, strict=True):
-            pooled = convolve(F.adaptive_max_pool2d(x, window))
+            pooled = convolve(_adaptive_max_pool(x, window))
             maps.append(normalise(F.interpolate(pooled, size=x.shape[-2:], mode="nearest")))
         return self.mix(torch.cat(maps, dim=1))
+
+
+def _adaptive_max_pool(x: Tensor, side: int) -> Tensor:
+    """The maxima of side x side windows that cover a map; in an export by operations that every runtime has."""
+    if not torch.compiler.is_exporting():
+        return F.adaptive_max_pool2d(x, side)
+    for axis in (-2, -1):
+        size = x.shape[axis]
+        bounds = ((part * size // side, -(-(part + 1) * size // side)) for part in range(side))
+        x = torch.cat([x.narrow(axis, low, high - low).amax(axis, keepdim=True) for low, high in bounds], axis)
+    return x
 
 
 class Combine(nn.Module):

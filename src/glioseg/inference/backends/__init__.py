@@ -25,6 +25,12 @@ _FILES: dict[BackendName, tuple[str, ...]] = {
     "onnxruntime": (MODEL_ONNX,),
 }
 
+_BROUGHT_BY: dict[BackendName, str] = {
+    "torch": "glioseg[train]",
+    "openvino": "glioseg[openvino]",
+    "onnxruntime": "onnxruntime",
+}
+
 
 class Backend(Protocol):
     """A network ready to compute.
@@ -68,7 +74,7 @@ def load_backend(
     Raises:
         GliosegError: If the backend is not installed, the bundle lacks its file, or the file is damaged.
     """
-    chosen = _fastest(folder, device) if name == "auto" else name
+    chosen = _fastest(folder, device, precision) if name == "auto" else name
     _check(folder, chosen, device)
     if chosen == "torch":
         from glioseg.inference.backends.torch_backend import TorchBackend
@@ -92,11 +98,14 @@ def _has_file(folder: Path, name: BackendName) -> bool:
     return any((folder / file).is_file() for file in _FILES[name])
 
 
-def _fastest(folder: Path, device: Device) -> BackendName:
+def _fastest(folder: Path, device: Device, precision: BackendPrecision) -> BackendName:
     present = [name for name in FASTEST_FIRST if _has_file(folder, name) and is_installed(name)]
+    if precision == "bf16" and present[1:]:
+        present = [name for name in present if name != "onnxruntime"]
     if device == "cuda" or ("torch" in present and device == "auto" and _has_gpu()):
         return "torch"
-    return present[0] if present else "torch"
+    there = [name for name in FASTEST_FIRST if _has_file(folder, name)]
+    return next(iter(present or there), "torch")
 
 
 def _has_gpu() -> bool:
@@ -106,7 +115,7 @@ def _has_gpu() -> bool:
 
 def _check(folder: Path, name: BackendName, device: Device) -> None:
     if not is_installed(name):
-        raise GliosegError(f"the backend {name} is not installed", remedy=f"pip install 'glioseg[{name}]'")
+        raise GliosegError(f"the backend {name} is not installed", remedy=f"pip install '{_BROUGHT_BY[name]}'")
     if not _has_file(folder, name):
         form = "openvino" if name == "openvino" else "onnx"
         others = [other for other in get_args(BackendName) if _has_file(folder, other)]

@@ -1,6 +1,5 @@
 """OpenVINO: the fastest on CPUs, and without PyTorch."""
 
-import os
 from pathlib import Path
 from typing import Self
 
@@ -12,6 +11,7 @@ from glioseg.inference.backends import BackendName, BackendPrecision
 from glioseg.inference.backends.fixed_size import at_fixed_size
 from glioseg.inference.backends.telemetry import keep_quiet
 from glioseg.inference.contract import MODEL_ONNX, MODEL_OPENVINO, Contract, check_exported
+from glioseg.machine import threads
 
 keep_quiet()
 import openvino  # noqa: E402
@@ -35,7 +35,7 @@ class OpenVinoBackend:
     ) -> None:
         self._model, self._size, self._binning, self._folder = model, size, binning, folder
         self.precision = precision
-        self.device = f"CPU, {model.get_property('INFERENCE_NUM_THREADS') or os.cpu_count()} threads"
+        self.device = f"CPU, {threads()} threads"
 
     @classmethod
     def from_bundle(cls, folder: Path, contract: Contract, *, precision: BackendPrecision = "auto") -> Self:
@@ -50,7 +50,9 @@ class OpenVinoBackend:
         wanted = {"32": {"INFERENCE_PRECISION_HINT": "f32"}, "bf16": {"INFERENCE_PRECISION_HINT": "bf16"}}
         try:
             model = openvino.Core().compile_model(
-                path, "CPU", {"PERFORMANCE_HINT": "LATENCY", **wanted.get(precision, {})}
+                path,
+                "CPU",
+                {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads(), **wanted.get(precision, {})},
             )
         except RuntimeError as error:
             raise GliosegError(f"{path} cannot be loaded: {str(error).splitlines()[0]}") from error
