@@ -215,4 +215,6 @@ def test_windows_of_an_export_hold_the_same_maxima(size: tuple[int, int], monkey
     x = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(0))
     monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
     for side in (1, 2, 4, 8):
-        torch.testing.assert_close(module._adaptive_max_pool(x, side), functional.adaptive_max_pool2d(x, side), rtol=0, atol=0)
+        torch.testing.assert_close(
+            module._adaptive_max_pool(x, side), functional.adaptive_max_pool2d(x, side), rtol=0, atol=0
+        )
