@@ -69,13 +69,14 @@ def first_slices(summaries: Sequence[PatientSummary]) -> Iterator[Finding]:
 
 
 def sizes(summaries: Sequence[PatientSummary]) -> Iterator[Finding]:
-    """Patients whose slices have another size than most."""
+    """Patients whose slices have another size than most; the dataset's layout, of no place in space, is trained on."""
     counts = Counter(summary.size for summary in summaries)
     usual = counts.most_common(1)[0][0] if counts else (0, 0)
     for summary in summaries:
         if summary.size != usual:
             found, most = (" x ".join(map(str, size)) for size in (summary.size, usual))
-            yield Finding("patient_size", f"the slices are {found}, those of most patients {most}", summary.patient)
+            code = "patient_size_untrainable" if summary.axes is None else "patient_size"
+            yield Finding(code, f"the slices are {found}, those of most patients {most}", summary.patient)
 
 
 def copies(summaries: Sequence[PatientSummary], parts: Mapping[str, str], correlate: Correlate) -> Iterator[Finding]:

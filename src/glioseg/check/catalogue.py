@@ -104,6 +104,13 @@ KINDS: dict[str, Kind] = {
         "rows or columns differ from most patients",
         "Nothing, if the program that reads them allows it",
     ),
+    "patient_size_untrainable": Kind(
+        "structure",
+        "error",
+        "Patient of another size",
+        "rows or columns differ from most patients of a set in the dataset's layout, which train takes in one size",
+        "Bring all patients to one size, or move the others away",
+    ),
     "mask_form": Kind(
         "structure", "error", "Mask of another form", "not uint8 (row, column)", "Write it as one channel of 8 bits"
     ),
@@ -144,7 +151,7 @@ KINDS: dict[str, Kind] = {
     ),
     "clinical_unreadable": Kind(
         "structure",
-        "warning",
+        "error",
         "Unreadable clinical table",
         "data.csv cannot be read or has no column Patient",
         "Fetch it again",

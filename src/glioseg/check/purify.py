@@ -21,7 +21,7 @@ from glioseg.check.against_set import MOST_SLICES
 from glioseg.check.dataset_check import CheckResult
 from glioseg.check.finding import Finding
 from glioseg.check.structure import CLEANING_LOG, binarised
-from glioseg.dataset.lgg import CLINICAL_TABLE, case_of
+from glioseg.dataset.lgg import CLINICAL_TABLE, case_of, read_table_text
 from glioseg.errors import GliosegError
 from glioseg.formats.tif import read_tif, write_mask_slice
 
@@ -194,8 +194,7 @@ def _copy(result: CheckResult, cleaning: Cleaning, dest: Path) -> None:
 def _read_rows(table: Path) -> tuple[list[str], list[list[str]]]:
     """Header and rows as they stand; empty where the table cannot be read."""
     try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            header, *rows = list(csv.reader(file)) or [[]]
+        header, *rows = list(csv.reader(io.StringIO(read_table_text(table), newline=""))) or [[]]
     except (OSError, ValueError, csv.Error):
         return [], []
     return header, rows

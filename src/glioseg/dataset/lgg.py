@@ -5,6 +5,7 @@ A folder for each patient, ``<collection>_<site>_<case>_<date>``, with ``<patien
 """
 
 import csv
+import io
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -181,14 +182,28 @@ def read_clinical(root: Path) -> dict[str, dict[str, str]]:
     if not path.is_file():
         return {}
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            # Fields beyond the header's come under the key None.
-            rows = [{key: value for key, value in row.items() if key} for row in csv.DictReader(file, restval="")]
+        # Fields beyond the header's come under the key None.
+        table = csv.DictReader(io.StringIO(read_table_text(path), newline=""), restval="")
+        rows = [{key: value for key, value in row.items() if key} for row in table]
     except (OSError, ValueError, csv.Error) as error:
         raise GliosegError(f"{path} is not the clinical table", expected="CSV in UTF-8", found=str(error)) from error
     if rows and "Patient" not in rows[0]:
         raise GliosegError(f"{path} is not the clinical table", expected="a column Patient", found=", ".join(rows[0]))
     return {row.pop("Patient"): row for row in rows}
+
+
+def read_table_text(path: Path) -> str:
+    """The text of a table in UTF-8, or in Windows-1252 as Excel saves it.
+
+    Raises:
+        OSError: If the file cannot be read.
+        ValueError: If it is text in neither.
+    """
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252")
 
 
 def _patient_folders(root: Path) -> list[Path]:
