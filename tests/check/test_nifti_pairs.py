@@ -40,6 +40,11 @@ def pairs(tmp_path: Path) -> Path:
         ("labelsTr/LGG_012.nii.gz", "LGG_012", "mask"),
         ("case7/seg.nii", "case7", "mask"),
         ("images/case7.nii.gz", "case7", "picture"),
+        ("sub-01/anat/sub-01_ce-gd_T1w.nii.gz", "sub-01", "post"),
+        ("sub-01/anat/sub-01_T1w.nii.gz", "sub-01", "pre"),
+        ("sub-01/ses-2/anat/sub-01_ses-2_acq-ax_FLAIR.nii.gz", "sub-01_ses-2", "flair"),
+        ("sub-01/anat/sub-01_T2w.nii.gz", "sub-01", "t2"),
+        ("sub-01/anat/sub-01_desc-tumour_mask.nii.gz", "sub-01", "mask"),
     ],
 )
 def test_name_and_folder_tell_patient_and_role(tmp_path: Path, place: str, patient: str, role: str) -> None:

@@ -117,7 +117,7 @@ def test_a_difference_along_the_contour_is_no_suspicion() -> None:
 def test_a_deleted_mask_counts_whole() -> None:
     said = square(10, 20)
     patients = [("P", (7,), np.zeros_like(said), said.astype(np.float32)), ("Q", (1,), said, said.astype(np.float32))]
-    assert rank_suspects(patients, class_thresholds(patients)) == [Suspect("P", 7, 1.0, 1.0, 1.0, 100, 0, 0)]
+    assert rank_suspects(patients, class_thresholds(patients)) == [Suspect("P", 7, 1.0, 1.0, None, 100, 0, 0)]
 
 
 def test_a_mask_of_nothing_counts_as_surplus() -> None:

@@ -60,7 +60,8 @@ def test_a_study_names_its_networks_and_a_patient_of_several_runs_has_their_mean
         ("scores.csv", "", "no table of scores.*found no row"),
         ("scores.csv", "patient,hd95\nA,near\n", "damaged row.*near"),
         ("scores.csv", "patient,hd95\nA,nan\n", "damaged row.*nan"),
-        ("scores.json", "{", "no JSON"),
+        ("scores.json", "{", "scores.json: the scores file is no JSON"),
+        ("scores.json", '{"schema": 1, "patients": 5}', "scores.json: the scores file is damaged at patients"),
     ],
 )
 def test_what_is_no_such_file_is_refused(tmp_path: Path, name: str, text: str | None, message: str) -> None:

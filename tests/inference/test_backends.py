@@ -171,8 +171,14 @@ def test_a_network_of_windows_is_exported_for_slices_of_any_size(
         export_bundle(folder, tmp_path / "other", "openvino", size_px=SIZE)
 
 
+def test_onnx_runtime_does_not_pretend_to_compute_in_bfloat16(exported: dict[str, Path]) -> None:
+    with pytest.raises(GliosegError, match=r"onnxruntime computes in float32 alone\. Leave out --precision"):
+        Model.load(exported["onnx"], backend="onnxruntime", precision="bf16")
+    assert Model.load(exported["onnx"], backend="onnxruntime", precision="32").first.backend.precision == "32"
+
+
 def test_eight_bits_are_measured_on_patients(untrained_bundle: Path, tmp_path: Path, patient: Patient) -> None:
-    with pytest.raises(GliosegError, match="must be calibrated"):
+    with pytest.raises(GliosegError, match=r"must be calibrated.* with --patients"):
         export_bundle(untrained_bundle, tmp_path / "new", "openvino", size_px=SIZE, int8=True)
     pytest.importorskip("nncf")
     try:

@@ -1,7 +1,12 @@
 """Drawings that say what the numbers say, the same every time."""
 
+import errno
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
+from typing import IO
 from xml.etree import ElementTree
 
 import numpy as np
@@ -9,6 +14,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
+from glioseg.errors import GliosegError
 from glioseg.report.figures import INK, as_svg, learning_curve, save_learning_curve
 
 History = list[dict[str, float | int | None]]
@@ -71,3 +77,29 @@ def test_learning_curve_as_png(history: History, tmp_path: Path) -> None:
     assert colours.shape[1] > colours.shape[0] > 100
     assert (colours[0, 0] == 255).all()
     assert (colours != 255).any()
+
+
+def test_a_learning_curve_that_cannot_be_drawn_leaves_the_earlier_one(
+    history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_learning_curve(history, tmp_path / "curve.png")
+    before = (tmp_path / "curve.png").read_bytes()
+
+    def fill_the_disk(_: object, file: IO[bytes], **__: object) -> None:
+        file.write(b"half a picture")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Figure, "savefig", fill_the_disk)
+    with pytest.raises(GliosegError, match=r"cannot write .*curve\.png: No space left"):
+        save_learning_curve(history, tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["curve.png"]
+
+
+def test_without_a_home_to_write_to_matplotlib_is_quiet(tmp_path: Path) -> None:
+    code = "import glioseg.report.figures"
+    home = {"HOME": str(tmp_path / "none" / "such"), "MPLCONFIGDIR": "/proc/none"}
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | home, capture_output=True, text=True, check=True
+    )
+    assert run.stderr == ""

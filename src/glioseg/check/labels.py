@@ -100,9 +100,9 @@ def jumps(scan: CheckedScan) -> Iterator[Finding]:
             continue
         before, own, after = scan.masks[place - 1 : place + 2]
         around = dice(before, after)
-        if around < JUMP_AROUND:
+        if around is None or around < JUMP_AROUND:
             continue
-        fits = max(dice(own, before), dice(own, after))
+        fits = max(dice(own, before) or 0.0, dice(own, after) or 0.0)
         evidence = {"dice_around": round(around, 3), "dice_own": round(fits, 3), "pixels": int(areas[place])}
         number = scan.numbers[place]
         if areas[place] == 0:
@@ -139,10 +139,10 @@ def tumour_at_ends(scan: CheckedScan) -> Iterator[Finding]:
             yield Finding("mask_at_scan_end", message, scan.patient, number, evidence={"pixels": pixels})
 
 
-def dice(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
-    """Twice the overlap over the sum of both masks; 0 where both are empty."""
+def dice(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float | None:
+    """Twice the overlap over the sum of both masks; None where both are empty."""
     total = int(first.sum() + second.sum())
-    return 2 * int((first & second).sum()) / total if total else 0.0
+    return 2 * int((first & second).sum()) / total if total else None
 
 
 def _cropped(mask: NDArray[Any]) -> NDArray[Any]:

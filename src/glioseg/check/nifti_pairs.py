@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from glioseg.check.finding import Finding
 from glioseg.check.scan import CheckedScan, Reading
+from glioseg.formats.sequences import patient_of, role_of
 from glioseg.volume import CHANNELS
 
 ROLES = {
@@ -179,6 +180,10 @@ def name_of(path: Path, root: Path) -> tuple[str, str]:
     folder = path.parent.name if path.parent != root else ""
     channel = f"channel {int(last)}" if re.fullmatch(r"0\d{3}", last) else None
     role = _ROLE_OF.get(last) or channel
+    if path.name.startswith("sub-"):
+        # BIDS tells contrast in a word of its own, as sub-01_ce-gd_T1w.
+        told = role_of(path.name) if role in CHANNELS else None
+        return patient_of(path.name) or folder, told or role or "picture"
     if role is None:
         return _SUFFIX.sub("", path.name), "mask" if LABEL_FOLDERS.fullmatch(folder) else "picture"
     stem = re.sub(r"[_\-.\s]*[^_\-.\s]+$", "", _SUFFIX.sub("", path.name))

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from glioseg.check.finding import Finding
+from glioseg.check.labels import dice
 from glioseg.errors import GliosegError
 
 CONTOUR_PX = 3
@@ -59,7 +60,8 @@ class Suspect:
         slice_number: The slice.
         score: The product of the next two, by which slices are ranked, 0 to 1.
         share: Confidently contradicted pixels over the area of the given and the confidently predicted tumour.
-        agreement_around: The Dice of mask and prediction over the slices next to it.
+        agreement_around: The Dice of mask and prediction over the slices next to it; None where both are empty there,
+            which is full agreement.
         missed: Pixels labelled background that are confidently tumour, away from the contour.
         surplus: Pixels labelled tumour that are confidently background, away from the contour.
         given: Pixels of the given mask.
@@ -69,7 +71,7 @@ class Suspect:
     slice_number: int
     score: float
     share: float
-    agreement_around: float
+    agreement_around: float | None
     missed: int
     surplus: int
     given: int
@@ -116,11 +118,12 @@ def suspect_findings(suspects: Iterable[Suspect], *, at_least: float = SUSPECT_S
         evidence = {
             "rank": rank,
             "score": round(suspect.score, 3),
-            "agreement_around": round(suspect.agreement_around, 3),
             "missed_pixels": suspect.missed,
             "surplus_pixels": suspect.surplus,
             "mask_pixels": suspect.given,
         }
+        if suspect.agreement_around is not None:
+            evidence["agreement_around"] = round(suspect.agreement_around, 3)
         message = " and ".join(parts)
         yield Finding("label_suspect", message, suspect.patient, suspect.slice_number, evidence=evidence)
 
@@ -137,7 +140,8 @@ def _suspects_of(patient: Predicted, thresholds: Thresholds) -> Iterator[Suspect
         if missed + surplus >= FEWEST_PIXELS:
             share = min(1.0, (missed + surplus) / int((mask | tumour[place]).sum()))
             around = _agreement_around(place, masks, probabilities)
-            yield Suspect(name, numbers[place], share * around, share, around, missed, surplus, int(mask.sum()))
+            score = share * (1.0 if around is None else around)
+            yield Suspect(name, numbers[place], score, share, around, missed, surplus, int(mask.sum()))
 
 
 def _at_an_end(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -146,12 +150,10 @@ def _at_an_end(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(padded[:-2] ^ padded[2:])
 
 
-def _agreement_around(place: int, masks: NDArray[np.bool_], probabilities: NDArray[Any]) -> float:
-    """The Dice of mask and prediction over the slices next to one; 1 where both are empty."""
+def _agreement_around(place: int, masks: NDArray[np.bool_], probabilities: NDArray[Any]) -> float | None:
+    """The Dice of mask and prediction over the slices next to one; None where both are empty."""
     near = [i for i in range(place - NEIGHBOURS, place + NEIGHBOURS + 1) if 0 <= i < len(masks) and i != place]
-    given, predicted = masks[near], probabilities[near] >= 0.5
-    total = int(given.sum() + predicted.sum())
-    return 2 * int((given & predicted).sum()) / total if total else 1.0
+    return dice(masks[near], probabilities[near] >= 0.5)
 
 
 def _vicinity(masks: NDArray[np.bool_], probabilities: NDArray[Any]) -> NDArray[np.bool_]:

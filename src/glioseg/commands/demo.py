@@ -10,6 +10,7 @@ from glioseg.commands.study import study
 from glioseg.dataset.phantom import write_phantoms
 from glioseg.dataset.splits import SplitChoice
 from glioseg.errors import GliosegError
+from glioseg.evaluation.score_files import read_scores
 from glioseg.evaluation.scores import Scores
 from glioseg.execution.experiment import TrainingOutcome
 from glioseg.execution.study_result import StudyOutcome
@@ -98,5 +99,5 @@ def _best_run(compared: StudyOutcome) -> TrainingOutcome:
     best = compared.analysis.candidates[0]
     job = next(job for job in compared.plan.jobs() if job.candidate == best)
     folder = compared.folder.run(job)
-    scores = Scores.from_json(folder.scores.read_text(encoding="utf-8"))
+    scores = read_scores(folder.scores)
     return TrainingOutcome(folder, scores, f"{len(scores.patients)} patients not seen in training, {best.title}")

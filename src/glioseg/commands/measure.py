@@ -9,7 +9,7 @@ from typing import Any
 
 from glioseg.atomic import write_text_atomically
 from glioseg.errors import GliosegError
-from glioseg.evaluation.scores import Scores
+from glioseg.evaluation.score_files import read_scores
 from glioseg.formats.masks import find_masks, mask_of, patient_of, read_mask
 from glioseg.formats.readers import read_scan
 from glioseg.measurement.growth import Growth, growth
@@ -113,7 +113,7 @@ def compare(
     Raises:
         GliosegError: If a file cannot be read, or the time runs backwards.
     """
-    error = None if scores is None else volume_error(_read_scores(scores))
+    error = None if scores is None else volume_error(read_scores(scores))
     before, after = (measure_mask(_read(_single(path), labels, say)) for path in (earlier, later))
     return growth(before, after, days=days, error=error)
 
@@ -168,14 +168,3 @@ def _single(path: Path) -> Path:
     if len(found) > 1:
         raise GliosegError(f"{path} holds {len(found)} masks", expected="the mask of one scan")
     return found[0]
-
-
-def _read_scores(path: Path) -> Scores:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise GliosegError(f"{path} cannot be read as scores: {error}") from error
-    try:
-        return Scores.from_json(text)
-    except GliosegError as error:
-        raise GliosegError(f"{path}: {error.problem}", expected=error.expected, found=error.found) from error

@@ -28,13 +28,31 @@ def read_patient_values(path: Path, metric: str) -> dict[str, PatientValues]:
     Raises:
         GliosegError: If the file cannot be read, is none of these, or lacks the metric.
     """
+    if path.suffix == ".json":
+        return {"": _of_scores(read_scores(path), metric, path)}
+    return _of_table(list(csv.DictReader(_text(path).splitlines())), metric, path)
+
+
+def read_scores(path: Path) -> Scores:
+    """Read ``scores.json``.
+
+    Raises:
+        GliosegError: If the file cannot be read or is no such file; the message names it.
+    """
+    text = _text(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        return Scores.from_json(text)
+    except GliosegError as error:
+        raise GliosegError(
+            f"{path}: {error.problem}", expected=error.expected, found=error.found, remedy=error.remedy
+        ) from error
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise GliosegError(f"{path} cannot be read: {error}", remedy="Give a file of scores, JSON or CSV") from error
-    if path.suffix == ".json":
-        return {"": _of_scores(Scores.from_json(text), metric, path)}
-    return _of_table(list(csv.DictReader(text.splitlines())), metric, path)
 
 
 def _of_scores(scores: Scores, metric: str, path: Path) -> PatientValues:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from glioseg.dataset.store import ArrayStore
 from glioseg.evaluation.metrics import dice
-from glioseg.evaluation.scores import Scores
+from glioseg.evaluation.score_files import read_scores
 from glioseg.execution.experiment import load_cost, load_masks
 from glioseg.machine import library_versions
 from glioseg.report.study_cases import StudyCase, choose_patients
@@ -61,7 +61,7 @@ def compare_runs(plan: StudyPlan, store: ArrayStore, folder: StudyFolder, comman
         GliosegError: If a file cannot be written.
     """
     jobs = list(plan.jobs())
-    scores = [Scores.from_json(folder.run(job).scores.read_text(encoding="utf-8")) for job in jobs]
+    scores = [read_scores(folder.run(job).scores) for job in jobs]
     table = StudyTable.of_runs(zip(jobs, scores, strict=True))
     table.write(folder.scores, folder.patients)
     analysis = analyse(table)

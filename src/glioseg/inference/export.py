@@ -133,7 +133,7 @@ def _check(bundle: Path, out: Path, form: Form, int8: bool, patients: Sequence[P
     if int8 and not patients:
         raise GliosegError(
             "eight-bit arithmetic must be calibrated on patients with masks",
-            remedy="Name a folder in the dataset's layout with --calibrate, without the test patients",
+            remedy="Name a folder in the dataset's layout with --patients, without the test patients",
         )
     needed = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "openvino": ("openvino",)}[form]
     missing = [name for name in (*needed, *(("nncf",) if int8 else ())) if find_spec(name) is None]

@@ -16,6 +16,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from glioseg.atomic import atomic_file
+
 INK = "#123456"
 """Stands for the page's text colour while matplotlib draws; no other colour may equal it."""
 
@@ -61,11 +63,16 @@ def learning_curve(history: Sequence[Mapping[str, Any]]) -> str:
 
 
 def save_learning_curve(history: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Write :func:`learning_curve` as a PNG on white."""
+    """Write :func:`learning_curve` as a PNG on white, whole or not at all.
+
+    Raises:
+        GliosegError: If the file cannot be written.
+    """
     with matplotlib.rc_context(STYLE):
         figure = _draw_learning_curve(history)
         FigureCanvasAgg(figure)
-        figure.savefig(path, format="png", dpi=150, facecolor="white", metadata={"Software": None})
+        with atomic_file(path) as file:
+            figure.savefig(file, format="png", dpi=150, facecolor="white", metadata={"Software": None})
 
 
 def _draw_learning_curve(history: Sequence[Mapping[str, Any]]) -> Figure:

@@ -72,10 +72,11 @@ def load_backend(
         precision: Arithmetic of the convolutions.
 
     Raises:
-        GliosegError: If the backend is not installed, the bundle lacks its file, or the file is damaged.
+        GliosegError: If the backend is not installed or does not compute so, the bundle lacks its file, or the file is
+            damaged.
     """
     chosen = _fastest(folder, device, precision) if name == "auto" else name
-    _check(folder, chosen, device)
+    _check(folder, chosen, device, precision)
     if chosen == "torch":
         from glioseg.inference.backends.torch_backend import TorchBackend
 
@@ -113,7 +114,7 @@ def _has_gpu() -> bool:
     return Path("/dev/nvidiactl").exists()
 
 
-def _check(folder: Path, name: BackendName, device: Device) -> None:
+def _check(folder: Path, name: BackendName, device: Device, precision: BackendPrecision) -> None:
     if not is_installed(name):
         raise GliosegError(f"the backend {name} is not installed", remedy=f"pip install '{_BROUGHT_BY[name]}'")
     if not _has_file(folder, name):
@@ -127,3 +128,8 @@ def _check(folder: Path, name: BackendName, device: Device) -> None:
         )
     if device == "cuda" and name != "torch":
         raise GliosegError(f"the backend {name} computes on the CPU alone", remedy="Use --backend torch for a GPU")
+    if precision == "bf16" and name == "onnxruntime":
+        raise GliosegError(
+            f"the backend {name} computes in float32 alone",
+            remedy="Leave out --precision, or use --backend openvino or torch",
+        )
