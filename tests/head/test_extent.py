@@ -40,8 +40,43 @@ def test_measures_the_brain_with_and_without_its_skull_alike(head: tuple[Anatomy
 
 
 def test_tells_a_stripped_head_from_a_whole_one(head: tuple[Anatomy, Volume]) -> None:
-    assert not head_extent(head[1]).is_stripped
-    assert head_extent(stripped(head)).is_stripped
+    assert head_extent(head[1]).covering == "whole"
+    assert head_extent(stripped(head)).covering == "stripped"
+
+
+@pytest.mark.parametrize("way", ["generous", "ragged"])
+def test_a_brain_that_was_cut_out_carelessly_is_still_stripped(head: tuple[Anatomy, Volume], way: str) -> None:
+    brain = ~np.isin(head[0].tissue, OUTSIDE)
+    distance = [ndimage.distance_transform_edt(~one) - ndimage.distance_transform_edt(one) for one in brain]
+    noise = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=brain.shape), (1, 6, 6))
+    most = 5 if way == "generous" else 1 + 3 * noise / noise.std()
+    voxels = head[1].voxels * (np.array(distance) <= most)[..., None]
+    assert head_extent(replace(head[1], voxels=voxels)).covering == "stripped"
+
+
+@pytest.mark.parametrize(
+    ("rim", "ring", "expected"),
+    [(1.0, 1.0, "stripped"), (1.0, 0.6, "whole"), (1.8, 1.0, "whole"), (1.5, 1.0, "unsure"), (1.0, 0.75, "unsure")],
+)
+def test_what_is_neither_clearly_scalp_nor_skull_is_unsure(
+    rim: float, ring: float, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile = np.ones(31)
+    profile[4], profile[12] = rim, ring
+    monkeypatch.setattr(module, "rim_profile", lambda volume, depth: profile)
+    anything = np.zeros((1, 8, 8, 3), np.uint8)
+    assert module.covering(Volume("P", anything), anything[..., 0]) == expected
+
+
+def test_an_unsure_head_is_measured_between_both_answers(
+    head: tuple[Anatomy, Volume], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = {}
+    for answer in ("whole", "stripped", "unsure"):
+        monkeypatch.setattr(module, "covering", lambda volume, depth, answer=answer: answer)
+        rows[answer] = head_extent(head[1]).brain_rows
+    assert rows["whole"] < rows["unsure"] < rows["stripped"]
+    assert rows["unsure"] == pytest.approx((rows["whole"] + rows["stripped"]) / 2)
 
 
 @pytest.mark.parametrize("size", [0.5, 2.0])
@@ -77,7 +112,7 @@ def test_a_head_that_fills_little_of_its_picture_is_measured_as_elsewhere(head: 
     alone, within = head_extent(Volume("P", small)), head_extent(Volume("P", voxels))
     assert within.brain_rows == pytest.approx(alone.brain_rows, abs=2)
     assert within.centre == pytest.approx((alone.centre[0] + 600, alone.centre[1] + 30), abs=2)
-    assert within.is_stripped == alone.is_stripped
+    assert within.covering == alone.covering
 
 
 @pytest.mark.parametrize(("size", "row_to_column"), [((5, 5), 1.0), ((6, 900), 150.0), ((900, 6), 1 / 150)])
@@ -102,7 +137,7 @@ def test_something_long_and_thin_is_no_head(head: tuple[Anatomy, Volume], row_to
 def test_a_stripped_head_without_a_brain_is_measured_by_its_head(
     head: tuple[Anatomy, Volume], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "is_stripped", lambda volume, depth: True)
+    monkeypatch.setattr(module, "covering", lambda volume, depth: "stripped")
     monkeypatch.setattr(module, "head_depth_px", lambda volume: np.zeros(volume.voxels.shape[:3], np.uint8))
     extent = head_extent(head[1])
     assert extent.brain_rows == pytest.approx(0.86 * (extent.head[0][1] - extent.head[0][0] + 1))

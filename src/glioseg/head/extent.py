@@ -1,6 +1,7 @@
 """How large a head is in its pictures, how large its brain, and whether skull and scalp are there at all."""
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +21,22 @@ LONGEST_SIDE = 3.0
 """Nothing so many times as high as it is wide, or the reverse, is a head."""
 MEASURED_SLICES = 40
 """Slices that are looked at, evenly spaced: what is sought is centimetres large."""
-SCALP_PX, SKULL_PX, INSIDE_PX = (2, 9), (4, 17), (20, 31)
-"""Depths at which scalp, skull and brain are sought."""
-BRIGHTEST_RIM, DARKEST_RIM = 1.35, 0.7
-"""The rim of a stripped brain is never brighter than the first share of its inside, as scalp is, nor darker than the
-second, as skull is."""
+SCALP_PX, SKULL_PX, INSIDE_PX = (2, 9), (9, 20), (20, 31)
+"""Depths at which scalp, skull and brain are sought. Nearer to the edge a dark ring may be the fluid around a brain
+that was cut out generously."""
+STRIPPED_RIM, WHOLE_RIM = 1.42, 1.55
+"""Scalp is brighter than the second share of the inside; the rim of a stripped brain stays below the first."""
+STRIPPED_RING, WHOLE_RING = 0.78, 0.7
+"""Skull is darker than the second share of the inside; a stripped brain has nothing below the first there."""
 PLAUSIBLE_BRAIN_ROWS = (0.6, 1.0)
 """A brain of another share of the head's rows was not found; then the median share stands for it."""
 BRAIN_TO_HEAD = 0.86
 """Median share of the head's rows that a brain of the dataset fills."""
+
+Box = tuple[tuple[float, float], tuple[float, float]]
+"""First and last row, first and last column."""
+Covering = Literal["whole", "stripped", "unsure"]
+"""A head with skull and scalp, without, or one that may be either."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +47,13 @@ class HeadExtent:
         brain_rows: Rows from the foremost to the hindmost part of the brain, in pixels of the scan.
         centre: Row and column of the brain's middle.
         head: First and last row, first and last column of the head.
-        is_stripped: Whether skull and scalp are missing.
+        covering: Whether skull and scalp are there.
     """
 
     brain_rows: float
     centre: tuple[float, float]
-    head: tuple[tuple[float, float], tuple[float, float]]
-    is_stripped: bool
+    head: Box
+    covering: Covering
 
 
 def head_extent(volume: Volume, row_to_column: float = 1.0) -> HeadExtent:
@@ -64,27 +72,31 @@ def head_extent(volume: Volume, row_to_column: float = 1.0) -> HeadExtent:
     scale = (scale[0], scale[0] / row_to_column)
     small, start = _resized(volume, scale, (rows, columns))
     depth = head_depth_px(small)
-    stripped = is_stripped(small, depth)
-    brain = depth > 0 if stripped else brain_mask(small, depth)
-    box = _box(brain)
-    if box is None or not (stripped or _is_plausible(box)):
-        middle = ((rows[0] + rows[1]) / 2, (columns[0] + columns[1]) / 2)
-        return HeadExtent(BRAIN_TO_HEAD * (rows[1] - rows[0] + 1), middle, (rows, columns), stripped)
-    (top, bottom), (left, right) = box
-    centre = (start[0] + (top + bottom) / 2 / scale[0], start[1] + (left + right) / 2 / scale[1])
-    return HeadExtent((bottom - top + 1) / scale[0], centre, (rows, columns), stripped)
+    around = covering(small, depth)
+    found = []
+    if around != "whole":
+        found.append(_box(depth > 0))
+    if around != "stripped":
+        found.append(_plausible(_box(brain_mask(small, depth))))
+    placed = [_usual_brain(rows, columns) if box is None else _in_scan(box, start, scale) for box in found]
+    # Where it may be either, what lies between both answers is wrong by half of their difference at most.
+    (top, bottom), (left, right) = np.mean(placed, axis=0)
+    height = min(float(bottom - top), rows[1] - rows[0] + 1)
+    return HeadExtent(height, (float(top + bottom) / 2, float(left + right) / 2), (rows, columns), around)
 
 
-def is_stripped(volume: Volume, depth_px: NDArray[np.uint8]) -> bool:
-    """Whether skull and scalp are missing: neither a bright rim nor a dark ring runs along the head's edge.
+def covering(volume: Volume, depth_px: NDArray[np.uint8]) -> Covering:
+    """Whether skull and scalp are there: a bright rim or, deeper, a dark ring along the head's edge.
 
     Args:
         volume: A head of about :data:`MEASURED_ROWS_PX` rows, intensities between 0 and 255.
         depth_px: From :func:`glioseg.head.depth.head_depth_px`.
     """
     profile = rim_profile(volume, depth_px)
-    rim, ring = profile[slice(*SCALP_PX)], profile[slice(*SKULL_PX)]
-    return bool(rim.max() < BRIGHTEST_RIM and ring.min() > DARKEST_RIM)
+    rim, ring = profile[slice(*SCALP_PX)].max(), profile[slice(*SKULL_PX)].min()
+    if rim > WHOLE_RIM or ring < WHOLE_RING:
+        return "whole"
+    return "stripped" if rim < STRIPPED_RIM and ring > STRIPPED_RING else "unsure"
 
 
 def rim_profile(volume: Volume, depth_px: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -100,7 +112,7 @@ def rim_profile(volume: Volume, depth_px: NDArray[np.uint8]) -> NDArray[np.float
     return np.nan_to_num(np.asarray(means), nan=1.0) / inside
 
 
-def _head_box(volume: Volume) -> tuple[tuple[float, float], tuple[float, float]]:
+def _head_box(volume: Volume) -> Box:
     """First and last row and column of what the FLAIR shows, scattered noise left out."""
     head = volume.channel("flair") > HEAD_ABOVE
     opened = np.array([ndimage.binary_opening(section, iterations=2) for section in head[:: _stride(len(head))]])
@@ -114,7 +126,7 @@ def _head_box(volume: Volume) -> tuple[tuple[float, float], tuple[float, float]]
     return box
 
 
-def _box(sections: NDArray[np.bool_]) -> tuple[tuple[float, float], tuple[float, float]] | None:
+def _box(sections: NDArray[np.bool_]) -> Box | None:
     rows, columns = (np.flatnonzero(sections.any(axis=axes)) for axes in ((0, 2), (0, 1)))
     if not rows.size:
         return None
@@ -132,14 +144,30 @@ def _check_form(volume: Volume, rows: tuple[float, float], columns: tuple[float,
         )
 
 
-def _is_plausible(box: tuple[tuple[float, float], tuple[float, float]]) -> bool:
+def _plausible(box: Box | None) -> Box | None:
     low, high = PLAUSIBLE_BRAIN_ROWS
-    return low <= (box[0][1] - box[0][0] + 1) / MEASURED_ROWS_PX <= high
+    if box is None or not low <= (box[0][1] - box[0][0] + 1) / MEASURED_ROWS_PX <= high:
+        return None
+    return box
 
 
-def _resized(
-    volume: Volume, scale: tuple[float, float], head: tuple[tuple[float, float], tuple[float, float]]
-) -> tuple[Volume, tuple[int, int]]:
+def _in_scan(box: Box, start: tuple[int, int], scale: tuple[float, float]) -> Box:
+    """First and last row and column at the size of measuring, as edges in the scan about their middle."""
+    rows, columns = (
+        (first + (low + high - (high - low + 1)) / 2 / step, first + (low + high + (high - low + 1)) / 2 / step)
+        for first, (low, high), step in zip(start, box, scale, strict=True)
+    )
+    return rows, columns
+
+
+def _usual_brain(rows: tuple[float, float], columns: tuple[float, float]) -> Box:
+    """Edges of a brain of the median share of the head's rows, about the head's middle."""
+    half = BRAIN_TO_HEAD * (rows[1] - rows[0] + 1) / 2
+    middle = (rows[0] + rows[1]) / 2
+    return (middle - half, middle + half), columns
+
+
+def _resized(volume: Volume, scale: tuple[float, float], head: Box) -> tuple[Volume, tuple[int, int]]:
     """A few slices at the size at which heads are measured, and the row and column at which they begin."""
     shape = volume.voxels.shape[1:3]
     rows, columns = (_window(*axis) for axis in zip(head, shape, scale, strict=True))

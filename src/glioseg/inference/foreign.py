@@ -1,6 +1,7 @@
 """Prediction of a scan that does not come from the dataset: fit it, predict, and bring the result back."""
 
 from glioseg.errors import GliosegError
+from glioseg.head.extent import Covering
 from glioseg.inference.intensities import to_dataset_range
 from glioseg.inference.model import Model, Prediction
 from glioseg.inference.placement import Placement, find_placement
@@ -10,6 +11,12 @@ from glioseg.volume import Volume
 
 SPACING_MM = (0.05, 50.0)
 """Voxels of a head lie at least and at most so far apart; to resample others would take forever or show nothing."""
+
+_COVERINGS: dict[Covering, str] = {
+    "whole": "one with skull and scalp",
+    "stripped": "one without skull and scalp",
+    "unsure": "one of which it is unsure whether it shows skull and scalp,",
+}
 
 
 def predict_foreign(model: Model, volume: Volume) -> Prediction:
@@ -36,10 +43,10 @@ def predict_foreign(model: Model, volume: Volume) -> Prediction:
 
 
 def _in_words(placement: Placement) -> str:
-    kind = "without skull and scalp" if placement.extent.is_stripped else "with skull and scalp"
+    kind = _COVERINGS[placement.extent.covering]
     fitted = "brought to the size of the training pictures" if placement.is_resampled else "left as it is"
     thin = "" if placement.slabs is None else f", its thin slices averaged to {THICKNESS_MM:g} mm"
-    return f"The scan was taken as one {kind} and {fitted}{thin}."
+    return f"The scan was taken as {kind} and {fitted}{thin}."
 
 
 def _check_is_scan(volume: Volume) -> None:
