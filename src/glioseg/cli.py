@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from glioseg import __version__
-from glioseg.errors import GliosegError
+from glioseg.errors import BadOptionError, GliosegError
 from glioseg.terminal import (
     change_in_lines,
     print_check,
@@ -195,7 +195,7 @@ def study(
 
     budgets = [f"budget.{name}={value}" for name, value in (("minutes", minutes), ("steps", steps)) if value]
     if len(budgets) > 1:
-        raise GliosegError("--minutes and --steps exclude each other", remedy="Give one of them")
+        raise BadOptionError("--minutes and --steps exclude each other", remedy="Give one of them")
     outcome = study(
         data,
         out,
@@ -433,7 +433,7 @@ def bundle(
     elif len(runs) == 1 and not shared:
         outcome = bundle_refit(runs[0], siblings, data, out, stand_ins=stand_ins, say=say)
     else:
-        raise GliosegError("--siblings goes with one run alone", found=f"{len(runs)} runs")
+        raise BadOptionError("--siblings goes with one run alone", found=f"{len(runs)} runs")
     print_scores(outcome.scores, outcome.part, json_output)
     print_place("model", outcome.folder, json_output)
 
@@ -547,7 +547,7 @@ def measure(
         print(json.dumps(change.as_json(), indent=2, allow_nan=False) if json_output else change_in_lines(change))
         return 0
     if days is not None or scores is not None:
-        raise GliosegError("--days and --scores belong to two masks", expected="--earlier MASK --later MASK")
+        raise BadOptionError("--days and --scores belong to two masks", expected="--earlier MASK --later MASK")
     run = measure(masks, scan=scan, labels=values, table=csv_file, say=say)
     if json_output:
         print(json.dumps(run.as_json(), indent=2, allow_nan=False))

@@ -1,4 +1,6 @@
-"""The one error that a user sees."""
+"""The one error that a user sees, and by its kind what a program may do about it."""
+
+from pathlib import Path
 
 from glioseg.files import readable
 
@@ -31,3 +33,36 @@ class GliosegError(Exception):
         if contrast:
             text += ": " + ", ".join(contrast)
         return readable(f"{text}. {self.remedy}." if self.remedy else f"{text}.")
+
+
+class BadFileError(GliosegError):
+    """A file or folder that cannot be used.
+
+    Args:
+        path: Which.
+        fault: What is wrong with it, as a sentence that begins with the path: ``is cut short``.
+        expected: As for :class:`GliosegError`.
+        found: Likewise.
+        remedy: Likewise.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        fault: str,
+        *,
+        expected: str | None = None,
+        found: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        self.path = path
+        self.fault = fault
+        super().__init__(f"{path} {fault}", expected=expected, found=found, remedy=remedy)
+
+
+class BadOptionError(GliosegError):
+    """An option of a command, or a setting, that makes no sense; arguments as for :class:`GliosegError`."""
+
+
+class MissingLibraryError(GliosegError):
+    """A library that is not installed; arguments as for :class:`GliosegError`."""

@@ -11,7 +11,7 @@ from dicomweb_client.web import DICOMwebClient
 from pydicom.dataset import Dataset
 
 from glioseg.archive.session import explained, open_session, sends_readable_credentials
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError, GliosegError
 from glioseg.formats.dicom_headers import quiet_parser
 
 TIMEOUT_S = (10.0, 120.0)
@@ -172,7 +172,7 @@ def _read(path: Path) -> Dataset:
     try:
         return pydicom.dcmread(path)
     except (OSError, pydicom.errors.InvalidDicomError) as error:
-        raise GliosegError(f"{path} cannot be sent: {error}", expected="a DICOM file") from error
+        raise BadFileError(path, f"cannot be sent: {error}", expected="a DICOM file") from error
 
 
 def _remote(study_uid: str, answer: Dataset) -> RemoteSeries:

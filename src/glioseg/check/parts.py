@@ -9,7 +9,7 @@ from pathlib import Path
 from glioseg.check.finding import Finding
 from glioseg.dataset.lgg import case_of
 from glioseg.dataset.splits import PARTS
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ def read_parts(path: Path) -> Parts:
         if not places or not all(isinstance(name, str) for name, _ in places):
             raise ValueError("no lists of names")
     except FileNotFoundError:
-        raise GliosegError(f"{path} does not exist") from None
+        raise BadFileError(path, "does not exist") from None
     except (OSError, ValueError, AttributeError, TypeError) as error:
         expected = "JSON with the lists train, validation and test"
-        raise GliosegError(f"{path} is no split file", expected=expected, found=str(error)) from error
+        raise BadFileError(path, "is no split file", expected=expected, found=str(error)) from error
     of: dict[str, str] = {}
     standing: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for name, part in places:

@@ -22,7 +22,7 @@ from glioseg.check.dataset_check import CheckResult
 from glioseg.check.finding import Finding
 from glioseg.check.structure import CLEANING_LOG, binarised
 from glioseg.dataset.lgg import CLINICAL_TABLE, case_of, read_table_text
-from glioseg.errors import GliosegError
+from glioseg.errors import BadOptionError, GliosegError
 from glioseg.formats.tif import read_tif, write_mask_slice
 
 LEFT_BEHIND = frozenset({"file_extra", "file_misnamed"})
@@ -217,9 +217,9 @@ def check_destination(root: Path, dest: Path) -> None:
     """
     source, target = root.resolve(), dest.resolve()
     if target == source or source in target.parents or target in source.parents:
-        raise GliosegError(
+        raise BadOptionError(
             f"--fix {dest} would write into the data itself",
             remedy="Name a folder beside the data: it is never changed",
         )
     if dest.suffix != ".json" and dest.exists() and (not dest.is_dir() or any(dest.iterdir())):
-        raise GliosegError(f"--fix {dest} is not an empty folder", remedy="Name a folder that does not exist yet")
+        raise BadOptionError(f"--fix {dest} is not an empty folder", remedy="Name a folder that does not exist yet")

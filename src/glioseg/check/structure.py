@@ -19,7 +19,7 @@ from glioseg.dataset.lgg import (
     parse_slice_name,
     read_clinical,
 )
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError, GliosegError
 from glioseg.files import entries, visible_files
 from glioseg.formats.tif import read_tif
 from glioseg.volume import CHANNELS
@@ -131,14 +131,10 @@ def _read_all(root: Path, paths: dict[int, Path], patient: str, findings: list[F
     for number, path in sorted(paths.items()):
         try:
             pixels[number] = read_tif(path)
-        except GliosegError as error:
+        except BadFileError as error:
             place = path.relative_to(root).as_posix()
-            findings.append(Finding("file_unreadable", f"{path.name}: {_reason(error)}", patient, number, place))
+            findings.append(Finding("file_unreadable", f"{path.name} {error.fault}", patient, number, place))
     return pixels
-
-
-def _reason(error: GliosegError) -> str:
-    return error.problem.partition("cannot be read as tif: ")[2] or error.problem
 
 
 @dataclass(frozen=True)

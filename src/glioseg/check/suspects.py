@@ -26,7 +26,7 @@ from scipy import ndimage
 
 from glioseg.check.finding import Finding
 from glioseg.check.labels import dice
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError, GliosegError
 
 CONTOUR_PX = 3
 VICINITY_PX = 12
@@ -227,7 +227,7 @@ class Probabilities:
             with np.load(path, allow_pickle=False) as kept:
                 values = _as_shares(kept[patient])
             if total is not None and total.shape != values.shape:
-                raise GliosegError(f"{path} predicts {patient} on another grid", found=str(values.shape))
+                raise BadFileError(path, f"predicts {patient} on another grid", found=str(values.shape))
             total = values if total is None else total + values
         return None if total is None else np.asarray(total / len(paths), np.float32)
 
@@ -237,7 +237,7 @@ def _names_in(path: Path) -> list[str]:
         with np.load(path, allow_pickle=False) as kept:
             return list(kept.files)
     except (OSError, ValueError, AttributeError) as error:
-        raise GliosegError(f"{path} cannot be read as NPZ", found=str(error) or type(error).__name__) from error
+        raise BadFileError(path, "cannot be read as NPZ", found=str(error) or type(error).__name__) from error
 
 
 def _as_shares(values: NDArray[Any]) -> NDArray[np.float32]:

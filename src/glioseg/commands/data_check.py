@@ -9,7 +9,7 @@ from glioseg.atomic import write_text_atomically
 from glioseg.check.dataset_check import CheckResult, Predictions, check_dataset, open_source
 from glioseg.check.purify import Cleaning, check_destination, write_cleaned
 from glioseg.check.suspects import Probabilities
-from glioseg.errors import GliosegError
+from glioseg.errors import BadOptionError
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def check(
         GliosegError: If there is nothing to check, an option is unusable, or a file cannot be written.
     """
     if model is not None and probabilities is not None:
-        raise GliosegError("--model and --probabilities exclude each other", remedy="Give one of them")
+        raise BadOptionError("--model and --probabilities exclude each other", remedy="Give one of them")
     source = open_source(data)
     if fix is not None:
         check_destination(source.root, fix)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from glioseg.atomic import write_text_atomically
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError, BadOptionError, GliosegError
 from glioseg.evaluation.score_files import read_scores
 from glioseg.formats.masks import find_masks, mask_of, patient_of, read_mask
 from glioseg.formats.readers import read_scan
@@ -72,7 +72,7 @@ def measure(
     if not paths:
         raise GliosegError("there is nothing to measure", expected="one mask or more")
     if scan is not None and len(paths) > 1:
-        raise GliosegError(
+        raise BadOptionError(
             f"--scan {scan} belongs to one mask", expected="one mask", found=f"{len(paths)}", remedy="Measure it alone"
         )
     run = MeasureRun({}, {})
@@ -166,5 +166,5 @@ def _flair(path: Path, mask: Mask) -> Volume:
 def _single(path: Path) -> Path:
     found = find_masks(path)
     if len(found) > 1:
-        raise GliosegError(f"{path} holds {len(found)} masks", expected="the mask of one scan")
+        raise BadFileError(path, f"holds {len(found)} masks", expected="the mask of one scan")
     return found[0]

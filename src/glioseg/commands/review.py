@@ -6,7 +6,7 @@ import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 
-from glioseg.errors import GliosegError
+from glioseg.errors import BadOptionError, MissingLibraryError
 from glioseg.review.cases import find_review_cases
 from glioseg.review.desk import FOLDER, SHARED, STORE, Desk
 from glioseg.review.store import Store
@@ -26,7 +26,7 @@ def open_desk(folder: Path, *, scans: Path | None = None, reader: str | None = N
         GliosegError: If there is nothing to read, the name cannot name a folder, or the store cannot be used.
     """
     if reader is not None and (not _NAME.fullmatch(reader) or reader == SHARED):
-        raise GliosegError(
+        raise BadOptionError(
             f"--reader {reader} cannot name a reading",
             expected=f"1 to 32 letters, digits, dots and hyphens, not {SHARED!r}",
         )
@@ -60,7 +60,7 @@ def review(
     try:
         from glioseg.review.serve import serve
     except ImportError as error:
-        raise GliosegError(
+        raise MissingLibraryError(
             f"the desk needs {error.name}", remedy="Install it with: pip install starlette uvicorn"
         ) from error
 

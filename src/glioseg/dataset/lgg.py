@@ -15,7 +15,7 @@ import numpy as np
 import tifffile
 
 from glioseg.atomic import atomic_folder
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError, GliosegError
 from glioseg.files import entries, readable
 from glioseg.formats.tif import read_image_slice, read_mask_slice, write_mask_slice
 from glioseg.volume import Mask, Volume, copies_of_flair
@@ -122,7 +122,7 @@ def find_slices(folder: Path, *, masks: bool = True) -> PatientFiles:
             continue
         name = parse_slice_name(path.name)
         if name is None or name.patient != folder.name:
-            raise GliosegError(f"{path} is misnamed", expected=f"{folder.name}_<n>.tif or {folder.name}_<n>_mask.tif")
+            raise BadFileError(path, "is misnamed", expected=f"{folder.name}_<n>.tif or {folder.name}_<n>_mask.tif")
         kind = mask_files if name.is_mask else images
         if name.number in kind:
             raise GliosegError(f"{path} and {kind[name.number].name} claim the same slice {name.number}")
@@ -186,9 +186,9 @@ def read_clinical(root: Path) -> dict[str, dict[str, str]]:
         table = csv.DictReader(io.StringIO(read_table_text(path), newline=""), restval="")
         rows = [{key: value for key, value in row.items() if key} for row in table]
     except (OSError, ValueError, csv.Error) as error:
-        raise GliosegError(f"{path} is not the clinical table", expected="CSV in UTF-8", found=str(error)) from error
+        raise BadFileError(path, "is not the clinical table", expected="CSV in UTF-8", found=str(error)) from error
     if rows and "Patient" not in rows[0]:
-        raise GliosegError(f"{path} is not the clinical table", expected="a column Patient", found=", ".join(rows[0]))
+        raise BadFileError(path, "is not the clinical table", expected="a column Patient", found=", ".join(rows[0]))
     return {row.pop("Patient"): row for row in rows}
 
 
@@ -250,8 +250,9 @@ def _check_pairs(folder: Path, images: dict[int, Path], masks: dict[int, Path]) 
 
 def _check_size(path: Path, found: tuple[int, ...], expected: tuple[int, ...]) -> None:
     if found != expected:
-        raise GliosegError(
-            f"{path} has another size than the patient's first slice",
+        raise BadFileError(
+            path,
+            "has another size than the patient's first slice",
             expected="x".join(map(str, expected)),
             found="x".join(map(str, found)),
         )

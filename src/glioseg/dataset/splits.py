@@ -11,7 +11,7 @@ import numpy as np
 
 from glioseg.atomic import write_text_atomically
 from glioseg.dataset.lgg import case_of, site_of
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError, BadOptionError, GliosegError
 
 PUBLISHED_TEST_CASES = frozenset(
     {
@@ -143,16 +143,14 @@ def load_split(path: Path) -> Split:
         content = json.loads(path.read_text(encoding="utf-8"))
         parts = {part: _names(content[part] if part == "train" else content.get(part, [])) for part in PARTS}
     except FileNotFoundError:
-        raise GliosegError(f"{path} does not exist") from None
+        raise BadFileError(path, "does not exist") from None
     except KeyError:
-        raise GliosegError(f"{path} is no split file", expected=_SPLIT_FILE, found="no train") from None
+        raise BadFileError(path, "is no split file", expected=_SPLIT_FILE, found="no train") from None
     except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise GliosegError(f"{path} is no split file", expected=_SPLIT_FILE, found=str(error)) from error
+        raise BadFileError(path, "is no split file", expected=_SPLIT_FILE, found=str(error)) from error
     split = Split(str(content.get("name", path.stem)), **parts)
     if content.get("sha256", split.sha256) != split.sha256:
-        raise GliosegError(
-            f"{path} does not fit its own sha256", remedy="Remove the line sha256 if the change is meant"
-        )
+        raise BadFileError(path, "does not fit its own sha256", remedy="Remove the line sha256 if the change is meant")
     return split
 
 
@@ -196,7 +194,7 @@ class SplitChoice:
             GliosegError: If the file is no split, there is no such fold, or no patient of the site.
         """
         if self.only_folds and (self.folds is None or self.file is not None):
-            raise GliosegError("--only-folds chooses among folds", remedy="Give --folds as well, and no --split")
+            raise BadOptionError("--only-folds chooses among folds", remedy="Give --folds as well, and no --split")
         if self.file is not None:
             return (load_split(self.file),)
         if self.site is not None:

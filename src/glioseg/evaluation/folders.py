@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from glioseg.dataset.lgg import TIF_SUFFIXES, find_slices, read_patient, site_of
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError, GliosegError
 from glioseg.evaluation.definitions import OWN, Spacing
 from glioseg.evaluation.mask_pairs import by_names_of, find_patient_masks, in_one_view
 from glioseg.evaluation.scores import PatientScores, Scores, score_patient
@@ -87,7 +87,7 @@ def score_folders(
         try:
             pair = _read(name, path, true_masks[name], labels)
             if pair.own_mm is None and spacing_mm is None and in_mm:
-                raise GliosegError(f"{path} does not tell its spacing", remedy="Give --spacing-mm")
+                raise BadFileError(path, "does not tell its spacing", remedy="Give --spacing-mm")
             scored.append((pair.score(pair.own_mm or spacing_mm), pair.own_mm is not None))
         except GliosegError as error:
             errors[name] = error
@@ -146,8 +146,9 @@ def _predicted_slices(folder: Path, truth: Mask) -> Mask:
     first = next(iter(slices.values()))
     for path, inside in slices.items():
         if inside.shape != first.shape:
-            raise GliosegError(
-                f"{path} has another size than the patient's first mask",
+            raise BadFileError(
+                path,
+                "has another size than the patient's first mask",
                 expected=str(first.shape),
                 found=str(inside.shape),
             )

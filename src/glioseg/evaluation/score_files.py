@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError, GliosegError
 from glioseg.evaluation.comparison import PatientValues
 from glioseg.evaluation.scores import Scores
 from glioseg.evaluation.statistics import mean_of_defined
@@ -43,16 +43,15 @@ def read_scores(path: Path) -> Scores:
     try:
         return Scores.from_json(text)
     except GliosegError as error:
-        raise GliosegError(
-            f"{path}: {error.problem}", expected=error.expected, found=error.found, remedy=error.remedy
-        ) from error
+        fault = f"cannot be used: {error.problem}"
+        raise BadFileError(path, fault, expected=error.expected, found=error.found, remedy=error.remedy) from error
 
 
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise GliosegError(f"{path} cannot be read: {error}", remedy="Give a file of scores, JSON or CSV") from error
+        raise BadFileError(path, f"cannot be read: {error}", remedy="Give a file of scores, JSON or CSV") from error
 
 
 def _of_scores(scores: Scores, metric: str, path: Path) -> PatientValues:
@@ -71,8 +70,9 @@ def _of_table(lines: list[dict[str, str]], metric: str, path: Path) -> dict[str,
                 network.setdefault(line["patient"], []).append(_number(line["value"], path))
         return {name: {patient: mean_of_defined(values) for patient, values in of.items()} for name, of in runs.items()}
     if "patient" not in columns:
-        raise GliosegError(
-            f"{path} is no table of scores",
+        raise BadFileError(
+            path,
+            "is no table of scores",
             expected="a column patient and one for each metric",
             found=", ".join(sorted(map(str, columns))) or "no row",
             remedy="Give what 'glioseg evaluate', 'train', 'study' or 'bundle' has written",
@@ -84,7 +84,7 @@ def _of_table(lines: list[dict[str, str]], metric: str, path: Path) -> dict[str,
 def _check_metric(metric: str, known: Iterable[str] | Mapping[str, object], path: Path) -> None:
     names = dict.fromkeys(known)
     if metric not in names:
-        raise GliosegError(f"{path} holds no {metric}", expected=f"one of {', '.join(sorted(names))}", found=metric)
+        raise BadFileError(path, f"holds no {metric}", expected=f"one of {', '.join(sorted(names))}", found=metric)
 
 
 def _number(text: str | None, path: Path) -> float | None:
@@ -93,5 +93,5 @@ def _number(text: str | None, path: Path) -> float | None:
     except ValueError:
         number = math.nan
     if number is not None and not math.isfinite(number):
-        raise GliosegError(f"{path} has a damaged row", expected="a number or nothing", found=str(text))
+        raise BadFileError(path, "has a damaged row", expected="a number or nothing", found=str(text))
     return number

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError, BadOptionError, GliosegError
 from glioseg.files import readable
 from glioseg.formats.readers import read_scan
 from glioseg.formats.sequences import (
@@ -116,7 +116,7 @@ def case_of_files(
     files = {role: path for role, path in given.items() if path is not None}
     for role, path in files.items():
         if not path.is_file():
-            raise GliosegError(
+            raise BadOptionError(
                 f"--{role} {path} does not exist" if not path.exists() else f"--{role} {path} is a folder"
             )
     twice = {path for path in files.values() if list(files.values()).count(path) > 1}
@@ -140,14 +140,15 @@ def single_case(path: Path) -> Case:
     """
     role = role_of(path.name)
     if role in ("pre", "post"):
-        raise GliosegError(
-            f"{path} is a {TITLES[role]} by its name",
+        raise BadFileError(
+            path,
+            f"is a {TITLES[role]} by its name",
             expected="a FLAIR",
             remedy=f"Give the patient's folder, or the files with --flair and --{role}",
         )
     if role is None and other_picture(path.name):
-        raise GliosegError(
-            f"{path} is no FLAIR by its name", remedy="If it is one, say so with --flair; otherwise give the FLAIR"
+        raise BadFileError(
+            path, "is no FLAIR by its name", remedy="If it is one, say so with --flair; otherwise give the FLAIR"
         )
     remarks = () if role else (f"{path.name} does not tell its sequence and is taken for the FLAIR",)
     return Case(_name_of_file(path), {"flair": path}, remarks)

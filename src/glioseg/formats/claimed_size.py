@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError
 
 MAX_VOXELS = 2**30
 """More voxels than any scan of a head has: 1024 in each direction."""
@@ -37,20 +37,20 @@ def check_claimed_size(
     """
     size = " x ".join(map(str, shape))
     if not shape or min(shape) < 1:
-        raise GliosegError(
-            f"{path} holds no picture", expected="a size of 1 or more along each axis", found=size or "0"
-        )
+        raise BadFileError(path, "holds no picture", expected="a size of 1 or more along each axis", found=size or "0")
     voxels = math.prod(int(axis) for axis in shape)
     if voxels > most:
-        raise GliosegError(
-            f"{path} claims a picture too large to be a scan",
+        raise BadFileError(
+            path,
+            "claims a picture too large to be a scan",
             expected=f"at most {most:,} voxels",
             found=f"{size}, {voxels:,} voxels",
             remedy="If it is damaged, write it again from its source; if it is real, crop it to the head",
         )
     if expansion is not None and voxels * bytes_per_voxel > stored_bytes * expansion:
-        raise GliosegError(
-            f"{path} is cut short",
+        raise BadFileError(
+            path,
+            "is cut short",
             expected=f"{voxels * bytes_per_voxel:,} bytes for {size} voxels",
             found=f"{stored_bytes:,} bytes" + (" compressed" if expansion > 1 else ""),
             remedy="Fetch it again",

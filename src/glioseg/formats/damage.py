@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError, GliosegError
 
 
 @contextmanager
@@ -17,17 +17,18 @@ def damage_told(path: Path, form: str, remedy: str) -> Iterator[None]:
         remedy: What the user may do.
 
     Raises:
-        GliosegError: If the file does not exist or reading it fails.
+        BadFileError: If the file does not exist or reading it fails.
     """
     try:
         yield
     except GliosegError:
         raise
     except FileNotFoundError:
-        raise GliosegError(f"{path} does not exist") from None
+        raise BadFileError(path, "does not exist") from None
     # nibabel, pynrrd, gzip and numpy each have errors of their own for a damaged file.
     except Exception as error:
-        raise GliosegError(
-            f"{path} cannot be read as {form}: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
+        raise BadFileError(
+            path,
+            f"cannot be read as {form}: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
             remedy=remedy,
         ) from error

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError, GliosegError
 from glioseg.files import visible_files
 from glioseg.formats.readers import is_dicom, kind_of
 
@@ -89,13 +89,13 @@ def read_dicom_files(files: Sequence[DicomFile]) -> Iterator[bytes]:
 
 def _is_dicom_file(path: Path) -> bool:
     if not path.exists():
-        raise GliosegError(f"{path} does not exist")
+        raise BadFileError(path, "does not exist")
     if not path.is_file():
         return False
     try:
         return kind_of(path) == "dicom"
     except OSError as error:
-        raise GliosegError(f"{path} cannot be read: {error.strerror}") from error
+        raise BadFileError(path, f"cannot be read: {error.strerror}") from error
 
 
 def _is_zip(path: Path) -> bool:
@@ -110,8 +110,8 @@ def _read_file(path: Path) -> bytes:
         if size <= LARGEST_FILE_BYTES:
             return path.read_bytes()
     except OSError as error:
-        raise GliosegError(f"{path} cannot be read: {error.strerror}") from error
-    raise GliosegError(f"{path} is too large", expected=f"up to {LARGEST_FILE_BYTES:,} bytes", found=f"{size:,} bytes")
+        raise BadFileError(path, f"cannot be read: {error.strerror}") from error
+    raise BadFileError(path, "is too large", expected=f"up to {LARGEST_FILE_BYTES:,} bytes", found=f"{size:,} bytes")
 
 
 def _find_in_zip(path: Path) -> Iterator[tuple[DicomFile, bytes]]:
@@ -131,33 +131,34 @@ def _open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
             yield archive
     # What the zip module raises on damage depends on where it lies; RuntimeError is its word for encryption.
     except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, EOFError, KeyError, ValueError, RuntimeError) as error:
-        raise GliosegError(
-            f"{path} cannot be read as a zip: {' '.join(str(error).split())}",
+        raise BadFileError(
+            path,
+            f"cannot be read as a zip: {' '.join(str(error).split())}",
             remedy="Fetch it again, without a password, or unpack it and give the folder",
         ) from error
     # zlib.error and lzma.LZMAError have no common ancestor below Exception.
     except Exception as error:
         if type(error).__module__ not in ("zlib", "_lzma", "_bz2"):
             raise
-        raise GliosegError(f"{path} is damaged: {error}", remedy="Fetch the zip again") from error
+        raise BadFileError(path, f"is damaged: {error}", remedy="Fetch the zip again") from error
 
 
 def _checked_members(path: Path, archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     members = archive.infolist()
     if len(members) > LARGEST_ZIP_MEMBERS:
-        raise GliosegError(
-            f"{path} holds too many files", expected=f"up to {LARGEST_ZIP_MEMBERS:,}", found=f"{len(members):,}"
+        raise BadFileError(
+            path, "holds too many files", expected=f"up to {LARGEST_ZIP_MEMBERS:,}", found=f"{len(members):,}"
         )
     size = sum(member.file_size for member in members)
     if size > LARGEST_ZIP_BYTES:
-        raise GliosegError(
-            f"{path} holds too much", expected=f"up to {LARGEST_ZIP_BYTES:,} bytes", found=f"{size:,} bytes unpacked"
+        raise BadFileError(
+            path, "holds too much", expected=f"up to {LARGEST_ZIP_BYTES:,} bytes", found=f"{size:,} bytes unpacked"
         )
     for member in members:
         _check_member(path, member)
     names = [member.filename for member in members]
     if len(set(names)) < len(names):
-        raise GliosegError(f"{path} holds two files of one name", remedy="Unpack it, look, and give the folder")
+        raise BadFileError(path, "holds two files of one name", remedy="Unpack it, look, and give the folder")
     return [member for member in members if not member.is_dir()]
 
 
@@ -166,13 +167,14 @@ def _check_member(path: Path, member: zipfile.ZipInfo) -> None:
     # A zip made under Windows may hold either kind of slash.
     for parts in (PurePosixPath(name), PureWindowsPath(name)):
         if parts.is_absolute() or parts.drive or parts.root or ".." in parts.parts:
-            raise GliosegError(
-                f"{path} holds the name {name!r}, which leads out of it",
+            raise BadFileError(
+                path,
+                f"holds the name {name!r}, which leads out of it",
                 expected="names relative to the zip, without ..",
                 remedy="Do not unpack it; ask where it comes from",
             )
     if stat.S_ISLNK(member.external_attr >> 16):
-        raise GliosegError(f"{path} holds a link, {name!r}", expected="files", remedy="Pack the files themselves")
+        raise BadFileError(path, f"holds a link, {name!r}", expected="files", remedy="Pack the files themselves")
     if member.file_size > LARGEST_FILE_BYTES:
         raise GliosegError(f"{path}/{name} is too large", expected=f"up to {LARGEST_FILE_BYTES:,} bytes")
 
@@ -181,8 +183,9 @@ def _check_directory(path: Path) -> None:
     """Refuse a zip by the size of its table of members, since the zip module parses the table before all else."""
     size = _directory_bytes(path)
     if size > LARGEST_ZIP_DIRECTORY_BYTES:
-        raise GliosegError(
-            f"{path} holds too many files",
+        raise BadFileError(
+            path,
+            "holds too many files",
             expected=f"up to {LARGEST_ZIP_MEMBERS:,}",
             found=f"a table of members of {size:,} bytes",
             remedy="Pack one patient into a zip",

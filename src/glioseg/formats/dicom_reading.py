@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import SegmentationStorage
 
 from glioseg import __version__
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError
 from glioseg.formats.dicom_headers import quiet_parser
 from glioseg.formats.dicom_origin import LONGEST_NAME, MANUFACTURER, Algorithm, save
 from glioseg.formats.dicom_report import ReportedMeasurements, write_report
@@ -96,7 +96,7 @@ def _read(path: Path) -> Dataset:
         with quiet_parser():
             dataset = pydicom.dcmread(path, stop_before_pixels=True)
     except (OSError, pydicom.errors.InvalidDicomError) as error:
-        raise GliosegError(f"{path} cannot be read: {error}", expected="a DICOM segmentation") from error
+        raise BadFileError(path, f"cannot be read: {error}", expected="a DICOM segmentation") from error
     if dataset.get("SOPClassUID") != SegmentationStorage:
-        raise GliosegError(f"{path} is no DICOM segmentation")
+        raise BadFileError(path, "is no DICOM segmentation")
     return dataset

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.uid import SegmentationStorage
 
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError, GliosegError
 from glioseg.formats.dicom_files import DicomFile, find_dicom_files
 from glioseg.formats.dicom_geometry import is_same_grid, locate, place_in
 from glioseg.formats.dicom_headers import LARGEST_SERIES_VOXELS, frame_value, quiet_parser
@@ -164,18 +164,18 @@ def describe_segment(algorithm: Algorithm, *, by_hand: bool = False, tracking_ui
 
 def _read(path: Path) -> Dataset:
     if not path.is_file():
-        raise GliosegError(f"{path} is no file", expected="a DICOM segmentation")
+        raise BadFileError(path, "is no file", expected="a DICOM segmentation")
     if not list(find_dicom_files(path)):
-        raise GliosegError(f"{path} is no DICOM file", expected="a DICOM segmentation")
+        raise BadFileError(path, "is no DICOM file", expected="a DICOM segmentation")
     try:
         with quiet_parser():
             dataset = pydicom.dcmread(path)
     # pydicom reports damage by whichever error its parser meets first.
     except Exception as error:
-        raise GliosegError(f"{path} is damaged: {' '.join(str(error).split())}") from error
+        raise BadFileError(path, f"is damaged: {' '.join(str(error).split())}") from error
     if dataset.get("SOPClassUID") != SegmentationStorage or dataset.get("SegmentationType") != "BINARY":
         found = dataset.get("SegmentationType") or getattr(dataset.get("SOPClassUID"), "name", "no class")
-        raise GliosegError(f"{path} cannot be read as a mask", expected="a BINARY DICOM segmentation", found=str(found))
+        raise BadFileError(path, "cannot be read as a mask", expected="a BINARY DICOM segmentation", found=str(found))
     return dataset
 
 
@@ -198,8 +198,9 @@ def _frames(path: Path, dataset: Dataset) -> NDArray[np.bool_]:
     described = len(dataset.get("PerFrameFunctionalGroupsSequence") or ())
     voxels = count * rows * columns
     if not voxels or voxels > min(LARGEST_SERIES_VOXELS, stored * 8) or described != count:
-        raise GliosegError(
-            f"{path} is damaged or cut short",
+        raise BadFileError(
+            path,
+            "is damaged or cut short",
             expected=f"{count} x {rows} x {columns} pixels of one bit",
             found=f"{stored:,} bytes, {described} frames described",
         )
@@ -215,8 +216,9 @@ def _place(path: Path, dataset: Dataset, frame: int, series: DicomSeries) -> int
 
 
 def _other_grid(path: Path, series: DicomSeries, found: str) -> GliosegError:
-    return GliosegError(
-        f"{path} was not made on {series.name}",
+    return BadFileError(
+        path,
+        f"was not made on {series.name}",
         expected="frames on its slices",
         found=found,
         remedy="Name the series that the segmentation refers to",

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.valuerep import DA
 
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError, GliosegError
 from glioseg.formats.dicom_files import DicomFile, find_dicom_files, read_dicom_files
 from glioseg.formats.dicom_geometry import REMARKED_MM, DicomSlice, affine_of, locate, order, unevenness_mm
 from glioseg.formats.dicom_headers import (
@@ -135,7 +135,7 @@ def find_series(path: Path, files: Sequence[Path] | None = None) -> list[DicomSe
         if header is not None and not _is_copy(header, content, known):
             found[str(header.dataset.SeriesInstanceUID)].append(header)
     if not found:
-        raise GliosegError(f"{path} holds no DICOM file", expected="files with the prefix DICM, in a folder or a zip")
+        raise BadFileError(path, "holds no DICOM file", expected="files with the prefix DICM, in a folder or a zip")
     with quiet_parser():
         series = [_series(path, headers) for headers in found.values()]
         _check_one_patient(path, [header for headers in found.values() for header in headers])
@@ -267,8 +267,9 @@ def _check_alike(headers: Sequence[DicomHeader]) -> None:
 def _check_one_patient(path: Path, headers: Sequence[DicomHeader]) -> None:
     patients = {str(header.dataset.get("PatientID") or header.dataset.get("PatientName") or "") for header in headers}
     if len(patients) > 1:
-        raise GliosegError(
-            f"{path} holds {len(patients)} patients",
+        raise BadFileError(
+            path,
+            f"holds {len(patients)} patients",
             expected="one patient",
             found=", ".join(sorted(patients)[:3]) + (", ..." if len(patients) > 3 else ""),
             remedy="Give each patient a folder of their own",

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError, GliosegError
 from glioseg.files import entries
 from glioseg.formats.readers import kind_by_name, read_scan, without_suffix
 from glioseg.formats.sequences import patient_of_mask
@@ -31,8 +31,9 @@ def find_masks(path: Path) -> list[Path]:
         return [path]
     found = [entry for entry in entries(path) if _holds_mask(entry)] if path.is_dir() else []
     if not found:
-        raise GliosegError(
-            f"{path} holds no mask",
+        raise BadFileError(
+            path,
+            "holds no mask",
             expected="a NIfTI or NRRD file, <patient>_<n>_mask.tif slices, or a folder of either",
             found="no such masks" if path.is_dir() else "no such file or folder",
         )
@@ -128,8 +129,9 @@ def _read_slices(folder: Path) -> Mask:
     slices = [read_mask_slice(path) for path in ordered]
     for path, inside in zip(ordered, slices, strict=True):
         if inside.shape != slices[0].shape:
-            raise GliosegError(
-                f"{path} has another size than the first mask of {folder.name}",
+            raise BadFileError(
+                path,
+                f"has another size than the first mask of {folder.name}",
                 expected=str(slices[0].shape),
                 found=str(inside.shape),
             )

@@ -16,7 +16,7 @@ from nibabel.nifti2 import Nifti2Header, Nifti2Image
 from numpy.typing import NDArray
 
 from glioseg.atomic import write_bytes_atomically
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError, GliosegError
 from glioseg.formats.claimed_size import GZIP_EXPANSION, check_claimed_size
 from glioseg.formats.damage import damage_told
 from glioseg.formats.nifti_header import Header, check_form, find_voxels, is_pair, open_nifti, place, read_header
@@ -74,8 +74,8 @@ def _read_voxels(path: Path, header: Header, stream: IO[bytes]) -> NDArray[np.fl
 def _image_beside(path: Path) -> Path:
     beside = companions(path, "nifti")
     if not beside:
-        raise GliosegError(
-            f"{path} lacks its voxels", expected=f"{without_suffix(path.name)}.img", remedy="Put it beside the header"
+        raise BadFileError(
+            path, "lacks its voxels", expected=f"{without_suffix(path.name)}.img", remedy="Put it beside the header"
         )
     return beside[0]
 

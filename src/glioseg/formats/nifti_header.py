@@ -14,7 +14,7 @@ from nibabel.nifti2 import Nifti2Header
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError
 from glioseg.scan import Place, is_invertible
 from glioseg.space.affine import SAME_PLACE_MM, largest_displacement_mm, spacing_mm
 
@@ -49,15 +49,16 @@ def read_header(path: Path, stream: IO[bytes]) -> Header:
         if int(kind.sizeof_hdr) in (int.from_bytes(block[:4], "little"), int.from_bytes(block[:4], "big")):
             break
     else:
-        raise GliosegError(f"{path} is not NIfTI", expected="a header of 348 or 540 bytes", found=_size(block))
+        raise BadFileError(path, "is not NIfTI", expected="a header of 348 or 540 bytes", found=_size(block))
     if len(block) < kind.sizeof_hdr:
-        raise GliosegError(
-            f"{path} is cut short", expected=f"a header of {kind.sizeof_hdr} bytes", found=f"{len(block)} bytes"
+        raise BadFileError(
+            path, "is cut short", expected=f"a header of {kind.sizeof_hdr} bytes", found=f"{len(block)} bytes"
         )
     header = kind(block[: kind.sizeof_hdr], check=False)
     if bytes(header["magic"])[:3] not in (b"n+1", b"n+2", *_PAIRS):
-        raise GliosegError(
-            f"{path} is not NIfTI but an older Analyze file, which does not tell left from right",
+        raise BadFileError(
+            path,
+            "is not NIfTI but an older Analyze file, which does not tell left from right",
             remedy="Convert the scan again from DICOM",
         )
     return header
@@ -76,28 +77,31 @@ def check_form(path: Path, header: Header) -> None:
     """
     shape, dtype = header.get_data_shape(), header.get_data_dtype()
     if dtype.fields is not None:
-        raise GliosegError(
-            f"{path} holds colours",
+        raise BadFileError(
+            path,
+            "holds colours",
             expected="one intensity for each voxel",
             found=" ".join(dtype.names or ()),
             remedy="Give the scan itself, not a screenshot or an overlay of it",
         )
     if dtype.kind == "c":
-        raise GliosegError(
-            f"{path} holds complex numbers",
+        raise BadFileError(
+            path,
+            "holds complex numbers",
             expected="intensities",
             found=str(dtype),
             remedy="Save the magnitude as a file of its own",
         )
     if math.prod(shape[3:]) != 1:
-        raise GliosegError(
-            f"{path} holds several pictures",
+        raise BadFileError(
+            path,
+            "holds several pictures",
             expected="one picture (3-D)",
             found=f"{len(shape)}-D, {' x '.join(map(str, shape))}",
             remedy="Save the one to be used as a file of its own",
         )
     if len(shape) < 2:
-        raise GliosegError(f"{path} holds no picture", expected="two axes or more", found=f"{shape}")
+        raise BadFileError(path, "holds no picture", expected="two axes or more", found=f"{shape}")
 
 
 def find_voxels(path: Path, header: Header, stream: IO[bytes]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import numpy as np
 from nrrd.reader import _TYPEMAP_NRRD2NUMPY
 from numpy.typing import NDArray
 
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError
 from glioseg.formats.damage import damage_told
 from glioseg.formats.not_numbers import nan_as_background
 from glioseg.formats.nrrd_data import read_voxels
@@ -61,15 +61,16 @@ def read_nrrd(path: Path, *, patient: str | None = None, role: str | None = None
 
 def _read_header(path: Path, stream: IO[bytes]) -> Mapping[str, Any]:
     if stream.read(4) != b"NRRD":
-        raise GliosegError(f"{path} is not NRRD", expected="NRRD at its beginning")
+        raise BadFileError(path, "is not NRRD", expected="NRRD at its beginning")
     stream.seek(0)
     header: Mapping[str, Any] = nrrd.read_header(_lines(stream))
     for needed in ("type", "dimension", "sizes", "encoding"):
         if needed not in header:
-            raise GliosegError(f"{path} cannot be read as NRRD: its header lacks the field {needed}")
+            raise BadFileError(path, f"cannot be read as NRRD: its header lacks the field {needed}")
     if any(str(key).startswith("Segment0_") for key in header):
-        raise GliosegError(
-            f"{path} is a segmentation of 3D Slicer, not a scan",
+        raise BadFileError(
+            path,
+            "is a segmentation of 3D Slicer, not a scan",
             remedy="Give the scan; to use a segment as a mask, export it as a binary labelmap to NIfTI",
         )
     return header
@@ -90,14 +91,15 @@ def _spatial_axes(path: Path, header: Mapping[str, Any]) -> list[int]:
     axes = [axis for axis in range(len(sizes)) if _is_spatial(header, axis)]
     if len(axes) > 3 or any(size != 1 for axis, size in enumerate(sizes) if axis not in axes):
         kinds = " ".join(header.get("kinds", ()))
-        raise GliosegError(
-            f"{path} holds several values or pictures",
+        raise BadFileError(
+            path,
+            "holds several values or pictures",
             expected="one picture (3-D) of one intensity for each voxel",
             found=" x ".join(map(str, sizes)) + (f" ({kinds})" if kinds else ""),
             remedy="Save the one to be used as a file of its own",
         )
     if len(axes) < 2:
-        raise GliosegError(f"{path} holds no picture", expected="two axes or more", found=str(len(axes)))
+        raise BadFileError(path, "holds no picture", expected="two axes or more", found=str(len(axes)))
     return axes
 
 
@@ -111,7 +113,7 @@ def _is_spatial(header: Mapping[str, Any], axis: int) -> bool:
 def _bytes_per_voxel(path: Path, header: Mapping[str, Any]) -> int:
     kind = _TYPEMAP_NRRD2NUMPY.get(str(header["type"]))
     if kind is None or kind == "V":
-        raise GliosegError(f"{path} holds no numbers", expected="short, float or another type", found=header["type"])
+        raise BadFileError(path, "holds no numbers", expected="short, float or another type", found=header["type"])
     return np.dtype(kind).itemsize
 
 

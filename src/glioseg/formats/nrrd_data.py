@@ -17,7 +17,7 @@ from typing import IO, Any
 import nrrd
 from numpy.typing import NDArray
 
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError, GliosegError
 from glioseg.formats.claimed_size import GZIP_EXPANSION, check_claimed_size
 
 _GZIP, _BZIP2, _TEXT = ("gzip", "gz"), ("bzip2", "bz2"), ("ascii", "text", "txt")
@@ -85,8 +85,9 @@ def _skip(header: Mapping[str, Any], what: str) -> int:
 def _data_file(path: Path, name: str) -> Path:
     """The file beside a detached header. A header from elsewhere is not to name any file of the machine."""
     if name.split()[:1] == ["LIST"] or "%" in name:
-        raise GliosegError(
-            f"{path} spreads its picture over several files",
+        raise BadFileError(
+            path,
+            "spreads its picture over several files",
             remedy="Save it as a single .nrrd file, for example in 3D Slicer",
         )
     folder = path.parent.resolve()
@@ -94,14 +95,15 @@ def _data_file(path: Path, name: str) -> Path:
         (found for spelt in _spellings(name) if (found := (folder / spelt).resolve()).is_file()), folder / name
     )
     if Path(name).is_absolute() or not source.is_relative_to(folder):
-        raise GliosegError(
-            f"{path} names a data file outside its folder",
+        raise BadFileError(
+            path,
+            "names a data file outside its folder",
             expected="a file beside the header",
             found=name,
             remedy="Move the data file beside the header and name it there",
         )
     if not source.is_file():
-        raise GliosegError(f"{path} lacks its data file {name}", remedy="Put it beside the header")
+        raise BadFileError(path, f"lacks its data file {name}", remedy="Put it beside the header")
     return source
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError
 from glioseg.scan import Scan
 
 Kind = Literal["tif", "nifti", "nrrd", "dicom", "zip"]
@@ -154,12 +154,13 @@ def detect(path: Path) -> Kind:
     try:
         kind = kind_of(path)
     except FileNotFoundError:
-        raise GliosegError(f"{path} does not exist") from None
+        raise BadFileError(path, "does not exist") from None
     except OSError as error:
-        raise GliosegError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise BadFileError(path, f"cannot be read: {error.strerror or error}") from error
     if kind is None:
-        raise GliosegError(
-            f"{path} is no format that is read here",
+        raise BadFileError(
+            path,
+            "is no format that is read here",
             expected=f"{', '.join(KINDS[:-1])} or {KINDS[-1]}",
             found=content_in_words(path),
             remedy="Give the scan as the scanner, archive or converter wrote it",
@@ -181,7 +182,7 @@ def read_scan(path: Path, *, patient: str | None = None, role: str | None = None
     kind = detect(path)
     read = _OF_KIND[kind].read
     if read is None:
-        raise GliosegError(f"{path} is no picture of a single sequence", expected="NIfTI or NRRD", found=kind)
+        raise BadFileError(path, "is no picture of a single sequence", expected="NIfTI or NRRD", found=kind)
     return read(path, patient, role)
 
 

@@ -10,7 +10,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from glioseg.atomic import write_bytes_atomically
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError
 from glioseg.formats.damage import damage_told
 from glioseg.formats.tif_pixels import shown_pixels
 from glioseg.volume import CHANNELS
@@ -30,8 +30,9 @@ def read_image_slice(path: Path) -> NDArray[np.uint8]:
     """
     pixels = read_tif(path)
     if pixels.ndim != 3 or pixels.shape[-1] != len(CHANNELS) or pixels.dtype != np.uint8:
-        raise GliosegError(
-            f"{path} is not a picture of the dataset",
+        raise BadFileError(
+            path,
+            "is not a picture of the dataset",
             expected=f"uint8 (row, column, {len(CHANNELS)} channels)",
             found=f"{pixels.dtype} {pixels.shape}",
         )
@@ -49,8 +50,9 @@ def read_mask_slice(path: Path) -> NDArray[np.bool_]:
     """
     pixels = read_tif(path)
     if pixels.ndim != 2 or pixels.dtype != np.uint8:
-        raise GliosegError(
-            f"{path} is not a mask of the dataset",
+        raise BadFileError(
+            path,
+            "is not a mask of the dataset",
             expected="uint8 (row, column)",
             found=f"{pixels.dtype} {pixels.shape}",
         )
@@ -58,8 +60,9 @@ def read_mask_slice(path: Path) -> NDArray[np.bool_]:
     if not np.all(inside | (pixels == 0)):
         others = [int(value) for value in np.unique(pixels) if value not in (0, 255)]
         shown = ", ".join(map(str, others[:5])) + (", ..." if len(others) > 5 else "")
-        raise GliosegError(
-            f"{path} is not a binary mask",
+        raise BadFileError(
+            path,
+            "is not a binary mask",
             expected="values 0 and 255",
             found=f"also {shown}",
             remedy="Write the mask with 255 inside the tumour and 0 outside, without smoothing or compression loss",

@@ -10,7 +10,7 @@ from safetensors.torch import save as tensors_as_bytes
 from torch import Tensor, nn
 
 from glioseg.atomic import write_bytes_atomically, write_text_atomically
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError, GliosegError
 from glioseg.inference.contract import CARD, CONTRACT, DAMAGED, WEIGHTS, Contract, load_contract
 from glioseg.networks import build_network
 
@@ -66,9 +66,9 @@ def load_network(folder: Path, contract: Contract) -> nn.Module:
         content = path.read_bytes()
         tensors = parse_tensors(content)
     except (OSError, SafetensorError) as error:
-        raise GliosegError(f"{path} cannot be read: {error}", remedy=DAMAGED) from error
+        raise BadFileError(path, f"cannot be read: {error}", remedy=DAMAGED) from error
     if contract.weights_sha256 != hashlib.sha256(content).hexdigest():
-        raise GliosegError(f"{path} is not the file that {CONTRACT} describes", remedy=DAMAGED)
+        raise BadFileError(path, f"is not the file that {CONTRACT} describes", remedy=DAMAGED)
     try:
         network = build_network(contract.network, contract.width, contract.preprocessing.input_channels)
     except GliosegError as error:
@@ -94,12 +94,13 @@ def _check_fit(path: Path, network: nn.Module, tensors: dict[str, Tensor]) -> No
     found = {name: tuple(value.shape) for name, value in tensors.items()}
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):
-            raise GliosegError(
-                f"{path} does not fit its contract at {name}",
+            raise BadFileError(
+                path,
+                f"does not fit its contract at {name}",
                 expected=str(expected.get(name, "no such tensor")),
                 found=str(found.get(name, "no such tensor")),
                 remedy=DAMAGED,
             )
     broken = [name for name, value in tensors.items() if not torch.isfinite(value).all()]
     if broken:
-        raise GliosegError(f"{path} holds values that are no numbers in {broken[0]}", remedy=DAMAGED)
+        raise BadFileError(path, f"holds values that are no numbers in {broken[0]}", remedy=DAMAGED)

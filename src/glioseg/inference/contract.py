@@ -9,7 +9,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from glioseg.atomic import write_text_atomically
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError, GliosegError
 from glioseg.inference.postprocessing import Decision
 from glioseg.inference.preprocessing import Preprocessing
 from glioseg.volume import CHANNELS
@@ -202,9 +202,9 @@ def _read(path: Path, kind: type[_Kind]) -> _Kind:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise GliosegError(f"{path} is damaged at {where}: {first['msg']}", remedy=DAMAGED) from error
+        raise BadFileError(path, f"is damaged at {where}: {first['msg']}", remedy=DAMAGED) from error
     except (OSError, ValueError) as error:
-        raise GliosegError(f"{path} cannot be read: {error}", remedy=DAMAGED) from error
+        raise BadFileError(path, f"cannot be read: {error}", remedy=DAMAGED) from error
 
 
 def check_exported(folder: Path, contract: Contract) -> Exported:
@@ -220,7 +220,7 @@ def check_exported(folder: Path, contract: Contract) -> Exported:
         try:
             found = hashlib.sha256(path.read_bytes()).hexdigest()
         except OSError as error:
-            raise GliosegError(f"{path} cannot be read: {error.strerror}", remedy=DAMAGED) from error
+            raise BadFileError(path, f"cannot be read: {error.strerror}", remedy=DAMAGED) from error
         if found != expected:
-            raise GliosegError(f"{path} is not the file that {CONTRACT} describes", remedy=DAMAGED)
+            raise BadFileError(path, f"is not the file that {CONTRACT} describes", remedy=DAMAGED)
     return contract.exported

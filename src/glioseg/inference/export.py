@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from glioseg.atomic import write_bytes_atomically, write_text_atomically
-from glioseg.errors import GliosegError
+from glioseg.errors import GliosegError, MissingLibraryError
 from glioseg.evaluation.metrics import dice
 from glioseg.inference.backends import BackendName
 from glioseg.inference.backends.fixed_size import padded_to
@@ -138,7 +138,7 @@ def _check(bundle: Path, out: Path, form: Form, int8: bool, patients: Sequence[P
     needed = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "openvino": ("openvino",)}[form]
     missing = [name for name in (*needed, *(("nncf",) if int8 else ())) if find_spec(name) is None]
     if missing:
-        raise GliosegError(
+        raise MissingLibraryError(
             f"{' and '.join(missing)} must be installed to export", remedy="pip install 'glioseg[export]'"
         )
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError, GliosegError
 from glioseg.formats.dicom_files import dicom_streams
 from glioseg.formats.dicom_headers import Identity, read_identity
 from glioseg.formats.dicom_series import file_name_of
@@ -104,4 +104,4 @@ def _not_one(folder: Path, people: Sequence[str], files: Identities) -> str:
 
 
 def _damaged(path: Path) -> str:
-    return str(GliosegError(f"{path} is damaged or cut short", remedy="Fetch it again or take it away"))
+    return str(BadFileError(path, "is damaged or cut short", remedy="Fetch it again or take it away"))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from glioseg.errors import GliosegError
+from glioseg.errors import BadOptionError
 from glioseg.formats.assemble import assemble
 from glioseg.formats.dicom_choice import choose_series
 from glioseg.formats.dicom_origin import algorithm_of
@@ -53,7 +53,7 @@ class DicomPatient:
     def check_output(self, out: Path) -> None:
         """Refuse to write among the source files, which would be read as one of them next time."""
         if out.resolve() == self.path.resolve() or self.path.resolve() in out.resolve().parents:
-            raise GliosegError(
+            raise BadOptionError(
                 f"--out {out} lies within the scans of {self.patient}", remedy="Name another folder for the results"
             )
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from glioseg.errors import GliosegError
+from glioseg.errors import BadOptionError
 from glioseg.formats.assemble import assemble
 from glioseg.formats.cases import Case, read_case
 from glioseg.formats.masks import read_mask
@@ -34,7 +34,7 @@ class FilePatient:
     def check_output(self, out: Path) -> None:
         """Refuse a folder of scans: a mask that someone drew may lie there under the name of ours."""
         if any(path.resolve().parent == out.resolve() for path in self.case.files.values()):
-            raise GliosegError(
+            raise BadOptionError(
                 f"--out {out} holds the scans of {self.patient}, beside which a mask could be overwritten",
                 remedy="Name another folder for the results",
             )

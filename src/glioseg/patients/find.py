@@ -7,7 +7,7 @@ is met: DICOM's alone take a second.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError, BadOptionError, GliosegError
 from glioseg.files import is_hidden_below, walk
 from glioseg.formats.readers import KINDS, UNRECOGNISED, Kind, companions, detect, kind_by_name, kind_of, other_content
 from glioseg.patients.found import FoundPatients
@@ -57,7 +57,7 @@ def _named_files(named: Mapping[str, str]) -> FoundPatients:
 
 def _find(path: Path, named: Mapping[str, str]) -> FoundPatients:
     if not path.exists():
-        raise GliosegError(f"{path} does not exist")
+        raise BadFileError(path, "does not exist")
     found = FoundPatients()
     kinds = _kinds_below(path, found) if path.is_dir() else {path: detect(path)}
     # The voxels of a header, such as an .img, go wherever the header goes.
@@ -66,8 +66,9 @@ def _find(path: Path, named: Mapping[str, str]) -> FoundPatients:
     for voxels, header in headers.items():
         found.account_as(voxels, header)
     if not found.sources and not found.failures:
-        raise GliosegError(
-            f"{path} holds no patient",
+        raise BadFileError(
+            path,
+            "holds no patient",
             expected=f"scans as {', '.join(KINDS[:-1])}, or a zip of DICOM",
             found=found.left_out_in_words() or "nothing",
             remedy="Give a folder of scans, or make practice patients with 'glioseg data phantom DEST'",
@@ -79,12 +80,12 @@ def _group(path: Path, kinds: Mapping[Path, Kind], named: Mapping[str, str], fou
     """Sort the files of each format into patients by the format's own rules."""
     of = {kind: [file for file, own in kinds.items() if own == kind] for kind in KINDS}
     if named and not (of["dicom"] or of["zip"]):
-        raise GliosegError(
+        raise BadOptionError(
             f"--{next(iter(named))} names a series of DICOM, and {path} holds none",
             remedy="To name files, give --flair, --pre and --post without any input",
         )
     if kinds.get(path) == "tif":
-        raise GliosegError(f"{path} is a single slice", expected="the patient's folder")
+        raise BadFileError(path, "is a single slice", expected="the patient's folder")
     others = {file.parent for file, kind in kinds.items() if kind != "tif"}
     find_slice_folders(path, of["tif"], others, found)
     if pictures := [*of["nifti"], *of["nrrd"]]:

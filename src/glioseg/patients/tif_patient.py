@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glioseg.dataset.lgg import find_slices, read_patient
-from glioseg.errors import GliosegError
+from glioseg.errors import BadOptionError
 from glioseg.files import readable
 from glioseg.formats.masks import read_mask
 from glioseg.formats.nifti import write_nifti_probability
@@ -34,7 +34,7 @@ class TifPatient:
     def check_output(self, out: Path) -> None:
         """Refuse to write masks where pictures lie: the masks beside them are the truth."""
         if any(not path.stem.endswith("_mask") for path in (out / self.patient).glob("*.[tT][iI][fF]*")):
-            raise GliosegError(
+            raise BadOptionError(
                 f"--out {out} holds the pictures of {self.patient}, whose masks would be overwritten",
                 remedy="Name another folder for the results",
             )

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glioseg.dataset.lgg import case_of, find_patient_folders, find_slices, parse_slice_name, read_patient
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError, GliosegError
 from glioseg.formats.nifti import read_nifti
 from glioseg.patients.find import find_sources
 from glioseg.patients.source import PatientSource, ReadPatient
@@ -301,7 +301,7 @@ def _read_record(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise GliosegError(f"{path} cannot be read: {error}", expected="what 'glioseg predict' wrote") from error
+        raise BadFileError(path, f"cannot be read: {error}", expected="what 'glioseg predict' wrote") from error
     if not isinstance(record, dict):
-        raise GliosegError(f"{path} is no record of a run", expected="what 'glioseg predict' wrote")
+        raise BadFileError(path, "is no record of a run", expected="what 'glioseg predict' wrote")
     return record

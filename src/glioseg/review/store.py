@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError, GliosegError
 
 SCHEMA_VERSION = 1
 SCHEMA = """
@@ -397,8 +397,9 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        raise GliosegError(
-            f"{path} cannot be used: {error}",
+        raise BadFileError(
+            path,
+            f"cannot be used: {error}",
             expected="a folder on a disk of this machine, with free space and the right to write",
             remedy="What was acknowledged before is kept",
         ) from error

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from glioseg.atomic import write_text_atomically
 from glioseg.dataset.splits import PARTS, Split
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError, GliosegError
 from glioseg.networks.table import NETWORKS, find_network
 from glioseg.training.config import NetworkSettings, TrainingConfig
 
@@ -167,7 +167,7 @@ def keep_plan(plan: StudyPlan, path: Path) -> None:
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise GliosegError(f"{path} is no plan of a study", found=str(error), remedy=_REMEDY) from error
+        raise BadFileError(path, "is no plan of a study", found=str(error), remedy=_REMEDY) from error
     differing = _differences(kept, content)
     if differing:
         raise GliosegError(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from glioseg.atomic import write_text_atomically
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError
 from glioseg.evaluation.scores import Scores
 from glioseg.study.plan import Candidate, Job
 
@@ -136,10 +136,10 @@ def _lines(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
             reader = csv.DictReader(file)
             lines, header = list(reader), tuple(reader.fieldnames or ())
     except OSError as error:
-        raise GliosegError(f"{path} cannot be read: {error.strerror}") from error
+        raise BadFileError(path, f"cannot be read: {error.strerror}") from error
     if header != tuple(columns):
         found = ", ".join(header) or "nothing"
-        raise GliosegError(f"{path} is no table of a study", expected=f"columns {', '.join(columns)}", found=found)
+        raise BadFileError(path, "is no table of a study", expected=f"columns {', '.join(columns)}", found=found)
     return lines
 
 
@@ -149,7 +149,7 @@ def _row(line: Mapping[str, str], path: Path) -> ScoreRow:
         candidate = Candidate(line["network"], int(line["width"]))
         return ScoreRow(line["patient"], candidate, int(line["seed"]), line["fold"], line["metric"], value)
     except (TypeError, ValueError) as error:
-        raise GliosegError(f"{path} has a damaged row", found=str(dict(line))) from error
+        raise BadFileError(path, "has a damaged row", found=str(dict(line))) from error
 
 
 def _facts(line: Mapping[str, str], path: Path) -> PatientFacts:
@@ -157,4 +157,4 @@ def _facts(line: Mapping[str, str], path: Path) -> PatientFacts:
         missing = tuple(line["missing_sequences"].split())
         return PatientFacts(line["patient"], line["site"] or None, missing, float(line["true_voxels"]))
     except (AttributeError, TypeError, ValueError) as error:
-        raise GliosegError(f"{path} has a damaged row", found=str(dict(line))) from error
+        raise BadFileError(path, "has a damaged row", found=str(dict(line))) from error

@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from glioseg.atomic import atomic_file
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError
 
 
 @dataclass
@@ -77,12 +77,11 @@ def load_checkpoint(
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         differing = [name for name, value in identity.items() if content["identity"].get(name) != value]
     except Exception as error:
-        raise GliosegError(
-            f"{path} is no readable checkpoint", remedy="Start the run anew in another folder"
-        ) from error
+        raise BadFileError(path, "is no readable checkpoint", remedy="Start the run anew in another folder") from error
     if differing:
-        raise GliosegError(
-            f"{path} belongs to another run",
+        raise BadFileError(
+            path,
+            "belongs to another run",
             expected=f"the same {' and '.join(identity)}",
             found=f"another {' and '.join(differing)}",
             remedy="Resume with the settings, split and data it was started with, or start anew in another folder",

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from glioseg.errors import GliosegError
+from glioseg.errors import BadOptionError, GliosegError
 from glioseg.inference.contract import load_contract
 from glioseg.inference.preprocessing import Preprocessing, without_head_threshold
 
@@ -243,7 +243,7 @@ def load_config(
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
         if not equals:
-            raise GliosegError(f"--set {assignment} has no value", expected="section.key=value")
+            raise BadOptionError(f"--set {assignment} has no value", expected="section.key=value")
         _merge(tree, _nested(key.strip(), _value(value.strip())), f"--set {assignment}")
     try:
         return TrainingConfig.model_validate(tree)

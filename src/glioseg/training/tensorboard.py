@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-from glioseg.errors import GliosegError
+from glioseg.errors import MissingLibraryError
 
 
 def require_tensorboard() -> None:
@@ -14,7 +14,7 @@ def require_tensorboard() -> None:
         GliosegError: If the extra is not installed.
     """
     if find_spec("tensorboard") is None:
-        raise GliosegError(
+        raise MissingLibraryError(
             "machine.tensorboard is on, but TensorBoard is not installed",
             remedy="Install it with 'pip install glioseg[tensorboard]', or leave the setting off",
         )

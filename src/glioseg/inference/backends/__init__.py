@@ -10,7 +10,7 @@ from typing import Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from glioseg.errors import GliosegError
+from glioseg.errors import GliosegError, MissingLibraryError
 from glioseg.inference.contract import MODEL_ONNX, MODEL_OPENVINO, WEIGHTS, Contract
 
 BackendName = Literal["torch", "openvino", "onnxruntime"]
@@ -116,7 +116,7 @@ def _has_gpu() -> bool:
 
 def _check(folder: Path, name: BackendName, device: Device, precision: BackendPrecision) -> None:
     if not is_installed(name):
-        raise GliosegError(f"the backend {name} is not installed", remedy=f"pip install '{_BROUGHT_BY[name]}'")
+        raise MissingLibraryError(f"the backend {name} is not installed", remedy=f"pip install '{_BROUGHT_BY[name]}'")
     if not _has_file(folder, name):
         form = "openvino" if name == "openvino" else "onnx"
         others = [other for other in get_args(BackendName) if _has_file(folder, other)]

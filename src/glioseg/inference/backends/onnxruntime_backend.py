@@ -7,7 +7,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError
 from glioseg.inference.backends import BackendName
 from glioseg.inference.backends.fixed_size import at_fixed_size
 from glioseg.inference.contract import MODEL_ONNX, Contract, check_exported
@@ -57,7 +57,7 @@ class OnnxRuntimeBackend:
             session = onnxruntime.InferenceSession(path, _options(), providers=[_PROVIDER])
         # Its errors share no base class but Exception.
         except Exception as error:
-            raise GliosegError(f"{path} cannot be loaded: {str(error).splitlines()[0]}") from error
+            raise BadFileError(path, f"cannot be loaded: {str(error).splitlines()[0]}") from error
         return cls(session, (exported.rows, exported.columns), contract.preprocessing.binning, folder)
 
     def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError
 from glioseg.inference.backends import BackendName, BackendPrecision
 from glioseg.inference.backends.fixed_size import at_fixed_size
 from glioseg.inference.backends.telemetry import keep_quiet
@@ -55,7 +55,7 @@ class OpenVinoBackend:
                 {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads(), **wanted.get(precision, {})},
             )
         except RuntimeError as error:
-            raise GliosegError(f"{path} cannot be loaded: {str(error).splitlines()[0]}") from error
+            raise BadFileError(path, f"cannot be loaded: {str(error).splitlines()[0]}") from error
         arithmetic = str(model.get_property("INFERENCE_PRECISION_HINT").get_type_name())
         words = "int8" if exported.precision == "int8" else {"bf16": "bf16", "f32": "32"}.get(arithmetic, arithmetic)
         return cls(model, (exported.rows, exported.columns), contract.preprocessing.binning, words, folder)
