@@ -43,8 +43,9 @@ def read_scores(path: Path) -> Scores:
     try:
         return Scores.from_json(text)
     except GliosegError as error:
-        fault = f"cannot be used: {error.problem}"
-        raise BadFileError(path, fault, expected=error.expected, found=error.found, remedy=error.remedy) from error
+        raise GliosegError(
+            f"{path}: {error.problem}", expected=error.expected, found=error.found, remedy=error.remedy
+        ) from error
 
 
 def _text(path: Path) -> str:
