@@ -13,6 +13,7 @@ from glioseg.errors import GliosegError
 from glioseg.evaluation.scores import Scores
 from glioseg.formats.tif import read_mask_slice
 from glioseg.networks.table import NETWORKS
+from glioseg.review.cases import find_review_cases
 from glioseg.study.plan import Candidate
 from glioseg.training.config import load_config
 
@@ -55,6 +56,15 @@ def test_predicts_the_test_patients_and_nobody_else(outcome: DemoOutcome) -> Non
             written = sorted((masks / patient.patient).iterdir())
             assert [path.name for path in written] == sorted(path.name for path in patient.masks)
             assert read_mask_slice(written[0]).shape == (64, 64)
+
+
+def test_its_masks_can_be_read_in_the_desk(outcome: DemoOutcome) -> None:
+    cases = find_review_cases(outcome.masks)
+    assert sorted(case.patient for case in cases.cases.values()) == sorted(
+        load_split(outcome.training.folder.split).test
+    )
+    assert all(case.problem is None for case in cases.cases.values())
+    assert all((outcome.masks / f"{case.patient}_probability.nii.gz").is_file() for case in cases.cases.values())
 
 
 def test_masks_read_back_from_files_score_as_they_did_in_memory(outcome: DemoOutcome) -> None:

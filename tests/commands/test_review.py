@@ -9,10 +9,14 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from reading import write_predictions, write_scans
 
+from glioseg.commands.predict import predict
+from glioseg.commands.review import open_desk
 from glioseg.errors import GliosegError
+from glioseg.patients.source import OutputOptions
 from glioseg.review.serve import _listening
 from glioseg.review.server import page_files
 
@@ -70,3 +74,22 @@ def test_a_port_that_is_taken_is_told() -> None:
 def test_a_page_that_is_not_built_is_told(tmp_path: Path) -> None:
     with pytest.raises(GliosegError, match="make page"):
         page_files(tmp_path)
+
+
+def test_what_predict_wrote_is_read_without_being_told_where_the_scans_are(
+    few_slices: Path, untrained_bundle: Path, tmp_path: Path
+) -> None:
+    options = OutputOptions(probabilities=True)
+    run = predict([few_slices], tmp_path / "masks", model=untrained_bundle, options=options, previews=False)
+    desk = open_desk(tmp_path / "masks")
+    for case_id, case in desk.cases.cases.items():
+        told = desk.describe(case_id)
+        (result,) = (one for one in run.results if one.patient == case.patient)
+        assert told["threshold"] == 0.4325
+        assert told["expected_dice"] == result.expected_dice
+        assert desk.open(case_id).prediction.sum() == result.measurement.whole.voxels
+        # Half a step of the probabilities at most lies between the threshold and the mask.
+        moved = desk.open(case_id).probabilities
+        assert moved is not None
+        assert np.array_equal(moved >= 0.4325 * 65535, desk.open(case_id).prediction)
+    desk.close()

@@ -73,7 +73,7 @@ def thumbnail(flair: Sequence, mask: NDArray[np.bool_], affine: NDArray[np.float
     place = int(areas.argmax()) if areas.any() else len(areas) // 2
     real = picture[place].astype(np.float32) * np.float32(flair.slope) + np.float32(flair.intercept)
     grey = np.repeat(to_grey(real, flair.window)[..., None], 3, axis=2)
-    grey[edge(tumour[place])] = PREDICTION_COLOUR
+    grey[_edge(tumour[place])] = PREDICTION_COLOUR
     image = Image.fromarray(grey)
     image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
     buffer = io.BytesIO()
@@ -101,8 +101,7 @@ def _stored(voxels: NDArray[Any]) -> tuple[NDArray[Any], float, float]:
     return np.rint((voxels - np.float32(low)) / np.float32(slope)).clip(0, 65535).astype("<u2", order="C"), slope, low
 
 
-def edge(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The outermost pixels of a mask of one slice."""
+def _edge(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     padded = np.pad(inside, 1)
     core = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
     return inside & ~core

@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from glioseg.atomic import write_text_atomically
 from glioseg.errors import GliosegError
-from glioseg.report.check_report import small_png_address
-from glioseg.report.overlay import PREDICTION_COLOUR, TRUTH_COLOUR, to_grey
-from glioseg.report.page import ABSENT, format_share, render_page
+from glioseg.report.contact_sheet import DARKEST_OF_HEAD
+from glioseg.report.overlay import head_box, intensity_window, outline_layer, to_grey
+from glioseg.report.page import ABSENT, format_share, png_address, render_page
 from glioseg.review.cases import Cases
-from glioseg.review.pictures import edge
 from glioseg.review.readings import Agreement, ReadCase, agreement, read_cases
 from glioseg.review.store import Store
 from glioseg.space.axial import axial_view, to_axial
 
-PICTURED = 12
+PICTURED, SCALE = 12, 2
 COLUMNS = (
     "patient",
     "decision",
@@ -73,7 +73,7 @@ def _key_figures(found: Sequence[ReadCase], total: int) -> list[tuple[str, str, 
         ("Accepted as they were", str(states.count("accepted")), f"{states.count('accepted') / len(found):.0%}"),
         ("Corrected", str(states.count("corrected")), f"{states.count('corrected') / len(found):.0%}"),
         ("Rejected", str(states.count("rejected")), f"{states.count('rejected') / len(found):.0%}"),
-        ("Seconds a case", f"{np.median(seconds):.0f}", f"median; {sum(seconds) / 60:.0f} minutes in all"),
+        ("Seconds a case", f"{np.median(seconds):.0f}", f"median; {sum(seconds) / 60:.1f} minutes in all"),
         (
             "Dice with the prediction",
             format_share(float(np.median(known)) if known else None),
@@ -119,11 +119,17 @@ def _picture(case: ReadCase, cases: Cases) -> tuple[str, str]:
     before, after = to_axial(case.prediction, view), to_axial(case.mask, view)
     place = int((before != after).sum(axis=(1, 2)).argmax())
     flair = to_axial(volume.channel("flair"), view)
-    picture = np.repeat(to_grey(flair)[place][..., None], 3, axis=2)
-    picture[edge(before[place])] = PREDICTION_COLOUR
-    picture[edge(after[place])] = TRUTH_COLOUR
+    grey = to_grey(flair, intensity_window(flair))
+    box = head_box(grey.max(axis=0) > DARKEST_OF_HEAD, (before | after).any(axis=0))
+    picture = _outlined(grey[place][box], before[place][box], after[place][box])
     caption = f"{case.patient}, slice {place + 1} of {len(before)}: {case.saving['voxels_added']:,} voxels added"
-    return f"{caption}, {case.saving['voxels_removed']:,} removed in all", small_png_address(picture)
+    return f"{caption}, {case.saving['voxels_removed']:,} removed in all", png_address(picture)
+
+
+def _outlined(grey: NDArray[np.uint8], before: NDArray[np.bool_], after: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    picture = np.repeat(grey.repeat(SCALE, axis=0).repeat(SCALE, axis=1)[..., None], 3, axis=2)
+    lines = outline_layer(after, before, scale=SCALE)
+    return np.where(lines[..., 3:] > 0, lines[..., :3], picture)
 
 
 def _agreement(pair: Agreement) -> dict[str, Any]:
