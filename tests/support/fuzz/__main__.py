@@ -5,11 +5,13 @@ import multiprocessing
 import os
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from fuzz.isolation import ANSWER, MEMORY_BYTES, REFUSAL, SECONDS, Outcome, outcome_of
 from fuzz.mutation import mutated
@@ -21,18 +23,13 @@ SEEDS: list[Seed] = []
 def main(words: Sequence[str]) -> int:
     """Run the cases; 1 if any was neither answered nor refused."""
     given = _parsed(words)
-    # Before any work is dealt out: the seeds, and with them the program, are loaded once.
     SEEDS[:] = all_seeds()
+    use_sound_files()
     numbers = range(given.cases) if given.only is None else [given.only]
     if given.keep:
         _write(damaged(given.seed, numbers[0])[1], given.keep)
-    for seed in SEEDS:
-        sound = _outcome(seed, seed.files)
-        if sound.kind != ANSWER:
-            print(f"{seed.name}: the sound files are no answer: {sound.kind} {sound.details}")
-            return 1
     counts: Counter[tuple[str, str]] = Counter()
-    defects = 0
+    defects, began = 0, time.monotonic()
     with multiprocessing.get_context("fork").Pool(given.jobs) as pool:
         cases = [(given.seed, number) for number in numbers]
         for done, (number, name, outcome) in enumerate(pool.imap_unordered(_run, cases, chunksize=4), start=1):
@@ -42,12 +39,24 @@ def main(words: Sequence[str]) -> int:
                 print(f"case {number} ({name}): {outcome.kind}\n{outcome.details}", flush=True)
             if done % 500 == 0:
                 print(f"{done} of {len(cases)} cases, {defects} defects", flush=True)
+            if given.minutes and time.monotonic() - began > 60 * given.minutes:
+                break
     print(_table(counts))
     print(
-        f"{len(cases):,} cases of seed {given.seed}: {defects} neither answered nor refused within {SECONDS} s of "
+        f"{counts.total():,} cases of seed {given.seed}: {defects} neither answered nor refused within {SECONDS} s of "
         f"computing and {MEMORY_BYTES >> 30} GiB"
     )
     return int(defects > 0)
+
+
+def use_sound_files() -> None:
+    """Every seed must give an answer before it is damaged. It also loads the program, once for all cases."""
+    torch.set_num_threads(1)
+    for seed in SEEDS:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name) / "scans"
+            _write(seed.files, folder)
+            seed.use(folder)
 
 
 def damaged(run: int, number: int) -> tuple[Seed, Files]:
@@ -95,6 +104,7 @@ def _parsed(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", type=int, help="the number of one case")
     parser.add_argument("--keep", type=Path, help="a folder for the files of --only")
+    parser.add_argument("--minutes", type=float, help="end then, however many cases are done")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     return parser.parse_args(words)
 

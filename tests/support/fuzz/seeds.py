@@ -94,7 +94,8 @@ def predict_scans(folder: Path) -> None:
         read = source.read()
         predicted = model.predict(read.volume) if source.is_dataset else predict_foreign(model, read.volume)
         measurement = measure_mask(predicted.mask, read.volume)
-        result = Result(read.volume, predicted.mask, predicted.probabilities, measurement, "model", "0" * 64)
+        probabilities = predicted.probabilities
+        result = Result(read.volume, predicted.mask, probabilities, measurement, "model", "0" * 64, origin=read.origin)
         source.write(result, folder.parent / f"{folder.name}_out", OutputOptions(probabilities=True, nifti=True))
     if not found.sources:
         raise GliosegError("; ".join(map(str, found.failures.values())) or "no patient")
