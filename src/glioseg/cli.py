@@ -673,7 +673,7 @@ def check(
     Parameters
     ----------
     data
-        A folder in the dataset's layout, or of NIfTI scans with masks.
+        A folder in the dataset's layout, or of NIfTI or NRRD scans with masks.
     html
         Write a page with every finding, pictures, and the set at a glance.
     fix

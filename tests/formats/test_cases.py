@@ -190,7 +190,7 @@ def test_what_is_left_out_has_a_reason(tmp_path: Path) -> None:
         "A/x.nii.gz": "whose names tell no sequence",
         "B/mask.nii.gz": "masks",
     }
-    assert found.failures["B"][1] == (tmp_path / "B/y.nii.gz",)
+    assert found.failures["B_y"][1] == (tmp_path / "B/y.nii.gz",)
 
 
 def test_named_files_need_no_telling_names(tmp_path: Path) -> None:

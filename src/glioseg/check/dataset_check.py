@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from glioseg.check.against_set import check_set
 from glioseg.check.content import check_content
 from glioseg.check.duplicates import MIRRORS, local_contrast
+from glioseg.check.file_pairs import find_file_pairs
 from glioseg.check.finding import Finding, in_order
 from glioseg.check.fingerprint import fingerprint
 from glioseg.check.head import shrink
 from glioseg.check.labels import check_labels
 from glioseg.check.measures import TINY, measure_slices
-from glioseg.check.nifti_pairs import find_nifti_pairs
 from glioseg.check.parts import read_parts
 from glioseg.check.scan import Reading
 from glioseg.check.structure import find_tif_layout
@@ -27,7 +27,7 @@ from glioseg.errors import GliosegError
 
 
 class Source(Protocol):
-    """Where patients come from: the dataset's layout, or NIfTI files."""
+    """Where patients come from: the dataset's layout, or NIfTI or NRRD files."""
 
     @property
     def root(self) -> Path:
@@ -91,16 +91,16 @@ def open_source(root: Path) -> Source:
     """Find out what lies in a folder.
 
     Raises:
-        GliosegError: If it holds neither patients of the dataset's layout nor NIfTI files.
+        GliosegError: If it holds neither patients of the dataset's layout nor NIfTI or NRRD files.
     """
     layout = find_tif_layout(root)
     if layout is not None:
         return layout
-    pairs = find_nifti_pairs(root) if root.is_dir() else None
+    pairs = find_file_pairs(root) if root.is_dir() else None
     if pairs is None or not pairs.files:
         raise GliosegError(
             f"{root} holds no patient",
-            expected="folders of <patient>/<patient>_<n>.tif, or NIfTI files",
+            expected="folders of <patient>/<patient>_<n>.tif, or NIfTI or NRRD files",
             found="neither" if root.is_dir() else "no such folder",
             remedy="Give the folder kaggle_3m, or make practice patients with 'glioseg data phantom DEST'",
         )

@@ -39,7 +39,7 @@ def check(
     """Check a set; the set itself is never changed.
 
     Args:
-        data: A folder in the dataset's layout, or of NIfTI scans with masks.
+        data: A folder in the dataset's layout, or of NIfTI or NRRD scans with masks.
         html: Where to write the page.
         fingerprint: Where to write the set's fingerprint, JSON.
         fix: A new folder for a cleaned copy, or a JSON file for the list of what it would change.

@@ -186,7 +186,7 @@ def _by_name(files: list[Path]) -> dict[str, dict[str | None, list[Path]]]:
     is_bids = all(names[path].startswith("sub-") for path in scans)
     people = {names[path] for path, role in scans.items() if role and not _SERIES_NUMBER.fullmatch(names[path])}
     once = all(sum(found == role for found in scans.values()) <= 1 for role in CHANNELS)
-    together = once and len(people) <= 1 and not is_bids
+    together = once and any(scans.values()) and len(people) <= 1 and not is_bids
     found: dict[str, dict[str | None, list[Path]]] = {}
     for path, role in roles.items():
         found.setdefault("" if together else names[path], {}).setdefault(role, []).append(path)

@@ -1,13 +1,12 @@
-"""NIfTI scans with masks, read with tolerance, in whichever of the usual arrangements they lie.
+"""NIfTI and NRRD scans with masks, read with tolerance, in whichever of the usual arrangements they lie.
 
-A file's last word tells what it is: ``case7_flair.nii.gz``, ``case7_t1ce.nii.gz``, ``case7_seg.nii.gz``, or
-``case7_0000.nii.gz`` by channel number as nnU-Net names them; the words before it name the patient. A file without
-such a word is a mask where its folder is named for labels, and a picture otherwise, so that ``images/case7.nii.gz`` and
-``labels/case7.nii.gz`` are a pair. A patient's folder may stand for the patient's name.
+Patients and sequences are told by the names of files and folders, as for prediction: ``case7_flair.nii.gz`` and
+``case7_seg.nii.gz``, ``images/case7.nii.gz`` and ``labels/case7.nii.gz``, BIDS, BraTS, and nnU-Net's channels.
 """
 
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,28 +17,25 @@ from numpy.typing import NDArray
 
 from glioseg.check.finding import Finding
 from glioseg.check.scan import CheckedScan, Reading
-from glioseg.formats.sequences import patient_of, role_of
+from glioseg.errors import BadFileError, GliosegError
+from glioseg.files import visible_files
+from glioseg.formats.cases import by_patient
+from glioseg.formats.readers import kind_by_name, read_scan, without_suffix
+from glioseg.formats.sequences import MASK, patient_of
+from glioseg.scan import Scan
+from glioseg.space.axial import axial_view, to_axial
 from glioseg.volume import CHANNELS
 
-ROLES = {
-    "pre": ("pre", "t1", "t1n", "t1w", "t1pre"),
-    "flair": ("flair", "t2f", "fl"),
-    "post": ("post", "t1ce", "t1c", "t1gd", "t1post"),
-    "t2": ("t2", "t2w"),
-    "mask": ("mask", "seg", "label", "segmentation", "tumour", "tumor"),
-}
-_ROLE_OF = {word: role for role, words in ROLES.items() for word in words}
-LABEL_FOLDERS = re.compile(r"(label|mask|seg|annotation)s?(tr|ts)?", re.IGNORECASE)
-_SUFFIX = re.compile(r"\.nii(\.gz)?$", re.IGNORECASE)
 AFFINE_TOLERANCE_MM = 0.01
 BRIGHTEST_PERCENTILE = 99.8
+_CHANNEL = re.compile(r"(?P<patient>.+)_(?P<channel>0\d{3})")
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
-class NiftiPairs:
-    """A folder of NIfTI scans, read one patient at a time.
+class FilePairs:
+    """A folder of NIfTI and NRRD scans, read one patient at a time.
 
     Attributes:
         root: The data folder.
@@ -74,26 +70,17 @@ class NiftiPairs:
         """Files that could not be told apart."""
         return list(self.extra)
 
-    def _open(self, patient: str, path: Path, findings: list[Finding]) -> "_Image | None":
+    def _open(self, patient: str, path: Path, findings: list[Finding]) -> Scan | None:
         try:
-            image = nibabel.load(path)
-            voxels = np.asarray(image.dataobj)
-        # nibabel reports a damaged file by whichever error its reader meets first: zlib's, numpy's, its own.
-        except Exception as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            findings.append(Finding("file_unreadable", f"{path.name}: {reason}", patient, file=self._place(path)))
-            return None
-        if voxels.ndim == 4 and voxels.shape[-1] == 1:
-            voxels = voxels[..., 0]
-        if voxels.ndim != 3 or not np.isfinite(voxels).all():
-            found = str(voxels.shape) if voxels.ndim != 3 else "voxels that are no numbers"
-            message = f"{path.name} holds {found}, not finite numbers in three dimensions"
-            findings.append(Finding("picture_form", message, patient, file=self._place(path)))
-            return None
-        placed = bool(image.header["sform_code"] or image.header["qform_code"])
-        return _Image(voxels, np.asarray(image.affine), _axes(image.affine) if placed else None)
+            return read_scan(path, patient=patient)
+        except BadFileError as error:
+            found = Finding("file_unreadable", f"{path.name} {error.fault}", patient, file=self._place(path))
+        except GliosegError as error:
+            found = Finding("picture_form", str(error).rstrip("."), patient, file=self._place(path))
+        findings.append(found)
+        return None
 
-    def _join(self, patient: str, images: "dict[str, _Image]", findings: list[Finding]) -> CheckedScan | None:
+    def _join(self, patient: str, images: dict[str, Scan], findings: list[Finding]) -> CheckedScan | None:
         pictures = {role: image for role, image in images.items() if role != "mask"}
         if not pictures:
             return None
@@ -117,17 +104,19 @@ class NiftiPairs:
             labelled=np.full(len(pictures_by_slice), labelled),
             channels=tuple(order),
             original_range=False,
-            axes=main.axes,
+            axes=_axes(main),
         )
 
-    def _fits(self, patient: str, role: str, image: "_Image", main: "_Image", findings: list[Finding]) -> bool:
+    def _fits(self, patient: str, role: str, image: Scan, main: Scan, findings: list[Finding]) -> bool:
         place = self._place(self.files[patient][role])
         if image.voxels.shape != main.voxels.shape:
             code = "mask_size" if role == "mask" else "picture_size"
             message = f"{role} has the shape {image.voxels.shape}, the main sequence {main.voxels.shape}"
             findings.append(Finding(code, message, patient, file=place))
             return False
-        away = float(np.abs(image.affine - main.affine).max())
+        away = 0.0
+        if image.affine is not None and main.affine is not None:
+            away = float(np.abs(image.affine - main.affine).max())
         if away > AFFINE_TOLERANCE_MM:
             message = f"the affine of {role} differs from the main sequence's by up to {away:.3g}"
             findings.append(
@@ -150,52 +139,59 @@ class NiftiPairs:
         return path.relative_to(self.root).as_posix()
 
 
-@dataclass(frozen=True)
-class _Image:
-    """Voxels in the file's axes, their affine, and towards which sides the axes run."""
-
-    voxels: Array
-    affine: NDArray[np.float64]
-    axes: str | None
-
-
-def find_nifti_pairs(root: Path) -> NiftiPairs:
-    """Sort the NIfTI files of a folder by patient and role; nothing is read."""
+def find_file_pairs(root: Path) -> FilePairs:
+    """Sort the NIfTI and NRRD files of a folder by patient and role; nothing is read."""
     files: defaultdict[str, dict[str, Path]] = defaultdict(dict)
     extra: list[Finding] = []
-    for path in sorted(path for path in root.rglob("*") if path.is_file() and _SUFFIX.search(path.name)):
-        patient, role = name_of(path, root)
+    for patient, role, path in _sorted_files(root):
         if role in files[patient]:
             message = f"{path.name} and {files[patient][role].name} are both {role} of {patient}"
             place = path.relative_to(root).as_posix()
             extra.append(Finding("slice_claimed_twice", message, patient, file=place))
         files[patient].setdefault(role, path)
-    return NiftiPairs(root, dict(files), tuple(extra))
+    return FilePairs(root, dict(files), tuple(extra))
 
 
-def name_of(path: Path, root: Path) -> tuple[str, str]:
-    """The patient and the role that a file's name and folder tell."""
-    words = re.split(r"[_\-.\s]+", _SUFFIX.sub("", path.name))
-    last = words[-1].lower()
-    folder = path.parent.name if path.parent != root else ""
-    channel = f"channel {int(last)}" if re.fullmatch(r"0\d{3}", last) else None
-    role = _ROLE_OF.get(last) or channel
-    if path.name.startswith("sub-"):
-        # BIDS tells contrast in a word of its own, as sub-01_ce-gd_T1w.
-        told = role_of(path.name) if role in CHANNELS else None
-        return patient_of(path.name) or folder, told or role or "picture"
-    if role is None:
-        return _SUFFIX.sub("", path.name), "mask" if LABEL_FOLDERS.fullmatch(folder) else "picture"
-    stem = re.sub(r"[_\-.\s]*[^_\-.\s]+$", "", _SUFFIX.sub("", path.name))
-    return stem or folder or "patient", role
+def _sorted_files(root: Path) -> Iterator[tuple[str, str, Path]]:
+    """Each file with its patient and role: a sequence, ``mask``, or what its name says beside the patient."""
+    groups = list(by_patient(root, (path for path in visible_files(root) if kind_by_name(path.name) in _FILES)))
+    labelled = {patient for patient, group in groups if MASK in group}
+    for patient, group in groups:
+        for role, paths in group.items():
+            for path in paths:
+                channel = _CHANNEL.fullmatch(patient)
+                if role is None and channel and channel["patient"] in labelled:
+                    yield channel["patient"], f"channel {int(channel['channel'])}", path
+                else:
+                    yield patient, _role(role, path), path
 
 
-def _by_slice(voxels: Array, main: _Image) -> Array:
-    """To (slice, row, column) with the patient's front up, as the dataset has it, where the affine tells."""
-    if main.axes is not None:
-        orientation = nibabel.orientations.io_orientation(main.affine)
-        voxels = nibabel.orientations.apply_orientation(voxels, orientation)
-    return np.ascontiguousarray(voxels.transpose(2, 1, 0)[:, ::-1])
+def _role(role: str | None, path: Path) -> str:
+    if role in CHANNELS or role == MASK:
+        return "mask" if role == MASK else str(role)
+    stem, patient = without_suffix(path.name), patient_of(path.name)
+    return stem[len(patient) :].strip("_-. ").lower() or "picture"
+
+
+_FILES = ("nifti", "nrrd")
+
+
+def _by_slice(voxels: Array, main: Scan) -> Array:
+    """To axial slices from the neck up with the patient's front up, and the patient's right to the right.
+
+    Where nothing tells the place, slices are taken to be axial, with the front at the end of the rows.
+    """
+    if _axes(main) is None:
+        return np.ascontiguousarray(voxels[:, ::-1])
+    return np.ascontiguousarray(to_axial(voxels, axial_view(main.affine))[:, :, ::-1])
+
+
+def _axes(scan: Scan) -> str | None:
+    """Towards which sides the file's own axes (i, j, k) run, where it tells."""
+    if scan.affine is None or scan.place != "told":
+        return None
+    codes = nibabel.aff2axcodes(scan.affine[:, [2, 1, 0, 3]])
+    return None if None in codes else "".join(codes)
 
 
 def _as_bytes(voxels: Array) -> NDArray[np.uint8]:
@@ -204,8 +200,3 @@ def _as_bytes(voxels: Array) -> NDArray[np.uint8]:
     high = float(np.percentile(voxels, BRIGHTEST_PERCENTILE))
     scaled = (voxels.astype(np.float32) - low) * (255 / max(high - low, 1e-6))
     return np.asarray(np.clip(scaled, 0, 255), np.uint8)
-
-
-def _axes(affine: NDArray[np.float64]) -> str | None:
-    codes = nibabel.aff2axcodes(affine)
-    return None if None in codes else "".join(codes)

@@ -1,12 +1,13 @@
 from pathlib import Path
 
 import nibabel
+import nrrd
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from glioseg.check.dataset_check import check_dataset, open_source
-from glioseg.check.nifti_pairs import find_nifti_pairs, name_of
+from glioseg.check.file_pairs import find_file_pairs
 from glioseg.dataset.phantom import make_phantom
 
 RAS = np.diag([0.9, 0.9, 5.0, 1.0])
@@ -31,29 +32,73 @@ def pairs(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    ("place", "patient", "role"),
-    [
-        ("case7_flair.nii.gz", "case7", "flair"),
-        ("BraTS-GLI-00001-000/BraTS-GLI-00001-000-t1c.nii.gz", "BraTS-GLI-00001-000", "post"),
-        ("imagesTr/LGG_012_0001.nii.gz", "LGG_012", "channel 1"),
-        ("labelsTr/LGG_012.nii.gz", "LGG_012", "mask"),
-        ("case7/seg.nii", "case7", "mask"),
-        ("images/case7.nii.gz", "case7", "picture"),
-        ("sub-01/anat/sub-01_ce-gd_T1w.nii.gz", "sub-01", "post"),
-        ("sub-01/anat/sub-01_T1w.nii.gz", "sub-01", "pre"),
-        ("sub-01/ses-2/anat/sub-01_ses-2_acq-ax_FLAIR.nii.gz", "sub-01_ses-2", "flair"),
-        ("sub-01/anat/sub-01_T2w.nii.gz", "sub-01", "t2"),
-        ("sub-01/anat/sub-01_desc-tumour_mask.nii.gz", "sub-01", "mask"),
-    ],
-)
-def test_name_and_folder_tell_patient_and_role(tmp_path: Path, place: str, patient: str, role: str) -> None:
-    assert name_of(tmp_path / place, tmp_path) == (patient, role)
+ARRANGEMENTS = {
+    "flat": (
+        ["case7_flair.nii.gz", "case7_seg.nii.gz", "case8_t1ce.nrrd"],
+        {"case7": {"flair", "mask"}, "case8": {"post"}},
+    ),
+    "BraTS": (
+        ["BraTS-GLI-00001-000/BraTS-GLI-00001-000-t1c.nii.gz", "BraTS-GLI-00001-000/BraTS-GLI-00001-000-seg.nii.gz"],
+        {"BraTS-GLI-00001-000": {"post", "mask"}},
+    ),
+    "nnU-Net": (
+        ["imagesTr/LGG_012_0000.nii.gz", "imagesTr/LGG_012_0001.nii.gz", "labelsTr/LGG_012.nii.gz"],
+        {"LGG_012": {"channel 0", "channel 1", "mask"}},
+    ),
+    "numbers that are patients": (
+        ["images/case_0001.nii.gz", "images/case_0002.nii.gz", "labels/case_0001.nii.gz"],
+        {"case_0001": {"picture", "mask"}, "case_0002": {"picture"}},
+    ),
+    "a folder each": (["case7/flair.nii", "case7/seg.nii", "case7/t2.nii"], {"case7": {"flair", "mask", "t2"}}),
+    "images and labels": (["images/case7.nii.gz", "labels/case7.nii.gz"], {"case7": {"picture", "mask"}}),
+    "BIDS": (
+        [
+            "sub-01/anat/sub-01_ce-gd_T1w.nii.gz",
+            "sub-01/anat/sub-01_T1w.nii.gz",
+            "sub-01/anat/sub-01_T2w.nii.gz",
+            "sub-01/anat/sub-01_desc-tumour_mask.nii.gz",
+            "sub-01/ses-2/anat/sub-01_ses-2_acq-ax_FLAIR.nii.gz",
+        ],
+        {"sub-01": {"post", "pre", "t2w", "mask"}, "sub-01_ses-2": {"flair"}},
+    ),
+    "hidden": (
+        ["case7_flair.nii.gz", "._case7_flair.nii.gz", ".x/case9_flair.nii.gz", "case8_flair.nii"],
+        {
+            "case7": {"flair"},
+            "case8": {"flair"},
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ARRANGEMENTS)
+def test_names_and_folders_tell_patient_and_role(tmp_path: Path, name: str) -> None:
+    files, expected = ARRANGEMENTS[name]
+    for place in files:
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).touch()
+    found = find_file_pairs(tmp_path)
+    assert {patient: set(roles) for patient, roles in found.files.items()} == expected
+    assert found.extra == ()
+
+
+def test_nrrd_scans_are_checked_as_nifti_are(pairs: Path) -> None:
+    scan = find_file_pairs(pairs).read("case1").scan
+    for name in ("flair", "seg"):
+        image = nibabel.load(pairs / f"case1_{name}.nii.gz")
+        header = {"space": "RAS", "space directions": image.affine[:3, :3].T, "space origin": image.affine[:3, 3]}
+        nrrd.write(str(pairs / f"x_{name}.nrrd"), np.asarray(image.dataobj), header)
+    other = find_file_pairs(pairs).read("x").scan
+    assert scan is not None
+    assert other is not None
+    assert np.array_equal(other.pictures, scan.pictures)
+    assert np.array_equal(other.masks, scan.masks)
+    assert other.axes == scan.axes
 
 
 def test_a_scan_is_read_with_its_front_up_and_scaled(pairs: Path) -> None:
     volume, mask = make_phantom(1, size=48, slices=12)
-    source = find_nifti_pairs(pairs)
+    source = find_file_pairs(pairs)
     assert source.patients == ("case1", "case2")
     reading = source.read("case1")
     scan = reading.scan
@@ -68,7 +113,7 @@ def test_a_scan_is_read_with_its_front_up_and_scaled(pairs: Path) -> None:
 
 def test_axes_in_another_order_give_the_same_scan(pairs: Path) -> None:
     image = nibabel.load(pairs / "case1_flair.nii.gz")
-    straight = find_nifti_pairs(pairs).read("case1").scan
+    straight = find_file_pairs(pairs).read("case1").scan
     for name in ("flair", "seg"):
         path = pairs / f"case1_{name}.nii.gz"
         image = nibabel.load(path)
@@ -77,7 +122,7 @@ def test_axes_in_another_order_give_the_same_scan(pairs: Path) -> None:
         image.as_reoriented(nibabel.orientations.ornt_transform(current, turned)).to_filename(
             pairs / f"x_{name}.nii.gz"
         )
-    scan = find_nifti_pairs(pairs).read("x").scan
+    scan = find_file_pairs(pairs).read("x").scan
     assert straight is not None
     assert scan is not None
     assert scan.axes == "PSL"
