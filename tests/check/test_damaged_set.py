@@ -94,3 +94,15 @@ def test_copied_sequences_of_practice_patients_are_found_exactly(clean_set: Path
     copied = [finding for finding in clean_result.findings if finding.code == "sequence_copied"]
     assert {finding.patient: finding.evidence["copies"] for finding in copied} == expected
     assert all(finding.evidence["original"] == "flair" for finding in copied)
+
+
+def test_hidden_files_are_no_finding(few: Path) -> None:
+    """Data check and training agree on what is nobody's."""
+    before = check_dataset(open_source(few))
+    for path in list(few.glob("*/*.tif")):
+        path.with_name(f"._{path.name}").write_bytes(b"\x00\x05\x16\x07")
+    (few / "Thumbs.db").write_bytes(b"\xd0\xcf")
+    (few / "__MACOSX").mkdir()
+    after = check_dataset(open_source(few))
+    assert after.findings == before.findings
+    assert after.files == before.files

@@ -316,4 +316,4 @@ def test_the_record_accounts_for_every_file(few_slices: Path, untrained_bundle: 
     assert files["of_patients"][first] == 6
     assert sum(files["of_patients"].values()) + len(files["left_out"]) == files["files"]
     assert {"file": str(few_slices / "notes.txt"), "reason": "text"} in files["left_out"]
-    assert run.left_out == "20 files left out: 18 masks, 2 text"
+    assert run.left_out == "20 files left out: masks (18), text (2)"

@@ -267,3 +267,22 @@ def test_another_table_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "data.csv").write_bytes(content)
     with pytest.raises(GliosegError, match=r"data\.csv is not the clinical table"):
         read_clinical(tmp_path)
+
+
+def test_hidden_files_are_nobodys_slices(few_slices: Path) -> None:
+    """As macOS leaves them on other people's disks."""
+    before = find_patients(few_slices)
+    for path in [*few_slices.glob("*/*.tif"), few_slices / "data.csv"]:
+        path.with_name(f"._{path.name}").write_bytes(b"\x00\x05\x16\x07")
+        (path.parent / "Thumbs.db").write_bytes(b"\xd0\xcf")
+    (few_slices / "__MACOSX").mkdir()
+    (few_slices / "__MACOSX" / "__MACOSX_1.tif").write_bytes(b"x")
+    assert find_patients(few_slices) == before
+
+
+def test_a_link_to_a_patient_is_a_patient(few_slices: Path, tmp_path: Path) -> None:
+    first = find_patients(few_slices)[0]
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / first.patient).symlink_to(few_slices / first.patient)
+    (found,) = find_patients(tmp_path / "linked")
+    assert (found.patient, len(found.images)) == (first.patient, 6)

@@ -98,5 +98,5 @@ def test_a_scan_is_read_by_its_content_and_nothing_else_is_one(tmp_path: Path) -
     scan = read_scan(tmp_path / "P1.nrrd", role="pre")
     assert (scan.patient, scan.role) == ("P1", "pre")
     assert np.array_equal(scan.voxels, picture.T)
-    with pytest.raises(GliosegError, match="no picture of a single sequence: expected NIfTI or NRRD, found zip"):
+    with pytest.raises(GliosegError, match="no picture of a single sequence: expected nifti or nrrd, found zip"):
         read_scan(write(tmp_path / "flair.nii.gz", "zip"))

@@ -119,7 +119,7 @@ def test_every_format_of_a_folder_is_found_and_every_file_accounted_for(few_slic
     everything = {path for path in root.rglob("*") if path.is_file()}
     assert found.files.keys() | found.left_out.keys() == everything
     assert not found.files.keys() & found.left_out.keys()
-    assert found.left_out_in_words().startswith("24 files left out: 18 masks, 2 text, ")
+    assert found.left_out_in_words().startswith("24 files left out: masks (18), text (2), ")
 
 
 def test_links_to_patients_of_every_format_are_followed(few_slices: Path, tmp_path: Path) -> None:

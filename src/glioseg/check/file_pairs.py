@@ -20,7 +20,7 @@ from glioseg.check.scan import CheckedScan, Reading
 from glioseg.errors import BadFileError, GliosegError
 from glioseg.files import visible_files
 from glioseg.formats.cases import by_patient
-from glioseg.formats.readers import kind_by_name, read_scan, without_suffix
+from glioseg.formats.readers import SCANS, kind_by_name, read_scan, without_suffix
 from glioseg.formats.sequences import MASK, patient_of
 from glioseg.scan import Scan
 from glioseg.space.axial import axial_view, to_axial
@@ -154,7 +154,7 @@ def find_file_pairs(root: Path) -> FilePairs:
 
 def _sorted_files(root: Path) -> Iterator[tuple[str, str, Path]]:
     """Each file with its patient and role: a sequence, ``mask``, or what its name says beside the patient."""
-    groups = list(by_patient(root, (path for path in visible_files(root) if kind_by_name(path.name) in _FILES)))
+    groups = list(by_patient(root, (path for path in visible_files(root) if kind_by_name(path.name) in SCANS)))
     labelled = {patient for patient, group in groups if MASK in group}
     for patient, group in groups:
         for role, paths in group.items():
@@ -171,9 +171,6 @@ def _role(role: str | None, path: Path) -> str:
         return "mask" if role == MASK else str(role)
     stem, patient = without_suffix(path.name), patient_of(path.name)
     return stem[len(patient) :].strip("_-. ").lower() or "picture"
-
-
-_FILES = ("nifti", "nrrd")
 
 
 def _by_slice(voxels: Array, main: Scan) -> Array:

@@ -23,6 +23,7 @@ from glioseg.check.finding import Finding
 from glioseg.check.structure import CLEANING_LOG, binarised
 from glioseg.dataset.lgg import CLINICAL_TABLE, case_of, read_table_text
 from glioseg.errors import BadOptionError, GliosegError
+from glioseg.formats.readers import kind_by_name
 from glioseg.formats.tif import read_tif, write_mask_slice
 
 LEFT_BEHIND = frozenset({"file_extra", "file_misnamed"})
@@ -86,7 +87,7 @@ def plan_cleaning(result: CheckResult) -> Cleaning:
             continue
         if finding.code in LEFT_BEHIND:
             changes.append(_change("file left behind", finding))
-        elif finding.code in MENDED and finding.file.lower().endswith((".tif", ".tiff")):
+        elif finding.code in MENDED and kind_by_name(finding.file) == "tif":
             changes.append(_change("mask rewritten", finding))
     changes += _rows_removed(result, kept)
     done = {(change.reason, change.patient, change.file) for change in changes}

@@ -13,7 +13,6 @@ from glioseg.check.finding import Finding
 from glioseg.check.scan import CheckedScan, Reading
 from glioseg.dataset.lgg import (
     CLINICAL_TABLE,
-    TIF_SUFFIXES,
     case_of,
     find_patient_folders,
     parse_slice_name,
@@ -21,6 +20,7 @@ from glioseg.dataset.lgg import (
 )
 from glioseg.errors import BadFileError, GliosegError
 from glioseg.files import entries, visible_files
+from glioseg.formats.readers import kind_by_name
 from glioseg.formats.tif import read_tif
 from glioseg.volume import CHANNELS
 
@@ -98,7 +98,7 @@ def _list_files(root: Path, folder: Path) -> _Listing:
         findings.append(Finding(code, message, folder.name, number, path.relative_to(root).as_posix()))
 
     for path in entries(folder):
-        if path.suffix.lower() not in TIF_SUFFIXES or not path.is_file():
+        if kind_by_name(path.name) != "tif" or not path.is_file():
             found("file_extra", path, f"{path.name} belongs to no slice")
             continue
         name = parse_slice_name(path.name)

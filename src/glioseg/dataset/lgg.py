@@ -17,11 +17,11 @@ import tifffile
 from glioseg.atomic import atomic_folder
 from glioseg.errors import BadFileError, GliosegError
 from glioseg.files import entries, readable
+from glioseg.formats.readers import kind_by_name
 from glioseg.formats.tif import read_image_slice, read_mask_slice, write_mask_slice
 from glioseg.volume import Mask, Volume, copies_of_flair
 
 CLINICAL_TABLE = "data.csv"
-TIF_SUFFIXES = (".tif", ".tiff")
 _PATIENTS = "kaggle_3m"
 """The folder of the Kaggle archive that holds the patients; beside it lies a second copy of them."""
 _SLICE_NAME = re.compile(r"(?P<stem>(?P<patient>.+)_(?P<number>\d+))(?P<mask>_mask)?\.tiff?", re.IGNORECASE)
@@ -118,7 +118,7 @@ def find_slices(folder: Path, *, masks: bool = True) -> PatientFiles:
     images: dict[int, Path] = {}
     mask_files: dict[int, Path] = {}
     for path in entries(folder):
-        if path.suffix.lower() not in TIF_SUFFIXES:
+        if kind_by_name(path.name) != "tif":
             continue
         name = parse_slice_name(path.name)
         if name is None or name.patient != folder.name:
@@ -218,7 +218,7 @@ def _patient_folders(root: Path) -> list[Path]:
 
 
 def _tif_names(folder: Path) -> list[str]:
-    return [path.name for path in entries(folder) if path.suffix.lower() in TIF_SUFFIXES]
+    return [path.name for path in entries(folder) if kind_by_name(path.name) == "tif"]
 
 
 def _check_numbers(folder: Path, images: dict[int, Path]) -> None:

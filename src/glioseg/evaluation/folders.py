@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from glioseg.dataset.lgg import TIF_SUFFIXES, find_slices, read_patient, site_of
+from glioseg.dataset.lgg import find_slices, read_patient, site_of
 from glioseg.errors import BadFileError, GliosegError
 from glioseg.evaluation.definitions import OWN, Spacing
 from glioseg.evaluation.mask_pairs import by_names_of, find_patient_masks, in_one_view
 from glioseg.evaluation.scores import PatientScores, Scores, score_patient
 from glioseg.files import entries
 from glioseg.formats.masks import mask_slices, read_mask
+from glioseg.formats.readers import kind_by_name
 from glioseg.formats.tif import read_mask_slice
 from glioseg.volume import Mask
 
@@ -124,7 +125,7 @@ def _read(name: str, predicted: Path, truth: Path, labels: tuple[int, ...]) -> _
 
 def _read_slices(name: str, predicted: Path, truth: Path) -> _Pair:
     site = site_of(name)
-    if sum(path.suffix.lower() in TIF_SUFFIXES for path in entries(truth)) == len(mask_slices(truth)):
+    if sum(kind_by_name(path.name) == "tif" for path in entries(truth)) == len(mask_slices(truth)):
         true_mask = read_mask(truth)
         return _Pair(_predicted_slices(predicted, true_mask), true_mask, None, site)
     volume, beside_pictures = read_patient(find_slices(truth, masks=True))

@@ -13,13 +13,11 @@ from glioseg.evaluation.definitions import Spacing
 from glioseg.files import readable, visible_files
 from glioseg.formats.cases import by_patient
 from glioseg.formats.masks import patient_of
-from glioseg.formats.readers import kind_by_name
+from glioseg.formats.readers import SCANS, kind_by_name
 from glioseg.formats.sequences import MASK
 from glioseg.space.affine import Grid, grid_of, same_grid, spacing_mm
 from glioseg.space.axial import axial_affine, axial_view, to_axial
 from glioseg.volume import Mask
-
-_FILES = ("nifti", "nrrd")
 
 
 def find_patient_masks(root: Path, *, with_pictures: bool = False) -> dict[str, Path]:
@@ -35,12 +33,12 @@ def find_patient_masks(root: Path, *, with_pictures: bool = False) -> dict[str, 
         GliosegError: If a patient has two masks.
     """
     if not root.is_dir():
-        return {patient_of(root): root} if kind_by_name(root.name) in _FILES and root.exists() else {}
+        return {patient_of(root): root} if kind_by_name(root.name) in SCANS and root.exists() else {}
     found: dict[str, list[Path]] = defaultdict(list)
     files = visible_files(root)
     for folder in _slice_folders(root, files, with_pictures):
         found[readable(folder.absolute().name)].append(folder)
-    for patient, path in _mask_files(root, [path for path in files if kind_by_name(path.name) in _FILES]):
+    for patient, path in _mask_files(root, [path for path in files if kind_by_name(path.name) in SCANS]):
         found[patient].append(path)
     for patient, paths in found.items():
         if len(paths) > 1:

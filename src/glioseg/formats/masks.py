@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from glioseg.errors import BadFileError, GliosegError
 from glioseg.files import entries
-from glioseg.formats.readers import kind_by_name, read_scan, without_suffix
+from glioseg.formats.readers import SCANS, kind_by_name, read_scan, without_suffix
 from glioseg.formats.sequences import patient_of_mask
 from glioseg.formats.tif import read_mask_slice
 from glioseg.scan import Scan
@@ -97,7 +97,7 @@ def _holds_mask(path: Path) -> bool:
     if path.is_dir():
         return bool(mask_slices(path))
     stem = without_suffix(path.name)
-    return kind_by_name(path.name) in ("nifti", "nrrd") and stem.lower().endswith("_mask")
+    return kind_by_name(path.name) in SCANS and stem.lower().endswith("_mask")
 
 
 def mask_slices(folder: Path) -> dict[int, Path]:

@@ -106,6 +106,9 @@ READERS = (
     Reader("zip", (".zip",), lambda start: start[:4] in (b"PK\x03\x04", b"PK\x05\x06")),
 )
 KINDS: tuple[Kind, ...] = tuple(reader.kind for reader in READERS)
+SCANS: tuple[Kind, ...] = tuple(reader.kind for reader in READERS if reader.read is not None)
+"""The formats whose files hold one sequence, or one mask, each."""
+
 
 UNRECOGNISED = ("empty file", "of no known format")
 """What :func:`other_content` says of files that may have been anything."""
@@ -182,7 +185,7 @@ def read_scan(path: Path, *, patient: str | None = None, role: str | None = None
     kind = detect(path)
     read = _OF_KIND[kind].read
     if read is None:
-        raise BadFileError(path, "is no picture of a single sequence", expected="NIfTI or NRRD", found=kind)
+        raise BadFileError(path, "is no picture of a single sequence", expected=" or ".join(SCANS), found=kind)
     return read(path, patient, role)
 
 

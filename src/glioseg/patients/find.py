@@ -9,7 +9,17 @@ from pathlib import Path
 
 from glioseg.errors import BadFileError, BadOptionError, GliosegError
 from glioseg.files import is_hidden_below, walk
-from glioseg.formats.readers import KINDS, UNRECOGNISED, Kind, companions, detect, kind_by_name, kind_of, other_content
+from glioseg.formats.readers import (
+    KINDS,
+    SCANS,
+    UNRECOGNISED,
+    Kind,
+    companions,
+    detect,
+    kind_by_name,
+    kind_of,
+    other_content,
+)
 from glioseg.patients.found import FoundPatients
 from glioseg.patients.tif_folders import find_slice_folders
 from glioseg.volume import CHANNELS
@@ -88,7 +98,7 @@ def _group(path: Path, kinds: Mapping[Path, Kind], named: Mapping[str, str], fou
         raise BadFileError(path, "is a single slice", expected="the patient's folder")
     others = {file.parent for file, kind in kinds.items() if kind != "tif"}
     find_slice_folders(path, of["tif"], others, found)
-    if pictures := [*of["nifti"], *of["nrrd"]]:
+    if pictures := [file for kind in SCANS for file in of[kind]]:
         _find_cases(path, pictures, found)
     if of["dicom"] or of["zip"]:
         _find_dicom(path, of["dicom"], of["zip"], named, found)

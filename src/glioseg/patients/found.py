@@ -75,7 +75,7 @@ class FoundPatients:
 
     def left_out_in_words(self) -> str:
         """How many files are left out and why, or nothing where none is."""
-        reasons = ", ".join(f"{count} {reason}" for reason, count in Counter(self.left_out.values()).most_common())
+        reasons = ", ".join(f"{reason} ({count})" for reason, count in Counter(self.left_out.values()).most_common())
         total = len(self.left_out)
         return f"{total} file{'s' * (total != 1)} left out: {reasons}" if total else ""
 
