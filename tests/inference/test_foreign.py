@@ -109,6 +109,13 @@ def test_what_is_no_scan_is_refused(model: Model, shape: tuple[int, ...], messag
         predict_foreign(model, Volume("P", np.full(shape, 80, np.float32)))
 
 
+def test_more_slices_than_any_head_has_are_refused(model: Model) -> None:
+    stack = np.random.default_rng(0).random((8, 8, 2000, 3), np.float32)
+    turned = np.array([[0, -0.9, 0, 0], [-0.9, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+    with pytest.raises(GliosegError, match="at most 1,024 axial slices, found 2,000"):
+        predict_foreign(model, Volume("P", stack, affine=turned))
+
+
 @pytest.mark.parametrize("steps_mm", [(5, 0.9, 1e6), (1e-6, 0.9, 0.9), (5, 1e-9, 1e-9), (80, 0.9, 0.9)])
 def test_a_spacing_that_no_head_has_is_refused(model: Model, head: Volume, steps_mm: tuple[float, ...]) -> None:
     scan = replace(head, affine=AXIAL @ np.diag([*(np.array(steps_mm) / (5, 1, 1)), 1]))

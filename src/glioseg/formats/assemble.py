@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glioseg.errors import GliosegError
+from glioseg.formats.not_numbers import roughly_head
 from glioseg.formats.sequences import TITLES
 from glioseg.scan import Scan
 from glioseg.space.affine import grid_of, same_grid, spacing_mm
@@ -16,8 +17,6 @@ from glioseg.volume import CHANNELS, Volume, copies_of_flair
 MIN_HEAD_SHARE = 0.5
 """Least share of the FLAIR's head that another sequence must show; one that shows less is left out."""
 
-# Of the range from the darkest to the brightest voxels: above it lies the head, below it air and noise.
-_HEAD_ABOVE = 0.1
 _COMPLETE = 0.995
 
 
@@ -91,7 +90,7 @@ def _onto_flair(role: str, scan: Scan, flair: Scan, remarks: list[str]) -> Scan 
         remarks.append(f"nothing tells how {_named(scan)} lies with respect to {_named(flair)}, {left_out}")
         return None
     seen = field_of_view(grid_of(scan), grid_of(flair))
-    share = float(seen[_head(flair.voxels)].mean())
+    share = float(seen[roughly_head(flair.voxels)].mean())
     if share < MIN_HEAD_SHARE:
         remarks.append(f"{_named(scan)} shows {share:.0%} of the head of {_named(flair)}, {left_out}")
         return None
@@ -102,13 +101,6 @@ def _onto_flair(role: str, scan: Scan, flair: Scan, remarks: list[str]) -> Scan 
 
 def _is_placed(scan: Scan) -> bool:
     return scan.affine is not None and scan.place == "told"
-
-
-def _head(voxels: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Roughly the voxels of the head; all, where nothing stands out."""
-    dark, bright = np.percentile(voxels, (0.5, 99.5))
-    head: NDArray[np.bool_] = voxels > dark + _HEAD_ABOVE * (bright - dark)
-    return head if head.any() else np.ones(voxels.shape, np.bool_)
 
 
 def _named(scan: Scan) -> str:

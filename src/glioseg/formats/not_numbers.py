@@ -4,8 +4,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-_HEAD_ABOVE = 0.1
+HEAD_ABOVE = 0.1
 """Of the range from the darkest to the brightest voxels: above it lies the head, below it air and noise."""
+
+
+def roughly_head(voxels: NDArray[np.float32], counted: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
+    """Roughly the voxels of the head; all, where nothing stands out.
+
+    Args:
+        voxels: Of any shape.
+        counted: Which of them are numbers; all if None.
+    """
+    counted = np.ones(voxels.shape, np.bool_) if counted is None else counted
+    dark, bright = np.percentile(voxels[counted], (0.5, 99.5))
+    head: NDArray[np.bool_] = counted & (voxels > dark + HEAD_ABOVE * (bright - dark))
+    return head if head.any() else counted
 
 
 def nan_as_background(name: str, voxels: NDArray[np.float32]) -> tuple[NDArray[np.float32], tuple[str, ...]]:
@@ -28,8 +41,7 @@ def nan_as_background(name: str, voxels: NDArray[np.float32]) -> tuple[NDArray[n
 
 def _within_head(voxels: NDArray[np.float32], missing: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """What the head encloses in any section along the three axes, and lost sections between others of the head."""
-    dark, bright = np.percentile(voxels[~missing], (0.5, 99.5))
-    head = ~missing if dark == bright else ~missing & (voxels > dark + _HEAD_ABOVE * (bright - dark))
+    head = roughly_head(voxels, ~missing)
     within = np.zeros_like(head)
     for axis in range(3):
         sections, found = np.moveaxis(head, axis, 0), np.moveaxis(within, axis, 0)

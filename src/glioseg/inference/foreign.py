@@ -6,6 +6,7 @@ from glioseg.inference.intensities import to_dataset_range
 from glioseg.inference.model import Model, Prediction
 from glioseg.inference.placement import Placement, find_placement
 from glioseg.space.affine import spacing_mm
+from glioseg.space.axial import axial_view
 from glioseg.space.slabs import THICKNESS_MM
 from glioseg.volume import Volume
 
@@ -17,6 +18,8 @@ _COVERINGS: dict[Covering, str] = {
     "stripped": "one without skull and scalp",
     "unsure": "one of which it is unsure whether it shows skull and scalp,",
 }
+MOST_SLICES = 1024
+"""More axial slices than any scan of a head has; each takes as much memory as a whole picture of the training set."""
 
 
 def predict_foreign(model: Model, volume: Volume) -> Prediction:
@@ -57,6 +60,14 @@ def _check_is_scan(volume: Volume) -> None:
             expected="a scan of two slices or more",
             found=" x ".join(map(str, shape)),
             remedy="Give the whole series",
+        )
+    slices = shape[axial_view(volume.affine).axes[0]]
+    if slices > MOST_SLICES:
+        raise GliosegError(
+            f"patient {volume.patient}: the FLAIR claims more slices than any scan of a head",
+            expected=f"at most {MOST_SLICES:,} axial slices",
+            found=f"{slices:,}",
+            remedy="Convert the scan again from DICOM",
         )
     steps_mm = () if volume.affine is None else spacing_mm(volume.affine)
     if any(not SPACING_MM[0] <= step <= SPACING_MM[1] for step in steps_mm):

@@ -16,7 +16,7 @@ SECONDS = 10
 """Of computing that a case may take."""
 MEMORY_BYTES = 3 * 2**30
 """What a case may take beyond the program itself."""
-WAIT_SECONDS = 60
+WAIT_SECONDS = 600
 """After so long a case that computes nothing hangs, however busy the machine is."""
 
 ANSWER, REFUSAL = "answer", "refusal"
