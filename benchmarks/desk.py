@@ -21,6 +21,7 @@ from scipy import ndimage
 from benchmarks.tables import Table
 from glioseg.formats.nifti import write_nifti_probability
 from glioseg.measurement.measure import measure_mask
+from glioseg.outputs import Outputs
 from glioseg.patients.find import find_sources
 from glioseg.patients.source import OutputOptions, Result
 from glioseg.volume import Mask
@@ -75,7 +76,7 @@ def _write_prediction(source, masks: Path):  # type: ignore[no-untyped-def]
     mask = Mask(source.patient, probabilities >= 0.5, affine=volume.affine)
     measured = measure_mask(mask, volume)
     result = Result(volume, mask, probabilities, measured, "U-Net", "ab" * 32)
-    source.write(result, masks, OutputOptions(probabilities=True, overlay=False))
+    source.write(result, Outputs(masks), OutputOptions(probabilities=True, overlay=False))
     return {**measured.as_json(), "expected_dice": 0.9, "remarks": []}
 
 

@@ -236,7 +236,7 @@ def predict(
 ) -> int:
     """Segment scans: a mask on each scan's own grid, measurements, previews, and a record of the run.
 
-    Exit code 0 if every patient was done, 1 if some were not, 2 if none could be tried.
+    Exit code 0 if every patient was done, 1 if some patient or output was not, 2 if none could be tried.
 
     Parameters
     ----------
@@ -280,7 +280,7 @@ def predict(
 
     # Before a library loads: it looks at the number once.
     use_threads(threads)
-    from glioseg.commands.predict import predict, predict_study
+    from glioseg.commands.predict import MANIFEST, predict, predict_study
     from glioseg.patients.source import OutputOptions
 
     settings: dict[str, Any] = {
@@ -305,7 +305,9 @@ def predict(
         print(f"{done} of {done + failed} patients done, masks and measurements in {out}")
         if run.left_out:
             print(f"{run.left_out}; run.json lists them")
-    return 1 if run.failures else 0
+        if lost := sum(len(result.not_written) for result in run.results):
+            print(f"{lost} output{'s' * (lost > 1)} could not be written; {MANIFEST} tells which and why")
+    return 1 if run.failures or any(result.not_written for result in run.results) else 0
 
 
 @app.command

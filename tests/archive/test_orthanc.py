@@ -17,6 +17,7 @@ from glioseg.formats.dicom_report import ReportedMeasurements
 from glioseg.formats.dicom_results import write_dicom_results
 from glioseg.formats.dicom_seg import read_segmentation, write_segmentation
 from glioseg.formats.dicom_series import find_series, read_series
+from glioseg.outputs import Outputs
 from glioseg.volume import Mask
 
 ALGORITHM = Algorithm("U-Net 32", "5" * 64)
@@ -44,9 +45,10 @@ def test_a_scan_goes_there_and_its_results_come_back_on_the_same_voxels(orthanc,
     mask = Mask(scan.patient, scan.voxels > 900, affine=scan.affine)
     assert 0 < mask.voxels.sum() < mask.voxels.size
     measured = ReportedMeasurements(1.0, 20, 10)
-    results = write_dicom_results(tmp_path / "out", scan, mask, series, ALGORITHM, measured)
-    assert [path.name for path in results[:3]] == ["P-001_seg.dcm", "P-001_report.dcm", "0001.dcm"]
-    assert store_files(orthanc.url, results) == 9
+    outputs = Outputs(tmp_path / "out")
+    write_dicom_results(outputs, "P-001", scan, mask, series, ALGORITHM, measured)
+    assert outputs.files[:3] == ["P-001_seg.dcm", "P-001_report.dcm", "P-001_overlay/0001.dcm"]
+    assert store_files(orthanc.url, outputs.paths) == 9
 
     kinds = {one.modality: one for one in list_series(orthanc.url, "2.25.1")}
     assert set(kinds) == {"MR", "SEG", "SR", "OT"}

@@ -35,9 +35,19 @@ def test_a_bad_item_is_told_in_its_place_and_the_others_finish(stage: str, bad: 
     ]
 
 
-def test_a_fault_of_the_program_is_not_taken_for_a_bad_item() -> None:
-    with pytest.raises(ZeroDivisionError):
-        list(overlapped([1], lambda item: item // 0, double, lambda item, computed: computed))
+def test_a_fault_of_the_program_comes_as_itself_with_its_traceback_and_the_others_finish() -> None:
+    found = list(overlapped([1, 0, 2], lambda item: 4 // item, double, lambda item, computed: computed))
+    assert [found[0], found[2]] == [(1, 8), (2, 4)]
+    assert isinstance(found[1][1], ZeroDivisionError)
+    assert found[1][1].__traceback__ is not None
+
+
+def test_who_stops_the_work_stops_it() -> None:
+    def stop(item: int, read: int) -> int:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(overlapped([1, 2], lambda item: item, stop, lambda item, computed: computed))
 
 
 def test_the_next_is_read_and_the_last_is_written_while_one_is_computed() -> None:

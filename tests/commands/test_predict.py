@@ -52,7 +52,9 @@ def test_every_slice_gets_a_mask_in_the_datasets_layout(
     patients = find_patients(few_slices)
     assert run.failures == {}
     sheets = [f"{files.patient}_sheet.png" for files in patients]
-    assert names(out) == sorted([*(files.patient for files in patients), *sheets, "measurements.csv", "run.json"])
+    folders = [*(files.patient for files in patients), "records"]
+    assert names(out) == sorted([*folders, *sheets, "measurements.csv", "run.json"])
+    assert names(out / "records") == sorted(f"{files.patient}.json" for files in patients)
     model = Model.load(untrained_bundle, device="cpu")
     for files in patients:
         assert names(out / files.patient) == sorted(f"{path.stem}_mask.tif" for path in files.images)
@@ -173,7 +175,8 @@ def test_the_record_of_the_run_is_complete(few_slices: Path, untrained_bundle: P
     assert record["peak_memory_mb"] > 50
     assert record["failures"] == {}
     written = [name for entry in record["patients"] for name in entry["files"]]
-    assert sorted([*written, "measurements.csv", "run.json"]) == sorted(contents(tmp_path / "out"))
+    records = [f"records/{entry['patient']}.json" for entry in record["patients"]]
+    assert sorted([*written, *records, "measurements.csv", "run.json"]) == sorted(contents(tmp_path / "out"))
 
 
 def test_masks_beside_the_pictures_are_not_looked_at(few_slices: Path, untrained_bundle: Path, tmp_path: Path) -> None:
@@ -213,7 +216,8 @@ def test_one_bad_patient_is_reported_and_the_others_finish(
     assert "skipped" in said[bad]
     assert str(cut) in said[bad]
     sheets = [f"{patient}_sheet.png" for patient in good]
-    assert names(tmp_path / "out") == sorted([*good, *sheets, "measurements.csv", "run.json"])
+    assert names(tmp_path / "out") == sorted([*good, *sheets, "measurements.csv", "records", "run.json"])
+    assert names(tmp_path / "out" / "records") == sorted(f"{patient}.json" for patient in good)
 
 
 def test_where_all_patients_are_bad_the_record_says_so(

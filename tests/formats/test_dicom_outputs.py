@@ -32,6 +32,7 @@ from glioseg.formats.dicom_report import ReportedMeasurements, write_report
 from glioseg.formats.dicom_results import write_dicom_results
 from glioseg.formats.dicom_seg import read_segmentation, write_segmentation
 from glioseg.formats.dicom_series import DicomSeries, find_series, read_series
+from glioseg.outputs import Outputs
 from glioseg.volume import Mask
 
 ALGORITHM = Algorithm("U-Net 32", "5" * 64, {"threshold": "0.5"})
@@ -72,7 +73,10 @@ def as_stored(elements: dict[str, object]) -> Edit:
 
 
 def all_results(series: DicomSeries, folder: Path) -> list[Path]:
-    return write_dicom_results(folder, read_series(series), mask_of(series), series, ALGORITHM, MEASURED)
+    outputs = Outputs(folder)
+    write_dicom_results(outputs, "P-001", read_series(series), mask_of(series), series, ALGORITHM, MEASURED)
+    assert outputs.failures == {}
+    return outputs.paths
 
 
 def assert_valid(path: Path) -> None:
@@ -244,7 +248,8 @@ def test_what_is_no_segmentation_is_refused(source: DicomSeries, tmp_path: Path)
 
 def test_an_overlay_is_a_valid_series_beside_its_source(source: DicomSeries, tmp_path: Path) -> None:
     scan, mask = read_series(source), mask_of(source)
-    paths = write_overlay(tmp_path, scan, mask, source, ALGORITHM)
+    write_overlay(tmp_path / "overlay", scan, mask, source, ALGORITHM)
+    paths = sorted((tmp_path / "overlay").iterdir())
     assert [path.name for path in paths] == [f"000{number}.dcm" for number in range(1, 8)]
     datasets = [pydicom.dcmread(path) for path in paths]
     assert len({dataset.SeriesInstanceUID for dataset in datasets}) == 1

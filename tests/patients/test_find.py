@@ -169,13 +169,26 @@ def test_a_folder_of_slices_that_was_renamed_is_named_not_left_out(few_slices: P
 
 
 def test_two_scans_of_one_name_do_not_replace_each_other(tmp_path: Path) -> None:
-    write_series(tmp_path / "in" / "A", head(), PatientID="P1")
-    write_series(tmp_path / "in" / "B", head(), PatientID="P2")
+    """Two dates of one patient, and a scan without a date that is called the same."""
+    write_series(tmp_path / "in" / "A", head(), PatientID="P2", StudyInstanceUID="2.25.1", StudyDate="20190301")
+    write_series(tmp_path / "in" / "B", head(), PatientID="P1")
+    write_series(tmp_path / "other", head(), PatientID="p2", StudyInstanceUID="2.25.2", StudyDate="20200301")
     nifti(tmp_path / "in" / "P2" / "flair.nii.gz")
+    found = find_sources([tmp_path / "in", tmp_path / "other"])
+    assert found.failures == {}
+    assert [source.patient for source in found.sources] == ["P2_in", "P2_20190301", "P1", "p2_20200301"]
+    assert [source.examination.patient for source in found.sources] == ["P2", "P2", "P1", "p2"]
+    assert found.as_json()["of_patients"] == {"P2_in": 1, "P2_20190301": 7, "P1": 7, "p2_20200301": 7}
+
+
+def test_copies_of_an_examination_are_done_once_and_told(tmp_path: Path) -> None:
+    write_series(tmp_path / "in" / "A" / "1", head(), PatientID="P1")
+    shutil.copytree(tmp_path / "in" / "A", tmp_path / "in" / "C")
+    write_series(tmp_path / "in" / "C" / "2", head(), PatientID="P2")
     found = find_sources([tmp_path / "in"])
     assert sorted(source.patient for source in found.sources) == ["P1", "P2"]
     (message,) = found.failures.values()
-    assert "another scan here is named P2 too" in message
+    assert f"the same examination lies in {tmp_path / 'in' / 'A'} too" in message
 
 
 def test_a_damaged_file_is_a_patient_by_its_name(tmp_path: Path) -> None:

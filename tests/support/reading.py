@@ -11,6 +11,7 @@ from synthetic_dicom import AXIAL, OBLIQUE, SAGITTAL, head, write_series
 
 from glioseg.formats.nifti import write_nifti_probability
 from glioseg.measurement.measure import measure_mask
+from glioseg.outputs import Outputs
 from glioseg.patients.find import find_sources
 from glioseg.patients.source import OutputOptions, Result
 from glioseg.review.desk import Desk
@@ -46,7 +47,9 @@ def write_predictions(folder: Path, scans: Path, *, sure: float = 0.9) -> dict[s
         probabilities = np.where(voxels, np.float32(sure), np.float32(0.25))
         measured = measure_mask(mask, volume)
         result = Result(volume, mask, probabilities, measured, "U-Net", "ab" * 32, {}, read.origin)
-        source.write(result, folder, OutputOptions(probabilities=True, overlay=False))
+        outputs = Outputs(folder)
+        source.write(result, outputs, OutputOptions(probabilities=True, overlay=False))
+        assert outputs.failures == {}
         entries.append({**measured.as_json(), "expected_dice": sure, "remarks": []})
         masks[source.patient] = voxels
     record = {"inputs": [str(scans)], "patients": entries, "model": {"postprocessing": {"threshold": 0.5}}}

@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from glioseg.errors import GliosegError
-
 Item = TypeVar("Item")
 Read = TypeVar("Read")
 Computed = TypeVar("Computed")
@@ -17,7 +15,7 @@ def overlapped(
     read: Callable[[Item], Read],
     compute: Callable[[Item, Read], Computed],
     write: Callable[[Item, Computed], Written],
-) -> Iterator[tuple[Item, Written | GliosegError]]:
+) -> Iterator[tuple[Item, Written | Exception]]:
     """Take each item through three stages, of which different ones run beside each other.
 
     At most three items are held at a time, however many there are. Computing stays in the caller's thread; reading and
@@ -30,7 +28,7 @@ def overlapped(
         write: An item and what was computed to what is known at the end.
 
     Yields:
-        Each item with what writing returned, or with the user's error that ended it; the others go on.
+        Each item with what writing returned, or with the exception that ended it; the others go on.
     """
     with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "write") as writer:
         ahead = [reader.submit(read, item) for item in items[:1]]
@@ -40,7 +38,7 @@ def overlapped(
             ahead = [reader.submit(read, following) for following in items[number + 1 : number + 2]]
             try:
                 writing = writer.submit(write, item, compute(item, ready.result()))
-            except GliosegError as error:
+            except Exception as error:
                 writing = Future()
                 writing.set_exception(error)
             # The one before is written by now as a rule; waiting for it bounds the memory.
@@ -53,8 +51,8 @@ def overlapped(
             yield last[0], outcome
 
 
-def _outcome(writing: Future[Written]) -> Written | GliosegError:
+def _outcome(writing: Future[Written]) -> Written | Exception:
     try:
         return writing.result()
-    except GliosegError as error:
+    except Exception as error:
         return error

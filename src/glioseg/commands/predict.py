@@ -1,19 +1,21 @@
 """``glioseg predict``: masks for scans, measurements, and a record of the run."""
 
-import csv
-import io
 import json
 import tempfile
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 
+from glioseg import __version__
 from glioseg.atomic import check_writable, write_text_atomically
+from glioseg.commands.error_log import ErrorLog
 from glioseg.commands.overlap import overlapped
 from glioseg.errors import GliosegError
 from glioseg.inference.backends import BackendName
@@ -22,12 +24,15 @@ from glioseg.inference.model import Model, Prediction
 from glioseg.inference.shipped import DEFAULT, find_model
 from glioseg.machine import Precision, library_versions, peak_memory_mb
 from glioseg.measurement.measure import Measurement, measure_mask
+from glioseg.outputs import Outputs
+from glioseg.patients.examination import NOBODY, Examination
 from glioseg.patients.find import find_sources
 from glioseg.patients.found import FoundPatients
+from glioseg.patients.records import ResultRecords, as_csv, clear_leftovers
 from glioseg.patients.source import OutputOptions, PatientSource, ReadPatient, Result
 from glioseg.volume import Mask
 
-MEASUREMENTS, MANIFEST = "measurements.csv", "run.json"
+MEASUREMENTS, MANIFEST, ERRORS = "measurements.csv", "run.json", "errors.log"
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,8 @@ class PatientResult:
         expected_dice: The Dice that the model expects of its mask; None for an empty one.
         seconds: Of reading, computing and writing; these overlap with other patients'.
         files: What was written, relative to the output folder.
+        not_written: By output that could not be written, the message.
+        examination: Which scan it was.
     """
 
     measurement: Measurement
@@ -49,6 +56,8 @@ class PatientResult:
     expected_dice: float | None
     seconds: float
     files: tuple[str, ...]
+    not_written: Mapping[str, str] = field(default_factory=dict)
+    examination: Examination = NOBODY
 
     @property
     def patient(self) -> str:
@@ -62,6 +71,8 @@ class PatientResult:
             "expected_dice": "" if self.expected_dice is None else round(self.expected_dice, 3),
             "missing_sequences": " ".join(self.missing_sequences),
             "remarks": "; ".join(remark.rstrip(".") for remark in self.remarks),
+            "date": self.examination.date,
+            "not_written": " ".join(self.not_written),
         }
 
     def as_json(self) -> dict[str, Any]:
@@ -73,6 +84,9 @@ class PatientResult:
             "remarks": list(self.remarks),
             "seconds": self.seconds,
             "files": list(self.files),
+            "not_written": dict(self.not_written),
+            "date": self.examination.date,
+            "scan": self.examination.place,
         }
 
 
@@ -81,9 +95,9 @@ class PredictionRun:
     """What came of a batch.
 
     Attributes:
-        results: A result for each patient that was predicted.
+        results: A result for each patient that was predicted in this run.
         failures: For each patient that was not, the message.
-        manifest: The content of ``run.json``.
+        manifest: The content of ``run.json``, with the results of earlier runs into the same folder.
         left_out: How many files of the inputs are no patient's, and why; empty where none is.
     """
 
@@ -112,7 +126,8 @@ def predict(
     Args:
         inputs: Folders in the dataset's layout or of NIfTI, NRRD or DICOM files, single files, zips of DICOM. Masks
             in them are not looked at.
-        out: Where masks, ``measurements.csv`` and ``run.json`` are written.
+        out: Where masks, ``measurements.csv`` and ``run.json`` are written. Results of other scans that lie there stay,
+            and the two tables hold them too.
         model: A name of :data:`glioseg.inference.shipped.SHIPPED`, or the path of a bundle or an ensemble.
         sequences: By role what the user named, as for :func:`glioseg.patients.find.find_sources`.
         unseen: Whether only those patients are predicted that the model has not seen.
@@ -133,27 +148,37 @@ def predict(
     for source in found.sources:
         source.check_output(out)
     loaded = Model.load(folder, backend=backend, device=device, precision=precision)
-    parts = loaded.unseen() if unseen else dict.fromkeys((s.patient for s in found.sources), loaded)
+    parts = loaded.unseen() if unseen else {}
     if unseen:
         found = _only(parts, found)
     results: list[PatientResult] = []
     failures, options = dict(found.failures), options or OutputOptions()
     check_writable(out)
+    clear_leftovers(out)
+    records, log = ResultRecords(out), ErrorLog(out / ERRORS)
+    found.sources = records.named(found.sources)
+    models = {one.examination.key: parts.get(one.examination.patient, loaded) for one in found.sources}
     for line in _failures_in_words(found):
         say(line)
-    stages = overlapped(found.sources, _read, partial(_segment, parts), partial(_write, parts, out, options, previews))
+    stages = overlapped(
+        found.sources,
+        _read,
+        partial(_segment, models),
+        partial(_write, _Writing(models, records, log, options, previews)),
+    )
     total = len(found.failures) + len(found.sources)
     for number, (source, result) in enumerate(stages, start=len(found.failures) + 1):
-        if isinstance(result, GliosegError):
-            failures[source.patient] = str(result)
-            say(f"[{number}/{total}] {source.patient}: skipped, {result}")
+        if isinstance(result, Exception):
+            failures[source.patient] = log.told(source.patient, result)
+            say(f"[{number}/{total}] {source.patient}: skipped, {failures[source.patient]}")
         else:
             results.append(result)
             say(f"[{number}/{total}] {_in_words(result)}")
-    manifest = _manifest(loaded, folder, results, failures, time.perf_counter() - started)
-    manifest |= _where_the_scans_are(inputs, sequences or {})
+            _keep_table(records, out)
+    manifest = _manifest(loaded, folder, records, failures, time.perf_counter() - started)
+    manifest |= _where_the_scans_are(inputs, sequences or {}, out)
     manifest["files"] = found.as_json()
-    write_text_atomically(out / MEASUREMENTS, _as_csv(results))
+    write_text_atomically(out / MEASUREMENTS, records.table() or _without_rows())
     write_text_atomically(out / MANIFEST, json.dumps(manifest, indent=2) + "\n")
     return PredictionRun(tuple(results), failures, manifest, found.left_out_in_words())
 
@@ -203,24 +228,73 @@ def _read(source: PatientSource) -> _Timed[ReadPatient]:
     return _Timed(read, time.perf_counter() - began, read.origin)
 
 
-def _segment(parts: Mapping[str, Model], source: PatientSource, read: _Timed[ReadPatient]) -> _Timed[Prediction]:
-    began, model, volume = time.perf_counter(), parts[source.patient], read.found.volume
+def _segment(models: Mapping[str, Model], source: PatientSource, read: _Timed[ReadPatient]) -> _Timed[Prediction]:
+    began, model, volume = time.perf_counter(), models[source.examination.key], read.found.volume
     found = model.predict(volume) if source.is_dataset else predict_foreign(model, volume)
     found = replace(found, remarks=(*read.found.remarks, *found.remarks))
     return _Timed(found, read.seconds + time.perf_counter() - began, read.origin)
 
 
-def _write(
-    parts: Mapping[str, Model],
-    out: Path,
-    options: OutputOptions,
-    previews: bool,
-    source: PatientSource,
-    timed: _Timed[Prediction],
-) -> PatientResult:
-    began, model, found = time.perf_counter(), parts[source.patient], timed.found
+@dataclass(frozen=True)
+class _Writing:
+    """What writing needs beside the patient.
+
+    Attributes:
+        models: By the key of each examination what predicts it.
+        records: Of the output folder.
+        log: Gets the traceback of what should not have happened.
+        options: What is written beside the mask.
+        previews: Whether a contact sheet is drawn.
+        started: When the run began.
+    """
+
+    models: Mapping[str, Model]
+    records: ResultRecords
+    log: ErrorLog
+    options: OutputOptions
+    previews: bool
+    started: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
+
+
+def _write(of: _Writing, source: PatientSource, timed: _Timed[Prediction]) -> PatientResult:
+    """Write each output by itself, the mask first; the record of the examination comes when all are there."""
+    began, found, examination = time.perf_counter(), timed.found, source.examination
+    model = of.models[examination.key]
     measurement = measure_mask(found.mask, found.volume)
-    result = Result(
+    outputs = Outputs(of.records.out)
+    of.records.begin(source.patient, examination)
+    source.write(_result(model, measurement, timed), outputs, of.options)
+    if of.previews:
+        name = f"{source.patient}_sheet.png"
+        outputs.attempt("sheet", partial(_draw_sheet, outputs.folder / name, found, measurement), name)
+    result = PatientResult(
+        measurement=measurement,
+        missing_sequences=found.volume.missing,
+        remarks=found.remarks,
+        expected_dice=found.expected_dice,
+        seconds=round(timed.seconds + time.perf_counter() - began, 3),
+        files=tuple(outputs.files),
+        not_written={
+            output: of.log.told(f"{source.patient}, {output}", error) for output, error in outputs.failures.items()
+        },
+        examination=examination,
+    )
+    run = {
+        "started": of.started,
+        "glioseg": __version__,
+        "model": model.title,
+        "weights_sha256": model.identity,
+    }
+    try:
+        of.records.complete(source.patient, examination, run, result.as_row(), result.as_json())
+    except GliosegError as error:
+        return replace(result, not_written={**result.not_written, "record": str(error)})
+    return result
+
+
+def _result(model: Model, measurement: Measurement, timed: _Timed[Prediction]) -> Result:
+    found = timed.found
+    return Result(
         found.volume,
         found.mask,
         found.probabilities,
@@ -230,21 +304,20 @@ def _write(
         _settings(model.facts()),
         timed.origin,
     )
-    written = source.write(result, out, options)
-    if previews:
-        # Drawing takes a second of imports, which a run without previews is spared.
-        from glioseg.report.contact_sheet import write_contact_sheet
 
-        written.append(f"{source.patient}_sheet.png")
-        write_contact_sheet(out / written[-1], found.volume, found.mask, measurement)
-    return PatientResult(
-        measurement=measurement,
-        missing_sequences=found.volume.missing,
-        remarks=found.remarks,
-        expected_dice=found.expected_dice,
-        seconds=round(timed.seconds + time.perf_counter() - began, 3),
-        files=tuple(written),
-    )
+
+def _draw_sheet(path: Path, found: Prediction, measurement: Measurement) -> None:
+    # Drawing takes a second of imports, which a run without previews is spared.
+    from glioseg.report.contact_sheet import write_contact_sheet
+
+    write_contact_sheet(path, found.volume, found.mask, measurement)
+
+
+def _keep_table(records: ResultRecords, out: Path) -> None:
+    """Write the table anew, so that a run that is killed leaves its rows; at the end it is written for certain."""
+    if records.is_time_for_the_table():
+        with suppress(GliosegError):
+            write_text_atomically(out / MEASUREMENTS, records.table())
 
 
 def _settings(facts: Mapping[str, Any]) -> dict[str, str]:
@@ -256,7 +329,7 @@ def _settings(facts: Mapping[str, Any]) -> dict[str, str]:
 
 def _only(patients: Collection[str], found: FoundPatients) -> FoundPatients:
     """Those of the patients that were found."""
-    sources = [source for source in found.sources if source.patient in patients]
+    sources = [source for source in found.sources if source.examination.patient in patients]
     if not sources:
         raise GliosegError(
             "the inputs hold no patient of those that tested the model",
@@ -278,13 +351,14 @@ def _in_words(result: PatientResult) -> str:
     volume = f", {whole.volume_ml:.1f} ml" if whole.volume_ml else ""
     where = f"tumour on {whole.tumour_slices} of {result.measurement.slices} slices{volume}"
     found = where if whole.voxels else "no tumour found"
-    return f"{result.patient}: {found}{missing} ({result.seconds:.1f} s)"
+    lost = "".join(f"; {output} not written: {why.rstrip('.')}" for output, why in result.not_written.items())
+    return f"{result.patient}: {found}{missing} ({result.seconds:.1f} s){lost}"
 
 
 def _manifest(
     model: Model,
     folder: Path,
-    results: Sequence[PatientResult],
+    records: ResultRecords,
     failures: dict[str, str],
     seconds: float,
 ) -> dict[str, Any]:
@@ -295,23 +369,24 @@ def _manifest(
         "model": {"path": str(folder), **facts["model"]},
         "seconds": round(seconds, 3),
         "peak_memory_mb": round(peak_memory_mb()),
-        "patients": [result.as_json() for result in results],
+        "patients": records.results(),
         "failures": failures,
     }
 
 
-def _where_the_scans_are(inputs: Sequence[Path], sequences: Mapping[str, str]) -> dict[str, Any]:
-    """For ``glioseg review``, which shows masks on their scans."""
+def _where_the_scans_are(inputs: Sequence[Path], sequences: Mapping[str, str], out: Path) -> dict[str, Any]:
+    """For ``glioseg review``, which shows masks on their scans; those of earlier runs too."""
     named = {role: text for role, text in sequences.items() if text}
     if not inputs:
         named = {role: str(Path(text).resolve()) for role, text in named.items()}
-    return {"inputs": [str(path.resolve()) for path in inputs], "sequences": named}
+    places = [str(path.resolve()) for path in inputs]
+    with suppress(OSError, ValueError, TypeError):
+        earlier = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
+        if earlier.get("sequences") == named:
+            places = [*(place for place in earlier["inputs"] if place not in places), *places]
+    return {"inputs": places, "sequences": named}
 
 
-def _as_csv(results: Sequence[PatientResult]) -> str:
-    buffer = io.StringIO()
+def _without_rows() -> str:
     nobody = PatientResult(measure_mask(Mask("", np.zeros((1, 1, 1), np.bool_))), (), (), None, 0.0, ())
-    writer = csv.DictWriter(buffer, nobody.as_row().keys(), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(result.as_row() for result in results)
-    return buffer.getvalue()
+    return as_csv(list(nobody.as_row()), [])

@@ -3,7 +3,7 @@
 import struct
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from typing import IO, Any
@@ -15,6 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException
 from pydicom.filereader import read_partial
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, MediaStorageDirectoryStorage
+from pydicom.valuerep import DA
 
 from glioseg.errors import GliosegError
 from glioseg.formats.dicom_files import DicomFile
@@ -92,12 +93,14 @@ class Identity:
         patient_id: PatientID; may be empty.
         person: PatientID, or PatientName where that is empty: what tells people apart.
         study_uid: Of the examination.
+        date: Of the examination, as 20240229; empty where no header tells.
         is_directory: Whether it is a DICOMDIR, the index of a medium, and holds no picture.
     """
 
     patient_id: str
     person: str
     study_uid: str
+    date: str
     is_directory: bool
 
 
@@ -108,11 +111,21 @@ def read_identity(stream: IO[bytes]) -> Identity | None:
             dataset = read_partial(stream, stop_when=lambda tag, vr, length: tag > _LAST_OF_IDENTITY, force=True)
             patient, study = str(dataset.get("PatientID") or ""), str(dataset.get("StudyInstanceUID") or "")
             person = patient or str(dataset.get("PatientName") or "")
+            date = date_of(dataset, "StudyDate", "SeriesDate", "AcquisitionDate")
             is_directory = dataset.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage
     # pydicom reports damage by whichever error its parser meets first.
     except Exception:
         return None
-    return Identity(patient, person, study, is_directory) if study or is_directory else None
+    return Identity(patient, person, study, date, is_directory) if study or is_directory else None
+
+
+def date_of(header: Dataset, *keywords: str) -> str:
+    """The first of some attributes that holds a date, as 20240229; empty where none does."""
+    for keyword in keywords:
+        with suppress(*CONVERSION_ERRORS):
+            if date := DA(str(header.get(keyword) or "")):
+                return f"{date:%Y%m%d}"
+    return ""
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 from scipy import ndimage
 
+from glioseg.atomic import atomic_folder
 from glioseg.formats.dicom_geometry import DicomSlice
 from glioseg.formats.dicom_origin import (
     MANUFACTURER,
@@ -32,13 +33,13 @@ DESCRIPTION = "glioseg overlay - not for diagnosis"
 WINDOW_PERCENTILES = (1.0, 99.0)
 
 
-def write_overlay(folder: Path, scan: Scan, mask: Mask, series: DicomSeries, algorithm: Algorithm) -> list[Path]:
+def write_overlay(folder: Path, scan: Scan, mask: Mask, series: DicomSeries, algorithm: Algorithm) -> None:
     """Write the slices in grey with the mask's outline in orange, as a new series of the same study.
 
     Each picture repeats the place of its slice, so that viewers scroll it beside the source.
 
     Args:
-        folder: Where the files are written, ``0001.dcm`` and on, one for each slice.
+        folder: Where the files are written, ``0001.dcm`` and on, one for each slice; they appear together.
         scan: What was read of the series, for the grey.
         mask: The tumour on the same grid.
         series: The source.
@@ -50,14 +51,12 @@ def write_overlay(folder: Path, scan: Scan, mask: Mask, series: DicomSeries, alg
     check_fits(mask, series)
     headers = source_headers(series)
     series_uid, window = new_uid(), _window(scan.voxels)
-    paths = []
-    for index, (one, voxels, inside) in enumerate(zip(series.slices, scan.voxels, mask.voxels, strict=True)):
-        header = headers[0 if series.is_multiframe else index]
-        with valid_source(series):
-            dataset = _capture(outlined(voxels, inside, window), header, one, series, algorithm, series_uid, index)
-        paths.append(folder / f"{index + 1:04d}.dcm")
-        save(dataset, paths[-1], series)
-    return paths
+    with atomic_folder(folder, ours="*.dcm") as unfinished:
+        for index, (one, voxels, inside) in enumerate(zip(series.slices, scan.voxels, mask.voxels, strict=True)):
+            header = headers[0 if series.is_multiframe else index]
+            with valid_source(series):
+                dataset = _capture(outlined(voxels, inside, window), header, one, series, algorithm, series_uid, index)
+            save(dataset, unfinished / f"{index + 1:04d}.dcm", series)
 
 
 def outlined(voxels: NDArray[np.float32], inside: NDArray[np.bool_], window: tuple[float, float]) -> NDArray[np.uint8]:

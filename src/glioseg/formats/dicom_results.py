@@ -1,18 +1,18 @@
 """Everything that goes back to an archive for one patient."""
 
-from pathlib import Path
-
 from glioseg.formats.dicom_origin import Algorithm
 from glioseg.formats.dicom_overlay import write_overlay
 from glioseg.formats.dicom_report import ReportedMeasurements, write_report
 from glioseg.formats.dicom_seg import write_segmentation
 from glioseg.formats.dicom_series import DicomSeries
+from glioseg.outputs import Outputs
 from glioseg.scan import Scan
 from glioseg.volume import Mask
 
 
 def write_dicom_results(
-    folder: Path,
+    outputs: Outputs,
+    name: str,
     scan: Scan,
     mask: Mask,
     series: DicomSeries,
@@ -20,29 +20,29 @@ def write_dicom_results(
     measurements: ReportedMeasurements | None = None,
     *,
     overlay: bool = True,
-) -> list[Path]:
-    """Write ``<patient>_seg.dcm``, ``<patient>_report.dcm`` and ``<patient>_overlay/0001.dcm`` and on.
+) -> None:
+    """Write ``<name>_seg.dcm``, ``<name>_report.dcm`` and ``<name>_overlay/0001.dcm`` and on, each by itself.
 
     Args:
-        folder: Where they are written.
+        outputs: Where they are written; gets ``segmentation``, ``report`` and ``overlay``.
+        name: Of the results.
         scan: What was read of the series.
         mask: The tumour on its grid.
         series: The source.
         algorithm: What made the mask.
-        measurements: For the report; without them there is none.
+        measurements: For the report, which refers to the segmentation; without either there is none.
         overlay: Whether the outline is burnt into copies of the slices.
-
-    Returns:
-        The files, the segmentation first.
-
-    Raises:
-        GliosegError: As the three writers.
     """
-    paths = [folder / f"{series.patient}_seg.dcm"]
-    segmentation = write_segmentation(paths[0], mask, series, algorithm)
-    if measurements is not None:
-        paths.append(folder / f"{series.patient}_report.dcm")
-        write_report(paths[-1], measurements, segmentation, series, algorithm)
+    folder, names = outputs.folder, [f"{name}_seg.dcm", f"{name}_report.dcm"]
+    segmentation = outputs.attempt(
+        "segmentation", lambda: write_segmentation(folder / names[0], mask, series, algorithm), names[0]
+    )
+    if segmentation is not None and measurements is not None:
+        outputs.attempt(
+            "report", lambda: write_report(folder / names[1], measurements, segmentation, series, algorithm), names[1]
+        )
     if overlay:
-        paths += write_overlay(folder / f"{series.patient}_overlay", scan, mask, series, algorithm)
-    return paths
+        pictures = [f"{name}_overlay/{number:04d}.dcm" for number in range(1, len(series.slices) + 1)]
+        outputs.attempt(
+            "overlay", lambda: write_overlay(folder / f"{name}_overlay", scan, mask, series, algorithm), *pictures
+        )

@@ -6,7 +6,6 @@ The only modules of the project that know DICOM's LPS axes are this one's neighb
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -16,7 +15,6 @@ from uuid import NAMESPACE_OID, uuid5
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.valuerep import DA
 
 from glioseg.errors import BadFileError, GliosegError
 from glioseg.formats.dicom_files import DicomFile, find_dicom_files, read_dicom_files
@@ -26,6 +24,7 @@ from glioseg.formats.dicom_headers import (
     LARGEST_SERIES_VOXELS,
     DicomHeader,
     check_picture,
+    date_of,
     frame_numbers,
     parse_header,
     quiet_parser,
@@ -168,15 +167,6 @@ def file_name_of(patient_id: str) -> str:
     return re.sub(r"[^\w.-]+", "_", normalize("NFC", patient_id)).strip("._") or "unnamed"
 
 
-def date_of(header: Dataset) -> str:
-    """When a picture was taken, or where that is not told, the examination; as 20240229, empty where none is a date."""
-    for keyword in ("AcquisitionDate", "SeriesDate", "StudyDate"):
-        with suppress(*CONVERSION_ERRORS):
-            if date := DA(str(header.get(keyword) or "")):
-                return f"{date:%Y%m%d}"
-    return ""
-
-
 def in_words(date: str) -> str:
     """A date as 2024-02-29."""
     return f"{date[:4]}-{date[4:6]}-{date[6:]}"
@@ -210,7 +200,7 @@ def _series(path: Path, headers: Sequence[DicomHeader]) -> DicomSeries:
         study_uid=str(first.StudyInstanceUID),
         series_uid=str(first.SeriesInstanceUID),
         frame_of_reference_uid=str(first.get("FrameOfReferenceUID") or _made_uid(str(first.SeriesInstanceUID))),
-        date=date_of(first),
+        date=date_of(first, "AcquisitionDate", "SeriesDate", "StudyDate"),
         number=_number(first),
         description=str(first.get("SeriesDescription") or first.get("ProtocolName") or "").strip(),
         modality=str(first.get("Modality") or ""),

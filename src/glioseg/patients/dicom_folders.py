@@ -7,7 +7,6 @@ from pathlib import Path
 from glioseg.errors import BadFileError, GliosegError
 from glioseg.formats.dicom_files import dicom_streams
 from glioseg.formats.dicom_headers import Identity, read_identity
-from glioseg.formats.dicom_series import file_name_of
 from glioseg.patients.dicom_patient import DicomPatient
 from glioseg.patients.found import FoundPatients
 
@@ -30,10 +29,12 @@ def find_examinations(root: Path, files: Sequence[Path], named: Mapping[str, str
         people, damaged = _people(own.values()), [path for path, identity in own.items() if identity is None]
         if len(people) != 1:
             found.fail(folder.absolute().name, _not_one(folder, people, own), own)
-        elif damaged:
-            found.fail(file_name_of(_patient_id(own.values())), _damaged(damaged[0]), own)
+            continue
+        patient = _patient(folder, tuple(own), own.values(), named)
+        if damaged:
+            found.fail(patient.patient, _damaged(damaged[0]), own)
         else:
-            found.add(DicomPatient(folder, tuple(own), _patient_id(own.values()), named), own)
+            found.add(patient, own)
 
 
 def find_zip(path: Path, named: Mapping[str, str], found: FoundPatients) -> None:
@@ -47,7 +48,7 @@ def find_zip(path: Path, named: Mapping[str, str], found: FoundPatients) -> None
     if not identities:
         found.leave_out([path], "zip without DICOM")
     elif len(people) == 1:
-        found.add(DicomPatient(path, (path,), _patient_id(identities), named), [path])
+        found.add(_patient(path, (path,), identities, named), [path])
     else:
         found.fail(path.name, _not_one(path, people, {path: None}), [path])
 
@@ -87,8 +88,13 @@ def _people(identities: Iterable[Identity | None]) -> list[str]:
     return sorted({one.person for one in identities if one and not one.is_directory})
 
 
-def _patient_id(identities: Iterable[Identity | None]) -> str:
-    return next(one.patient_id for one in identities if one and not one.is_directory)
+def _patient(
+    path: Path, files: tuple[Path, ...], identities: Iterable[Identity | None], named: Mapping[str, str]
+) -> DicomPatient:
+    of = [one for one in identities if one and not one.is_directory]
+    studies, dates = sorted({one.study_uid for one in of}), {one.date for one in of}
+    date = dates.pop() if len(dates) == 1 else ""
+    return DicomPatient(path, files, of[0].patient_id, of[0].person, tuple(studies), date, named)
 
 
 def _not_one(folder: Path, people: Sequence[str], files: Identities) -> str:

@@ -1,10 +1,12 @@
 """A patient of DICOM series: results are DICOM objects that name their source pictures."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 from glioseg.errors import BadOptionError
+from glioseg.files import readable
 from glioseg.formats.assemble import assemble
 from glioseg.formats.dicom_choice import choose_series
 from glioseg.formats.dicom_origin import algorithm_of
@@ -15,6 +17,8 @@ from glioseg.formats.dicom_seg import read_segmentation
 from glioseg.formats.dicom_series import DicomSeries, file_name_of, find_series, read_series
 from glioseg.formats.nifti import write_nifti_mask, write_nifti_probability
 from glioseg.measurement.measure import Measurement
+from glioseg.outputs import Outputs
+from glioseg.patients.examination import Examination
 from glioseg.patients.source import OutputOptions, Reader, ReadPatient, Result
 from glioseg.scan import Scan
 from glioseg.volume import Mask
@@ -28,19 +32,47 @@ class DicomPatient:
         path: The folder or zip.
         files: The DICOM files of the folder, or the zip or single file itself.
         patient_id: The headers' PatientID.
+        person: PatientID, or PatientName where there is none.
+        studies: StudyInstanceUID of each examination among them, most often one.
+        date: The examination's, as 20240229; empty where it is not told or there are several.
         named: Series by role, as the user named them.
+        name: Of the results; the PatientID unless another is given.
     """
 
     path: Path
     files: tuple[Path, ...] = field(repr=False)
     patient_id: str
+    person: str = ""
+    studies: tuple[str, ...] = ()
+    date: str = ""
     named: Mapping[str, str] = field(default_factory=dict)
     is_dataset: bool = False
+    name: str = ""
 
     @property
     def patient(self) -> str:
-        """The header's PatientID, fit for a file name."""
-        return file_name_of(self.patient_id)
+        """The header's PatientID, fit for a file name, unless another name was given."""
+        return self.name or file_name_of(self.patient_id)
+
+    @property
+    def examination(self) -> Examination:
+        """Told apart by person, study, and the series that the user named, wherever the files lie."""
+        place = self.path.resolve()
+        key = " ".join(
+            [f"dicom {self.person}", *self.studies, *(f"{role}={text}" for role, text in self.named.items())]
+        )
+        folder = place.stem if place.is_file() else place.name
+        return Examination(
+            file_name_of(self.patient_id),
+            readable(key),
+            readable(str(place)),
+            file_name_of(readable(folder)),
+            self.date,
+        )
+
+    def called(self, name: str) -> Self:
+        """The same with another name."""
+        return replace(self, name=name)
 
     def read(self) -> ReadPatient:
         """Read the chosen series and bring them onto the FLAIR's grid."""
@@ -57,27 +89,25 @@ class DicomPatient:
                 f"--out {out} lies within the scans of {self.patient}", remedy="Name another folder for the results"
             )
 
-    def write(self, result: Result, out: Path, options: OutputOptions) -> list[str]:
-        """Write segmentation, report and overlay, and NIfTI where wished."""
+    def write(self, result: Result, outputs: Outputs, options: OutputOptions) -> None:
+        """Write segmentation, report and overlay; NIfTI where wished, and where the segmentation cannot be written."""
         volume = result.volume
         scan = Scan(self.patient, volume.channel("flair").astype("float32"), affine=volume.affine)
         algorithm = algorithm_of(result.model, result.model_version, result.settings)
-        paths = write_dicom_results(
-            out,
-            scan,
-            result.mask,
-            result.origin,
-            algorithm,
-            _reported(result.measurement),
-            overlay=options.overlay,
+        measurements = _reported(result.measurement)
+        write_dicom_results(
+            outputs, self.patient, scan, result.mask, result.origin, algorithm, measurements, overlay=options.overlay
         )
-        if options.nifti:
-            paths.append(out / f"{self.patient}_mask.nii.gz")
-            write_nifti_mask(paths[-1], result.mask)
+        mask, probability = f"{self.patient}_mask.nii.gz", f"{self.patient}_probability.nii.gz"
+        if options.nifti or "segmentation" in outputs.failures:
+            outputs.attempt("NIfTI", lambda: write_nifti_mask(outputs.folder / mask, result.mask), mask)
         if options.probabilities:
-            paths.append(out / f"{self.patient}_probability.nii.gz")
-            write_nifti_probability(paths[-1], result.probabilities, result.mask.affine)
-        return [str(path.relative_to(out)) for path in paths]
+            path, affine = outputs.folder / probability, result.mask.affine
+            outputs.attempt(
+                "probability", lambda: write_nifti_probability(path, result.probabilities, affine), probability
+            )
+        if mask not in outputs.files and "segmentation" in outputs.failures:
+            raise outputs.failures["segmentation"]
 
     def read_mask(self, out: Path) -> Mask:
         """Read ``<patient>_seg.dcm``."""

@@ -1,15 +1,19 @@
 """A patient of NIfTI or NRRD files: the mask comes back as NIfTI on the FLAIR's grid."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from glioseg.errors import BadOptionError
+from glioseg.files import readable
 from glioseg.formats.assemble import assemble
 from glioseg.formats.cases import Case, read_case
 from glioseg.formats.masks import read_mask
 from glioseg.formats.nifti import write_nifti_mask, write_nifti_probability
 from glioseg.formats.readers import detect
 from glioseg.measurement.measure import Measurement
+from glioseg.outputs import Outputs
+from glioseg.patients.examination import Examination
 from glioseg.patients.source import OutputOptions, Reader, ReadPatient, Result
 from glioseg.volume import Mask
 
@@ -20,11 +24,23 @@ class FilePatient:
 
     case: Case
     is_dataset: bool = False
+    name: str = ""
 
     @property
     def patient(self) -> str:
-        """By the names of folder and files."""
-        return self.case.patient
+        """By the names of folder and files, unless another was given."""
+        return self.name or self.case.patient
+
+    @property
+    def examination(self) -> Examination:
+        """Told apart by the place of the FLAIR."""
+        place = readable(str(self.case.files["flair"].resolve()))
+        folders = (folder.name for folder in Path(place).parents if folder.name != self.case.patient)
+        return Examination(self.case.patient, f"file {place}", place, next(folders))
+
+    def called(self, name: str) -> Self:
+        """The same with another name."""
+        return replace(self, name=name)
 
     def read(self) -> ReadPatient:
         """Read the sequences and bring them onto the FLAIR's grid."""
@@ -39,14 +55,18 @@ class FilePatient:
                 remedy="Name another folder for the results",
             )
 
-    def write(self, result: Result, out: Path, options: OutputOptions) -> list[str]:
+    def write(self, result: Result, outputs: Outputs, options: OutputOptions) -> None:
         """Write ``<patient>_mask.nii.gz``, and ``<patient>_probability.nii.gz`` where wished."""
-        names = [self._mask_name]
-        write_nifti_mask(out / names[0], result.mask, like=self._like())
+        write_nifti_mask(outputs.folder / self._mask_name, result.mask, like=self._like())
+        outputs.files.append(self._mask_name)
         if options.probabilities:
-            names.append(f"{self.patient}_probability.nii.gz")
-            write_nifti_probability(out / names[1], result.probabilities, result.mask.affine, like=self._like())
-        return names
+            name, affine = f"{self.patient}_probability.nii.gz", result.mask.affine
+            path = outputs.folder / name
+            outputs.attempt(
+                "probability",
+                lambda: write_nifti_probability(path, result.probabilities, affine, like=self._like()),
+                name,
+            )
 
     def read_mask(self, out: Path) -> Mask:
         """Read ``<patient>_mask.nii.gz``."""

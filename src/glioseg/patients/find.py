@@ -20,6 +20,7 @@ from glioseg.formats.readers import (
     kind_of,
     other_content,
 )
+from glioseg.patients.examination import names_of
 from glioseg.patients.found import FoundPatients
 from glioseg.patients.tif_folders import find_slice_folders
 from glioseg.volume import CHANNELS
@@ -45,6 +46,8 @@ def find_sources(inputs: Sequence[Path], sequences: Mapping[str, str] | None = N
     found = FoundPatients()
     for path in inputs:
         found.join(_find(path, named))
+    names = names_of([source.examination for source in found.sources])
+    found.sources = [source.called(name) for source, name in zip(found.sources, names, strict=True)]
     return found
 
 

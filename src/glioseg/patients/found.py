@@ -18,27 +18,32 @@ class FoundPatients:
     Attributes:
         sources: The patients that can be tried.
         failures: For each that cannot, the message.
-        files: For each file of a patient, of either kind, whose it is.
+        owners: For each file of a patient whose it is: the key of the examination, or the name of a failure.
         left_out: For each file that is no patient's, the reason in a few words.
+        places: Of each patient's examination, by its key, the place.
     """
 
     sources: list[PatientSource] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
-    files: dict[Path, str] = field(default_factory=dict)
+    owners: dict[Path, str] = field(default_factory=dict)
     left_out: dict[Path, str] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def files(self) -> dict[Path, str]:
+        """For each file of a patient, of either kind, the patient's name."""
+        names = {source.examination.key: source.patient for source in self.sources}
+        return {path: names.get(owner, owner) for path, owner in self.owners.items()}
 
     def add(self, source: PatientSource, files: Iterable[Path]) -> None:
-        """Take a patient that can be tried, unless another has the same name, whose results it would replace."""
-        files = tuple(files)
-        if source.patient in self._names():
-            self.fail(
-                source.patient,
-                f"another scan here is named {source.patient} too. Predict it by itself, into another folder.",
-                files,
-            )
+        """Take a patient that can be tried, unless the same examination lies somewhere else too."""
+        files, one = tuple(files), source.examination
+        if one.key in self.places:
+            self.fail(source.patient, f"the same examination lies in {self.places[one.key]} too.", files)
             return
+        self.places[one.key] = one.place
         self.sources.append(source)
-        self.files |= dict.fromkeys(files, source.patient)
+        self.owners |= dict.fromkeys(files, one.key)
 
     def fail(self, name: str, message: str, files: Iterable[Path]) -> None:
         """Name a patient that cannot be tried."""
@@ -46,7 +51,7 @@ class FoundPatients:
         if name in self.failures or name in self._names():
             name = f"{name} ({readable(str(files[0]))})"
         self.failures[name] = message
-        self.files |= dict.fromkeys(files, name)
+        self.owners |= dict.fromkeys(files, name)
 
     def leave_out(self, files: Iterable[Path], reason: str) -> None:
         """Account for files that are no patient's."""
@@ -55,7 +60,7 @@ class FoundPatients:
     def account_as(self, file: Path, other: Path) -> None:
         """Account for a file as for one that it belongs to."""
         self.left_out.pop(file, None)
-        accounts = self.files if other in self.files else self.left_out
+        accounts = self.owners if other in self.owners else self.left_out
         accounts[file] = accounts[other]
 
     def join(self, other: "FoundPatients") -> None:
@@ -64,13 +69,13 @@ class FoundPatients:
         Raises:
             GliosegError: If a patient is in both.
         """
-        twice = sorted(self._names() & other._names())
-        if twice:
-            raise GliosegError(f"patient {twice[0]} is given twice", remedy="Predict the two one after the other")
+        if twice := [source.patient for source in other.sources if source.examination.key in self.places]:
+            raise GliosegError(f"patient {twice[0]} is given twice", remedy="Give each scan once")
         self.sources += other.sources
         for name, message in other.failures.items():
             self.failures[f"{name} (again)" if name in self.failures else name] = message
-        self.files |= other.files
+        self.places |= other.places
+        self.owners |= other.owners
         self.left_out |= other.left_out
 
     def left_out_in_words(self) -> str:
@@ -82,7 +87,7 @@ class FoundPatients:
     def as_json(self) -> Mapping[str, Any]:
         """The account of all files: how many each patient has, and which are left out."""
         return {
-            "files": len(self.files) + len(self.left_out),
+            "files": len(self.owners) + len(self.left_out),
             "of_patients": dict(Counter(self.files.values())),
             "left_out": [{"file": readable(str(path)), "reason": why} for path, why in self.left_out.items()],
         }

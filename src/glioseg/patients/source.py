@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glioseg.measurement.measure import Measurement
+from glioseg.outputs import Outputs
+from glioseg.patients.examination import Examination
 from glioseg.volume import Mask, Volume
 
 
@@ -96,14 +98,21 @@ class PatientSource(Protocol):
     @property
     def is_dataset(self) -> bool: ...  # noqa: D102
 
+    @property
+    def examination(self) -> Examination:
+        """What tells the scan from every other, whatever its results are called."""
+
+    def called(self, name: str) -> Self:
+        """The same patient with another name for results."""
+
     def read(self) -> ReadPatient:
         """Read the scan; raises GliosegError where a file is unusable."""
 
     def check_output(self, out: Path) -> None:
         """Refuse a folder in which writing would replace what is not ours; raises GliosegError."""
 
-    def write(self, result: Result, out: Path, options: OutputOptions) -> list[str]:
-        """Write the result below a folder, and name the files relative to it."""
+    def write(self, result: Result, outputs: Outputs, options: OutputOptions) -> None:
+        """Write the result, each output by itself; raises GliosegError where not even the mask can be written."""
 
     def read_mask(self, out: Path) -> Mask:
         """Read back the mask that :meth:`write` wrote below a folder, on the scan's grid; raises GliosegError."""

@@ -1,8 +1,10 @@
 """A patient of the dataset's layout: a folder of slices in, a folder of mask slices out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
+from glioseg.atomic import atomic_folder
 from glioseg.dataset.lgg import find_slices, read_patient
 from glioseg.errors import BadOptionError
 from glioseg.files import readable
@@ -10,6 +12,8 @@ from glioseg.formats.masks import read_mask
 from glioseg.formats.nifti import write_nifti_probability
 from glioseg.formats.tif import write_mask_slice
 from glioseg.measurement.measure import Measurement
+from glioseg.outputs import Outputs
+from glioseg.patients.examination import Examination
 from glioseg.patients.source import OutputOptions, Reader, ReadPatient, Result
 from glioseg.volume import Mask
 
@@ -20,16 +24,27 @@ class TifPatient:
 
     folder: Path
     is_dataset: bool = True
+    name: str = ""
 
     @property
     def patient(self) -> str:
-        """The folder's name."""
-        return readable(self.folder.name)
+        """The folder's name, unless another was given."""
+        return self.name or readable(self.folder.name)
+
+    @property
+    def examination(self) -> Examination:
+        """Told apart by the folder's place."""
+        place = readable(str(self.folder.resolve()))
+        return Examination(readable(self.folder.name), f"slices {place}", place, Path(place).parent.name)
+
+    def called(self, name: str) -> Self:
+        """The same with another name."""
+        return replace(self, name=name)
 
     def read(self) -> ReadPatient:
         """Read the slices in the order of their numbers."""
         volume, _ = read_patient(find_slices(self.folder, masks=False))
-        return ReadPatient(volume)
+        return ReadPatient(replace(volume, patient=self.patient))
 
     def check_output(self, out: Path) -> None:
         """Refuse to write masks where pictures lie: the masks beside them are the truth."""
@@ -39,13 +54,16 @@ class TifPatient:
                 remedy="Name another folder for the results",
             )
 
-    def write(self, result: Result, out: Path, options: OutputOptions) -> list[str]:
-        """Write ``<patient>/<slice>_mask.tif`` for every slice."""
-        names = self._write_slices(result.mask, out)
+    def write(self, result: Result, outputs: Outputs, options: OutputOptions) -> None:
+        """Write ``<patient>/<slice>_mask.tif`` for every slice; they appear together."""
+        outputs.files += self._write_slices(result.mask, outputs.folder)
         if options.probabilities:
-            names.append(f"{self.patient}_probability.nii.gz")
-            write_nifti_probability(out / names[-1], result.probabilities, None)
-        return names
+            name = f"{self.patient}_probability.nii.gz"
+            outputs.attempt(
+                "probability",
+                lambda: write_nifti_probability(outputs.folder / name, result.probabilities, None),
+                name,
+            )
 
     def read_mask(self, out: Path) -> Mask:
         """Read the mask of every slice."""
@@ -56,7 +74,8 @@ class TifPatient:
         return self._write_slices(mask, out)
 
     def _write_slices(self, mask: Mask, out: Path) -> list[str]:
-        names = [f"{self.patient}/{name}_mask.tif" for name in mask.slice_names]
-        for name, inside in zip(names, mask.voxels, strict=True):
-            write_mask_slice(out / name, inside)
-        return names
+        names = [f"{name}_mask.tif" for name in mask.slice_names]
+        with atomic_folder(out / self.patient, ours="*_mask.tif") as folder:
+            for name, inside in zip(names, mask.voxels, strict=True):
+                write_mask_slice(folder / name, inside)
+        return [f"{self.patient}/{name}" for name in names]

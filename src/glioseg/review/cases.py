@@ -15,6 +15,7 @@ from glioseg.dataset.lgg import case_of, find_patient_folders, find_slices, pars
 from glioseg.errors import BadFileError, GliosegError
 from glioseg.formats.nifti import read_nifti
 from glioseg.patients.find import find_sources
+from glioseg.patients.records import ResultRecords
 from glioseg.patients.source import PatientSource, ReadPatient
 from glioseg.patients.tif_patient import TifPatient
 from glioseg.volume import Mask
@@ -223,7 +224,7 @@ def _predicted(folder: Path, scans: Path | None) -> Cases:
     entries = {entry["patient"]: entry for entry in record.get("patients", [])}
     named = record.get("sequences") or {}
     given = [scans] if scans is not None else [Path(path) for path in record.get("inputs") or []]
-    sources = _sources(given, {} if scans is not None else named)
+    sources = _sources(given, {} if scans is not None else named, ResultRecords(folder).names())
     if not sources:
         raise GliosegError(
             f"the scans of {folder} were not found",
@@ -285,11 +286,16 @@ def _case(patient: str, source: PatientSource | None, facts: Facts) -> ReviewCas
     return ReviewCase(patient, source, facts, problem)
 
 
-def _sources(paths: Sequence[Path], named: Mapping[str, str]) -> dict[str, PatientSource]:
+def _sources(
+    paths: Sequence[Path], named: Mapping[str, str], names: Mapping[str, str] | None = None
+) -> dict[str, PatientSource]:
+    """By name of their results; which scan lies under which, records tell by the examination's key."""
     there = [path for path in paths if path.exists()]
     if not there and not (not paths and named.get("flair")):
         return {}
-    return {source.patient: source for source in find_sources(there, named).sources}
+    sources = find_sources(there, named).sources
+    called = [source.called((names or {}).get(source.examination.key, source.patient)) for source in sources]
+    return {source.patient: source for source in called}
 
 
 def _facts(entry: Mapping[str, Any]) -> Facts:

@@ -35,6 +35,7 @@ from glioseg.inference.model import Model
 from glioseg.inference.postprocessing import Postprocessing
 from glioseg.inference.preprocessing import Preprocessing
 from glioseg.measurement.measure import measure_mask
+from glioseg.outputs import Outputs
 from glioseg.patients.find import find_sources
 from glioseg.patients.source import OutputOptions, Result
 from glioseg.volume import Mask, Volume
@@ -96,7 +97,10 @@ def predict_scans(folder: Path) -> None:
         measurement = measure_mask(predicted.mask, read.volume)
         probabilities = predicted.probabilities
         result = Result(read.volume, predicted.mask, probabilities, measurement, "model", "0" * 64, origin=read.origin)
-        source.write(result, folder.parent / f"{folder.name}_out", OutputOptions(probabilities=True, nifti=True))
+        outputs = Outputs(folder.parent / f"{folder.name}_out")
+        source.write(result, outputs, OutputOptions(probabilities=True, nifti=True))
+        for error in outputs.failures.values():
+            raise error
     if not found.sources:
         raise GliosegError("; ".join(map(str, found.failures.values())) or "no patient")
 

@@ -1,0 +1,139 @@
+"""The record of every examination whose results lie in a folder: ``records/<name>.json``, one small file for each.
+
+A record is begun before anything of an examination is written, so that nothing else takes its name, and completed when
+all of it is there. The tables of a folder are made from them and so hold the rows of every run into it, one that was
+killed included.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from glioseg.atomic import clear_unfinished, write_text_atomically
+from glioseg.errors import GliosegError
+from glioseg.patients.examination import Examination, names_of
+from glioseg.patients.source import PatientSource
+
+RECORDS = "records"
+BEGUN, DONE = "begun", "done"
+
+# Under which names results lie, beside the folder of a patient's slices.
+_ENDINGS = ("", "_mask.nii.gz", "_seg.dcm")
+# Beyond so many examinations the table is not written anew for each.
+_FEW = 1000
+
+
+def clear_leftovers(out: Path) -> None:
+    """Take away what runs into a folder left unfinished when they were killed; see :func:`clear_unfinished`."""
+    clear_unfinished(out)
+    clear_unfinished(out / RECORDS)
+
+
+class ResultRecords:
+    """The records of a folder.
+
+    Args:
+        out: The folder; it may be new.
+
+    Raises:
+        GliosegError: If a record cannot be read.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        found = {path.stem: _read(path) for path in (out / RECORDS).glob("*.json")}
+        self._by_name = dict(sorted(found.items(), key=lambda item: str(item[1].get("ended") or "")))
+
+    def named(self, sources: Sequence[PatientSource]) -> list[PatientSource]:
+        """The sources under names of their own: that of their record, or one under which nothing lies yet."""
+        known = self.names()
+        examinations = [source.examination for source in sources]
+        names = names_of(examinations, known, self._is_taken)
+        return [source.called(name) for source, name in zip(sources, names, strict=True)]
+
+    def names(self) -> dict[str, str]:
+        """By the key of each examination the name of its results."""
+        return {record["examination"]["key"]: name for name, record in self._by_name.items()}
+
+    def begin(self, name: str, examination: Examination) -> None:
+        """Take a name before its results are written; an earlier record stays until it is replaced."""
+        if name not in self._by_name:
+            self._write(name, {"state": BEGUN, "examination": vars(examination)})
+
+    def complete(
+        self,
+        name: str,
+        examination: Examination,
+        run: Mapping[str, Any],
+        row: Mapping[str, Any],
+        result: Mapping[str, Any],
+    ) -> None:
+        """Record that all results of an examination are written.
+
+        Args:
+            name: Of the results.
+            examination: What was predicted.
+            run: What tells the run: model, version, start.
+            row: Of the table of measurements.
+            result: Everything known, as JSON takes it.
+
+        Raises:
+            GliosegError: If the record cannot be written; the row is in the tables all the same.
+        """
+        record = {"state": DONE, "examination": vars(examination), "run": run, "row": row, "result": result}
+        record["ended"] = datetime.now(UTC).isoformat()
+        self._by_name.pop(name, None)
+        self._write(name, record)
+
+    def results(self) -> list[dict[str, Any]]:
+        """Of every completed examination the result, with the run that it is of; those of this run last."""
+        return [{**record["result"], "run": record["run"]} for record in self._done()]
+
+    def table(self) -> str:
+        """The rows of every completed examination as CSV; empty without any."""
+        rows = [record["row"] for record in self._done()]
+        # A later version may know more columns than the one that wrote an earlier row.
+        columns = dict.fromkeys(column for row in reversed(rows) for column in row)
+        return as_csv(list(columns), rows) if rows else ""
+
+    def is_time_for_the_table(self) -> bool:
+        """After each examination, or where there are thousands, less often: each time all rows are written."""
+        return len(self._by_name) % (len(self._by_name) // _FEW + 1) == 0
+
+    def _is_taken(self, name: str) -> bool:
+        return name in self._by_name or any((self.out / f"{name}{ending}").exists() for ending in _ENDINGS)
+
+    def _done(self) -> list[dict[str, Any]]:
+        return [record for record in list(self._by_name.values()) if record["state"] == DONE]
+
+    def _write(self, name: str, record: dict[str, Any]) -> None:
+        # First in memory: on a full disk the run's own table may still find room.
+        self._by_name[name] = record
+        text = json.dumps({"patient": name, **record}, indent=1, ensure_ascii=False)
+        write_text_atomically(self.out / RECORDS / f"{name}.json", text + "\n")
+
+
+def as_csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+    """A table with a header; what a row lacks is empty."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record["state"] in (BEGUN, DONE) and record["examination"]["key"]:
+            return dict(record)
+        found = "another file"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        found = str(error) or type(error).__name__
+    raise GliosegError(
+        f"{path} cannot be read", expected="the record of an examination", found=found, remedy="Take the file away"
+    )
