@@ -1,6 +1,6 @@
 /** One case that is open: its voxels, its mask as the reader left it, and what changes it. */
 
-import type { Api, CaseInfo, Sequence, Voxels } from "./api";
+import type { Api, CaseInfo, CaseState, Sequence, Voxels } from "./api";
 import { type Geometry, geometryOf, indexOf, type Place, type Plane, planeSlice, sliceAxis, sliceCount } from "./space/geometry";
 import { apply, type Change, changeBetween, changedVoxels, gainOf, indicesOf, isEmpty, type Mask, settingOf } from "./voxels/change";
 import { grow, type Growth } from "./voxels/grow";
@@ -77,6 +77,7 @@ export class OpenCase {
   /** Where the slider was left; a step of it may change no voxel, and is then no stroke. */
   private position: number | null = null;
   private differs: number;
+  private isTouched = false;
 
   constructor(parts: Parts) {
     this.info = parts.info;
@@ -102,6 +103,11 @@ export class OpenCase {
   get probability(): ((index: number) => number) | null {
     const stored = this.probabilities;
     return stored && ((index) => stored.voxels[index] * stored.scale);
+  }
+
+  /** Where the case stands: a stroke takes a decision back. */
+  get state(): CaseState {
+    return this.isTouched ? "in work" : this.info.state;
   }
 
   /** How many voxels are not as predicted. */
@@ -276,11 +282,13 @@ export class OpenCase {
     this.position = null;
     this.change(step.change);
     this.history = step.history;
+    this.isTouched = true;
     return { tool, change: step.change, detail: {} };
   }
 
   private record(edit: Edit): Edit {
     this.history = drawn(this.history, edit);
+    this.isTouched = true;
     return edit;
   }
 

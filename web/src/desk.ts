@@ -15,6 +15,7 @@ export class Desk {
   /** The earlier examination of the same patient, where the reader asked for it. */
   earlier: OpenCase | null = null;
   private outbox: Outbox | null = null;
+  private isDeciding = false;
   private readonly activity = new Activity();
   private readonly fetched = new Map<string, Promise<Parts>>();
   private readonly listeners = new Set<() => void>();
@@ -83,14 +84,17 @@ export class Desk {
   /** Record what the reader decided, and go on to the next case. */
   async decide(decision: Decision): Promise<void> {
     const [outbox, id] = [this.outbox, this.state.caseId];
-    if (outbox === null || id === null || !(await outbox.flushed())) return;
-    await this.guard(async () => {
-      const { revision } = outbox.current;
-      const said = { revision, decision, comment: this.state.comment, seconds: this.activity.taken() };
-      const { next } = await this.api.decide(id, said);
-      await this.loadQueue();
-      this.goTo(next);
-    });
+    if (outbox === null || id === null || this.isDeciding) return;
+    this.isDeciding = true;
+    if (await outbox.flushed()) await this.guard(() => this.record(id, outbox.current.revision, decision));
+    this.isDeciding = false;
+  }
+
+  private async record(id: string, revision: number, decision: Decision): Promise<void> {
+    const said = { revision, decision, comment: this.state.comment, seconds: this.activity.taken() };
+    const { next } = await this.api.decide(id, said);
+    await this.loadQueue();
+    this.goTo(next);
   }
 
   /** Take the case as the server has it, without strokes that it did not take. */
@@ -123,7 +127,7 @@ export class Desk {
     this.activity.taken();
     this.dispatch({ type: "opened", geometry: this.open.geometry, view: viewOf(this.open), comment: parts.info.comment });
     if (this.state.choices.showsEarlier) await this.loadEarlier();
-    this.prefetch(neighbour(this.state, 1) ?? parts.info.next);
+    this.prefetch(parts.info.next ?? neighbour(this.state, 1));
   }
 
   /** A case that was fetched ahead, if nobody has drawn on it since. */
@@ -162,11 +166,17 @@ export class Desk {
     try {
       await work();
     } catch (error) {
-      const remedy = error instanceof ApiError ? error.remedy : null;
-      this.dispatch({ type: "problem", message: (error as Error).message, remedy });
+      this.dispatch(actionOf(error as Error));
     }
   }
 }
+
+function actionOf(error: Error): Action {
+  const [message, { status, reader, remedy }] = [error.message, error instanceof ApiError ? error : NOT_OF_THE_SERVER];
+  return status === 409 ? { type: "delivery", delivery: { kind: "conflict", message, reader } } : { type: "problem", message, remedy };
+}
+
+const NOT_OF_THE_SERVER = { status: 0, reader: null, remedy: null };
 
 function isAwaited({ thumbnail, saving, problem }: QueuedCase): boolean {
   return problem === null && (thumbnail === null || saving === "pending");

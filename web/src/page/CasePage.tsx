@@ -75,7 +75,8 @@ function Header({ desk }: { desk: Desk }) {
 }
 
 function Facts({ desk }: { desk: Desk }) {
-  const { presence, expected_dice: dice, remarks, state, reader } = desk.open!.info;
+  const { presence, expected_dice: dice, remarks, reader } = desk.open!.info;
+  const { state } = desk.open!;
   return (
     <div class="facts">
       <span class={`state ${state.replace(" ", "-")}`}>
@@ -120,7 +121,7 @@ function Conflict({ desk, reader }: { desk: Desk; reader: string | null }) {
   return (
     <Dialog title="This case was changed elsewhere">
       <p>
-        {reader ?? "Another window"} drew on {patientOf(desk)} after you had opened it. Your last stroke was not saved, and nothing of theirs was
+        {reader ?? "Another window"} drew on {patientOf(desk)} after you had opened it. What you did last was not saved, and nothing of theirs was
         overwritten.
       </p>
       <button type="button" class="primary" autofocus onClick={() => void desk.reload()}>

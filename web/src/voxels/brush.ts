@@ -34,13 +34,17 @@ export function stamp(geometry: Geometry, centre: Place, { radius, plane }: Brus
 
 /** The voxels under a brush that is drawn from one place to another. */
 export function sweep(geometry: Geometry, from: Place, to: Place, brush: Brush): Set<number> {
-  const steps = Math.max(1, ...from.map((value, axis) => Math.ceil(Math.abs(to[axis] - value))));
+  const steps = Math.max(1, Math.ceil(distance(geometry, from, to) / Math.max(brush.radius / 4, Math.min(...geometry.spacing))));
   const indices = new Set<number>();
   for (let step = 0; step <= steps; step++) {
     const place = from.map((value, axis) => value + ((to[axis] - value) * step) / steps) as unknown as Place;
     for (const index of stamp(geometry, place, brush)) indices.add(index);
   }
   return indices;
+}
+
+function distance({ gram }: Geometry, from: Place, to: Place): number {
+  return Math.sqrt(lengthSquared(gram, to[0] - from[0], to[1] - from[1], to[2] - from[2]));
 }
 
 /** How many voxels a sphere spans along an axis on either side: exact for a grid at right angles, ample for any. */
