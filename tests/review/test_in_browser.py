@@ -446,10 +446,10 @@ def test_a_case_that_cannot_be_opened_is_told(
     desk = open_desk(masks)
     page.goto(f"{served(desk)}#/case/0123456789abcdef")
     page.get_by_role("alert").wait_for()
-    page.keyboard.press("Escape")
-    page.keyboard.press("Escape")
     for scan in (tmp_path / "scans").rglob("*.nii.gz"):
         scan.unlink()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
     page.wait_for_selector("tr.selected")
     page.keyboard.press("Enter")
     page.get_by_role("alert").get_by_text("A_flair.nii.gz").wait_for()

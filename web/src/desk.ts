@@ -115,8 +115,14 @@ export class Desk {
     const id = /^#\/case\/(\w+)$/.exec(location.hash)?.[1] ?? null;
     this.open = this.earlier = this.outbox = null;
     this.dispatch({ type: "open", id });
-    if (id === null) await this.loadQueue();
+    if (id === null) await this.showQueue();
     else await this.guard(() => this.show(id));
+  }
+
+  /** The case that will be opened first is fetched while the queue is looked at. */
+  private async showQueue(): Promise<void> {
+    await this.loadQueue();
+    if (this.state.caseId === null) this.prefetch(this.state.selected);
   }
 
   private async show(id: string): Promise<void> {

@@ -10,6 +10,11 @@ export function minutes(seconds: number): string {
   return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
 }
 
+export function minutesLeft(left: number): string {
+  const whole = Math.max(1, Math.round(left));
+  return whole === 1 ? "a minute" : `${whole} minutes`;
+}
+
 export function count(value: number): string {
   return value.toLocaleString("en");
 }

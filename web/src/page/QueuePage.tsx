@@ -4,7 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import type { QueuedCase } from "../api";
 import type { Desk } from "../desk";
 import { type Filter, isDone, shownCases } from "../state";
-import { count, millilitres, minutes } from "../words";
+import { count, millilitres, minutes, minutesLeft } from "../words";
 import { Button } from "./Button";
 
 const FILTERS: readonly (readonly [Filter, string])[] = [
@@ -67,7 +67,7 @@ function Progress({ desk }: { desk: Desk }) {
   return (
     <div class="progress">
       <label for="progress">
-        {done} of {total} read{left !== null && done < total && `, about ${Math.max(1, Math.round(left))} minutes left`}
+        {done} of {total} read{left !== null && done < total && `, about ${minutesLeft(left)} left`}
       </label>
       <progress id="progress" value={done} max={Math.max(total, 1)} />
     </div>
