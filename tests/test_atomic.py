@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from glioseg.atomic import atomic_file, atomic_folder, clear_unfinished, write_bytes_atomically, write_text_atomically
+from glioseg.atomic import (
+    atomic_file,
+    atomic_folder,
+    check_writable,
+    clear_unfinished,
+    write_bytes_atomically,
+    write_text_atomically,
+)
 from glioseg.errors import GliosegError
 
 LIMIT_BYTES = 64 * 1024
@@ -223,3 +230,16 @@ def write_folder(folder: Path, files: dict[str, str]) -> None:
 
 def contents(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_place_is_tried_without_leaving_anything(tmp_path: Path) -> None:
+    check_writable(tmp_path / "new" / "deep")
+    check_writable(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_below_a_file_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    for folder in (tmp_path / "file", tmp_path / "file" / "deep"):
+        with pytest.raises(GliosegError, match="cannot write into"):
+            check_writable(folder)

@@ -99,14 +99,15 @@ def write_text_atomically(path: Path, text: str) -> None:
 
 
 def check_writable(folder: Path) -> None:
-    """See that files can be written into a folder, which is made, before anything is computed for it.
+    """See that files can be written into a folder, which need not exist yet, before anything is computed for it.
 
     Raises:
         GliosegError: If they cannot.
     """
+    wanted = folder.absolute()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
+        nearest = next(path for path in (wanted, *wanted.parents) if path.exists())
+        tempfile.TemporaryFile(dir=nearest).close()
     except OSError as error:
         raise GliosegError(
             f"cannot write into {folder}: {error.strerror or error}", remedy="Choose a folder that can be written"

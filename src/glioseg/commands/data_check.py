@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from glioseg.atomic import write_text_atomically
+from glioseg.atomic import check_writable, write_text_atomically
 from glioseg.check.dataset_check import CheckResult, Predictions, check_dataset, open_source
 from glioseg.check.purify import Cleaning, check_destination, write_cleaned
 from glioseg.check.suspects import Probabilities
@@ -53,6 +53,9 @@ def check(
     """
     if model is not None and probabilities is not None:
         raise BadOptionError("--model and --probabilities exclude each other", remedy="Give one of them")
+    for file in (html, fingerprint):
+        if file is not None:
+            check_writable(file.parent)
     source = open_source(data)
     if fix is not None:
         check_destination(source.root, fix)

@@ -26,7 +26,7 @@ def evaluate(
     Raises:
         GliosegError: If the folders do not fit each other, none can be scored, or the file cannot be written.
     """
-    check_writable(next(folder for folder in out.absolute().parents if folder.exists()))
+    check_writable(out.parent)
     found = score_folders(predicted, truth, spacing_mm=spacing_mm, labels=labels)
     write_text_atomically(out, found.scores.to_csv() if out.suffix == ".csv" else found.scores.to_json())
     return found
