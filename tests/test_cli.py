@@ -2,6 +2,7 @@ import csv
 import json
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -569,3 +570,13 @@ except SystemExit as ended:
     ran = subprocess.run([sys.executable, "-B", "-c", script], capture_output=True, text=True, check=False)
     assert ran.returncode == (2 if words == "predit" else 0)
     assert ran.stderr.splitlines()[-1] == "heavy:"
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate", "measure"])
+def test_help_shows_every_name_in_angle_brackets(glioseg: Glioseg, command: str) -> None:
+    from glioseg import cli
+
+    named = set(re.findall(r"<[a-z]+>\S*\w", getattr(cli, command).__doc__))
+    assert named
+    shown = re.sub(r"[\s│]+", "", glioseg(command, "--help").out)
+    assert {name for name in named if name not in shown} == set()

@@ -25,6 +25,8 @@ app = App(
     name="glioseg",
     version=__version__,
     help="Segment lower-grade glioma on MRI: train networks, compare them by patient, use the winner.",
+    # Markdown, which is the default, takes <patient> for a tag and leaves it out.
+    help_format="rst",
     # main() says what a user who stops the work needs to know.
     suppress_keyboard_interrupt=False,
 )
@@ -556,6 +558,21 @@ def measure(
     else:
         print("\n".join(in_words(path, found) for path, found in run.results.items()))
     return 1 if run.failures else 0
+
+
+@data_app.command
+def fetch(dest: Path, *, json_output: Json = False) -> None:
+    """Fetch the dataset through Kaggle's own client, or tell how to fetch it by hand.
+
+    Parameters
+    ----------
+    dest
+        A new or empty folder.
+    """
+    from glioseg.commands.data_fetch import fetch
+
+    patients = fetch(dest)
+    print(json.dumps({"patients": patients}) if json_output else f"{patients} patients in {dest}")
 
 
 @data_app.command
