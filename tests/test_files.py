@@ -58,3 +58,12 @@ def test_names_of_any_encoding_become_text() -> None:
     assert readable(os.fsdecode("Müller–1".encode("cp1252"))) == "Müller–1"
     assert readable("Müller 山田") == "Müller 山田"
     readable(os.fsdecode(bytes(range(1, 256)))).encode()
+
+
+def test_what_readers_made_of_masks_is_left_to_those_who_name_it(tmp_path: Path) -> None:
+    for name in ("a.tif", "review/review.sqlite", "review/ann/a.tif", "other/review/b.tif"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = [path.relative_to(tmp_path).as_posix() for path in visible_files(tmp_path)]
+    assert found == ["a.tif", "other/review/b.tif"]
+    assert [path.name for path in visible_files(tmp_path / "review")] == ["a.tif", "review.sqlite"]

@@ -5,6 +5,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+READINGS = "review.sqlite"
+"""Lies in the folder that holds what readers made of the masks around it: second masks of the same patients, which only
+those mean who name that folder."""
+
 # What Windows and macOS leave in folders under names that do not begin with a dot.
 _LEFT_BEHIND = ("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx")
 _UNDECODED = re.compile("[\udc80-\udcff]")
@@ -21,7 +25,7 @@ def entries(folder: Path) -> list[Path]:
 
 
 def walk(root: Path) -> Iterator[Path]:
-    """Every file below a folder, hidden ones too.
+    """Every file below a folder, hidden ones too, but those that ``glioseg review`` made of the masks in it.
 
     Links to folders are followed, after everything else and each folder once; one to a folder around the root is
     not. A folder that cannot be opened comes in place of its files.
@@ -36,7 +40,7 @@ def walk(root: Path) -> Iterator[Path]:
                 subfolders.clear()
                 continue
             seen.add(here)
-            paths = {Path(folder, name) for name in subfolders}
+            paths = {Path(folder, name) for name in subfolders if not _holds_readings(Path(folder, name))}
             waiting += sorted(path for path in paths if path.is_symlink())
             subfolders[:] = sorted(path.name for path in paths if not path.is_symlink())
             yield from (Path(folder, name) for name in sorted(names))
@@ -59,6 +63,14 @@ def readable(text: str) -> str:
     Python holds such bytes as surrogates (PEP 383), which no file of text takes. They are read as Windows-1252.
     """
     return _UNDECODED.sub(lambda found: bytes([ord(found[0]) - 0xDC00]).decode("cp1252", "replace"), text)
+
+
+def _holds_readings(folder: Path) -> bool:
+    try:
+        return (folder / READINGS).exists()
+    except OSError:
+        # It cannot be opened, which the walk tells.
+        return False
 
 
 def _identity(folder: Path) -> tuple[int, int]:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from reading import write_predictions, write_scans
 
+from glioseg.commands.evaluate import evaluate
 from glioseg.commands.predict import predict
 from glioseg.commands.review import open_desk
 from glioseg.errors import GliosegError
@@ -92,4 +93,9 @@ def test_what_predict_wrote_is_read_without_being_told_where_the_scans_are(
         moved = desk.open(case_id).probabilities
         assert moved is not None
         assert np.array_equal(moved >= 0.4325 * 65535, desk.open(case_id).prediction)
+        desk.decide(case_id, 0, "accepted", "", 0.0)
     desk.close()
+    # Probabilities and readings beside the masks are no second masks of the patients.
+    of_masks = evaluate(tmp_path / "masks", few_slices, tmp_path / "a.json").scores
+    of_reading = evaluate(tmp_path / "masks" / "review" / "shared", few_slices, tmp_path / "b.json").scores
+    assert of_masks == of_reading

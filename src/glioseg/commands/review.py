@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from glioseg.errors import BadOptionError, MissingLibraryError
+from glioseg.files import READINGS
 from glioseg.review.cases import find_review_cases
-from glioseg.review.desk import FOLDER, SHARED, STORE, Desk
+from glioseg.review.desk import FOLDER, SHARED, Desk
 from glioseg.review.store import Store
 
 _NAME = re.compile(r"\w[\w.-]{0,31}")
@@ -31,7 +32,7 @@ def open_desk(folder: Path, *, scans: Path | None = None, reader: str | None = N
             expected=f"1 to 32 letters, digits, dots and hyphens, not {SHARED!r}",
         )
     cases = find_review_cases(folder, scans)
-    store = Store(folder / FOLDER / STORE)
+    store = Store(folder / FOLDER / READINGS)
     return Desk(cases, store, reader or login_name(), reader or SHARED)
 
 

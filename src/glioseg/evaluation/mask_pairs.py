@@ -13,7 +13,7 @@ from glioseg.evaluation.definitions import Spacing
 from glioseg.files import readable, visible_files
 from glioseg.formats.cases import by_patient
 from glioseg.formats.masks import patient_of
-from glioseg.formats.readers import SCANS, kind_by_name
+from glioseg.formats.readers import SCANS, kind_by_name, without_suffix
 from glioseg.formats.sequences import MASK
 from glioseg.space.affine import Grid, grid_of, same_grid, spacing_mm
 from glioseg.space.axial import axial_affine, axial_view, to_axial
@@ -38,7 +38,8 @@ def find_patient_masks(root: Path, *, with_pictures: bool = False) -> dict[str, 
     files = visible_files(root)
     for folder in _slice_folders(root, files, with_pictures):
         found[readable(folder.absolute().name)].append(folder)
-    for patient, path in _mask_files(root, [path for path in files if kind_by_name(path.name) in SCANS]):
+    pictures = [path for path in files if kind_by_name(path.name) in SCANS and not _is_probability(path)]
+    for patient, path in _mask_files(root, pictures):
         found[patient].append(path)
     for patient, paths in found.items():
         if len(paths) > 1:
@@ -49,6 +50,11 @@ def find_patient_masks(root: Path, *, with_pictures: bool = False) -> dict[str, 
                 remedy="Move the others away",
             )
     return {patient: paths[0] for patient, paths in sorted(found.items())}
+
+
+def _is_probability(path: Path) -> bool:
+    """Whether predict wrote it beside a mask."""
+    return without_suffix(path.name).endswith("_probability")
 
 
 def _mask_files(root: Path, files: list[Path]) -> Iterator[tuple[str, Path]]:

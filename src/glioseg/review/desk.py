@@ -24,7 +24,7 @@ from glioseg.review.runs import changed, parse_runs
 from glioseg.review.saving import dice_of, write_saving, write_tables
 from glioseg.review.store import DECIDED, Decision, Reading, Store, Stroke
 
-FOLDER, STORE, SHARED = "review", "review.sqlite", "shared"
+FOLDER, SHARED = "review", "shared"
 OPEN_CASES = 3
 """The one that is read, the next, and the earlier examination."""
 
