@@ -16,6 +16,9 @@ from reading import FORMATS, GRIDS, write_predictions
 from glioseg.commands.review import open_desk
 from glioseg.errors import GliosegError
 from glioseg.formats.masks import read_mask
+from glioseg.measurement.measure import measure_mask
+from glioseg.patients.find import find_sources
+from glioseg.patients.source import Reader
 from glioseg.review import saving as saving_module
 from glioseg.review.desk import Desk
 from glioseg.review.store import Stroke
@@ -115,6 +118,17 @@ def test_a_segmentation_names_reader_and_algorithm(scans_of: Scans, tmp_path: Pa
         for path in (folder / "review" / "Zoë").glob("*.dcm"):
             checked = subprocess.run(["dciodvfy", path], capture_output=True)
             assert b"Error" not in checked.stderr
+
+
+def test_results_of_an_examination_with_another_name_have_that_name(scans_of: Scans, tmp_path: Path) -> None:
+    write_predictions(tmp_path / "masks", scans_of("dicom"))
+    (source,) = find_sources([tmp_path / "scans"]).sources
+    other, read = source.called("P_2"), source.read()
+    mask = source.read_mask(tmp_path / "masks")
+    reader = Reader("ann", corrected=False, earlier=tmp_path / "masks")
+    names = other.write_mask(mask, tmp_path / "out", reader, measure_mask(mask, read.volume))
+    assert names == ["P_2_seg.dcm", "P_2_report.dcm"]
+    assert np.array_equal(other.read_mask(tmp_path / "out").voxels, mask.voxels)
 
 
 def test_a_saving_leaves_measurements_sheet_and_a_row_of_log(masks: Path) -> None:

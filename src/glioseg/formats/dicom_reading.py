@@ -19,6 +19,7 @@ from glioseg.volume import Mask
 
 def write_dicom_reading(
     folder: Path,
+    name: str,
     mask: Mask,
     series: DicomSeries,
     reader: str,
@@ -34,6 +35,7 @@ def write_dicom_reading(
 
     Args:
         folder: Where they are written.
+        name: The patient, as the files are called.
         mask: On the grid of the series.
         series: The source.
         reader: Who answers for the mask.
@@ -57,10 +59,10 @@ def write_dicom_reading(
         dataset.SpecificCharacterSet = "ISO_IR 192"
     if before is not None:
         _refer(dataset, before)
-    paths = [folder / f"{series.patient}_seg.dcm"]
+    paths = [folder / f"{name}_seg.dcm"]
     save(dataset, paths[0], series)
     if measurements is not None:
-        paths.append(folder / f"{series.patient}_report.dcm")
+        paths.append(folder / f"{name}_report.dcm")
         write_report(paths[1], measurements, dataset, series, algorithm, creator)
     return paths
 

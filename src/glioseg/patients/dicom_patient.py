@@ -118,6 +118,7 @@ class DicomPatient:
         earlier = reader.earlier / self._mask_name
         paths = write_dicom_reading(
             out,
+            self.patient,
             mask,
             self._chosen()["flair"],
             reader.name,
