@@ -18,15 +18,12 @@ import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.tables import Table
-from glioseg.formats.nifti import write_nifti_probability
-from glioseg.measurement.measure import measure_mask
-from glioseg.outputs import Outputs
-from glioseg.patients.find import find_sources
-from glioseg.patients.source import OutputOptions, Result
+from glioseg.formats.nifti import write_nifti_mask, write_nifti_probability
 from glioseg.volume import Mask
 
 SHAPE = (155, 240, 240)
 AFFINE = np.array([[0.0, 0, 1, -120], [0, 1, 0, -120], [1, 0, 0, -70], [0, 0, 0, 1]])
+PATIENTS = "ABCD"
 CHROMIUM = "/usr/bin/chromium"
 SETTLED_S = 40
 """Until small pictures are drawn and the next case is fetched."""
@@ -57,9 +54,9 @@ def _made_up(folder: Path) -> Path:
     """A folder that predict might have written, for four patients."""
     masks = folder / "masks"
     masks.mkdir()
-    for patient in ("A", "B", "C", "D"):
+    for patient in PATIENTS:
         _write_scans(folder / "scans" / patient, patient)
-    entries = [_write_prediction(source, masks) for source in find_sources([folder / "scans"]).sources]
+    entries = [_write_prediction(patient, masks) for patient in PATIENTS]
     record = {"inputs": [str(folder / "scans")], "patients": entries, "model": {"postprocessing": {"threshold": 0.5}}}
     (masks / "run.json").write_text(json.dumps(record))
     return masks
@@ -78,16 +75,13 @@ def _write_scans(folder: Path, patient: str) -> None:
         )
 
 
-def _write_prediction(source, masks: Path):  # type: ignore[no-untyped-def]
-    volume = source.read().volume
+def _write_prediction(patient: str, masks: Path) -> dict[str, object]:
     z, y, x = (np.arange(size, dtype=np.float32) for size in SHAPE)
     distance = np.sqrt((z[:, None, None] - 80) ** 2 + (y[:, None] - 100) ** 2 + (x - 90) ** 2)
     probabilities = (1 / (1 + np.exp((distance - 25) / 4))).round(2)
-    mask = Mask(source.patient, probabilities >= 0.5, affine=volume.affine)
-    measured = measure_mask(mask, volume)
-    result = Result(volume, mask, probabilities, measured, "U-Net", "ab" * 32)
-    source.write(result, Outputs(masks), OutputOptions(probabilities=True, overlay=False))
-    return {**measured.as_json(), "expected_dice": 0.9, "remarks": []}
+    write_nifti_mask(masks / f"{patient}_mask.nii.gz", Mask(patient, probabilities >= 0.5, affine=AFFINE))
+    write_nifti_probability(masks / f"{patient}_probability.nii.gz", probabilities, AFFINE)
+    return {"patient": patient, "expected_dice": 0.9}
 
 
 def _address(server: "subprocess.Popen[str]") -> str:

@@ -1,7 +1,7 @@
 /** One case that is open: its voxels, its mask as the reader left it, and what changes it. */
 
 import type { Api, CaseInfo, CaseState, Sequence, Voxels } from "./api";
-import { type Geometry, geometryOf, indexOf, type Place, type Plane, planeSlice, sliceAxis, sliceCount } from "./space/geometry";
+import { type Geometry, geometryOf, indexOf, isInside, type Place, type Plane, planeSlice, sliceAxis, sliceCount } from "./space/geometry";
 import { apply, type Change, changeBetween, changedVoxels, gainOf, indicesOf, isEmpty, type Mask, settingOf } from "./voxels/change";
 import { grow, type Growth } from "./voxels/grow";
 import { drawn, type History, redone, replayed, type Stroke, undone } from "./voxels/history";
@@ -176,6 +176,7 @@ export class OpenCase {
 
   /** Remove the component at a place, or all others. */
   component(place: Place, keep: boolean): Edit | null {
+    if (!isInside(this.geometry, place)) return null;
     const found = component(this.mask, this.geometry.sourceShape, indexOf(this.geometry, place));
     if (found.length === 0) return null;
     if (!keep) return this.whole("component", settingOf(this.mask, found, 0), { keep });
@@ -192,8 +193,9 @@ export class OpenCase {
     return this.whole("fill", settingOf(this.mask, found, 1), { plane, slice });
   }
 
-  /** What a region grown from a place would hold: flat indices. */
+  /** What a region grown from a place would hold: flat indices; none from beside the scan. */
   grown(place: Place, role: string, growth: Growth): number[] {
+    if (!isInside(this.geometry, place)) return [];
     const scan = this.scan(role);
     return grow(scan.voxels, this.probability, this.geometry, place, {
       ...growth,

@@ -123,6 +123,14 @@ test("slices drawn by hand in the plane are filled between, those of a sphere ar
   expect(pictures(one.mask, SHAPE)).toEqual([BLOCK, BLOCK, BLOCK, BLOCK, EMPTY]);
 });
 
+test("beside the scan there is no piece to remove and nothing to grow from", () => {
+  const one = open();
+  expect(one.component([1, -1, 2], false)).toBeNull();
+  expect(one.component([1, 2, 6], false)).toBeNull();
+  expect(one.grown([9, 0, 0], "flair", { tolerance: 1, probability: 0, reach: 10 })).toEqual([]);
+  expect(one.grown([1, 1, 1], "flair", { tolerance: 1, probability: 0, reach: 2 })).not.toEqual([]);
+});
+
 test("a case opens where its tumour is largest, an empty one in the middle", () => {
   expect(open().start).toEqual([1, 2, 2]);
   expect(open({ mask: new Uint8Array(120) }).start).toEqual([2, 2, 3]);
