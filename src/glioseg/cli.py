@@ -730,13 +730,16 @@ def check(
 @app.command
 def info(*, json_output: Json = False) -> None:
     """List the networks with what they cost, the models that come with glioseg, and the formats."""
-    from glioseg.inference.shipped import SHIPPED
+    from glioseg.inference.shipped import MORE_MODELS, SHIPPED
     from glioseg.networks.table import NETWORKS
 
     formats = {"read": ["tif", "nifti", "nrrd", "dicom"], "written": ["tif", "nifti", "dicom-seg", "dicom-sr"]}
     if json_output:
         networks = {name: vars(entry) for name, entry in NETWORKS.items()}
-        models = {name: {"path": str(model.path), "purpose": model.purpose} for name, model in SHIPPED.items()}
+        models = {
+            name: {"path": str(model.path), "purpose": model.purpose, "installed": model.is_installed}
+            for name, model in SHIPPED.items()
+        }
         listed = {"version": __version__, "networks": networks, "models": models, "formats": formats}
         print(json.dumps(listed, indent=2))
         return
@@ -748,7 +751,7 @@ def info(*, json_output: Json = False) -> None:
         )
     print("\nGMAC and activations are for one slice of 256 x 256 pixels at the published width.\n\nmodels")
     for name, model in SHIPPED.items():
-        print(f"{name:12}{model.purpose}")
+        print(f"{name:12}{model.purpose}{'' if model.is_installed else f' (pip install {MORE_MODELS})'}")
     print("\n" + "\n".join(f"{way:12}{', '.join(names)}" for way, names in formats.items()))
 
 

@@ -8,6 +8,8 @@ from glioseg.errors import GliosegError
 MODELS_FOLDER = Path(__file__).parents[1] / "models"
 _ALL = MODELS_FOLDER / "all"
 DEFAULT = "best"
+MORE_MODELS = "glioseg-models"
+"""The distribution of the models that the package itself does not hold."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,11 @@ class ShippedModel:
     name: str
     path: Path
     purpose: str
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether it is there; large ones come with a distribution of their own."""
+        return any((self.path / name).exists() for name in ("contract.json", "ensemble.json"))
 
 
 SHIPPED = {
@@ -45,10 +52,16 @@ def find_model(model: str | Path = DEFAULT) -> Path:
             is taken; write ``./fast`` for the folder.
 
     Raises:
-        GliosegError: If there is neither such a name nor such a folder.
+        GliosegError: If there is neither such a name nor such a folder, or the model of that name is not installed.
     """
     shipped = SHIPPED.get(str(model))
     if shipped is not None:
+        if not shipped.is_installed:
+            there = [name for name, model in SHIPPED.items() if model.is_installed]
+            raise GliosegError(
+                f"the model {shipped.name} is not installed",
+                remedy=f"pip install {MORE_MODELS}, or take --model {' or '.join(there)}",
+            )
         return shipped.path
     path = Path(model)
     if not path.is_dir():
