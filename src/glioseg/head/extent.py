@@ -19,6 +19,8 @@ LARGEST_PX = 512
 """Pictures that would become larger than this, of heads that fill little of them, are cut to the head."""
 LONGEST_SIDE = 3.0
 """Nothing so many times as high as it is wide, or the reverse, is a head."""
+MEASURED = ("pre", "flair")
+"""Sequences by which a brain is found."""
 MEASURED_SLICES = 40
 """Slices that are looked at, evenly spaced: what is sought is centimetres large."""
 SCALP_PX, SKULL_PX, INSIDE_PX = (2, 9), (9, 20), (20, 31)
@@ -172,8 +174,22 @@ def _resized(volume: Volume, scale: tuple[float, float], head: Box) -> tuple[Vol
     shape = volume.voxels.shape[1:3]
     rows, columns = (_window(*axis) for axis in zip(head, shape, scale, strict=True))
     few = volume.voxels[:: _stride(len(volume.voxels)), rows, columns]
-    zoomed = ndimage.zoom(few.astype(np.float32), (1, *scale, 1), order=1, grid_mode=True, mode="grid-constant")
-    return replace(volume, voxels=zoomed, slice_names=(), affine=None), (rows.start, columns.start)
+    # Picture by picture, which costs a quarter of what all at once do, and without the sequence that is not looked at.
+    zoomed = np.stack(
+        [
+            np.stack([_zoomed(picture[..., volume.channels.index(role)], scale) for role in MEASURED], axis=-1)
+            for picture in few
+        ]
+    )
+    small = replace(volume, voxels=zoomed, channels=MEASURED, slice_names=(), affine=None)
+    return small, (rows.start, columns.start)
+
+
+def _zoomed(picture: NDArray[np.uint8] | NDArray[np.float32], scale: tuple[float, float]) -> NDArray[np.float32]:
+    zoomed: NDArray[np.float32] = ndimage.zoom(
+        picture.astype(np.float32), scale, order=1, grid_mode=True, mode="grid-constant"
+    )
+    return zoomed
 
 
 def _window(head: tuple[float, float], size: int, scale: float) -> slice:

@@ -92,6 +92,14 @@ def keep_components(mask: NDArray[np.bool_], settings: Postprocessing) -> NDArra
     """Drop the components that the rule does not keep; shape (slice, row, column) in and out."""
     if settings.components == "all" or not mask.any():
         return mask
+    # Nothing but the box around all of it is looked at: a tumour fills little of a scan.
+    (box,) = ndimage.find_objects(mask.view(np.uint8))
+    kept = np.zeros_like(mask)
+    kept[box] = _kept(mask[box], settings)
+    return kept
+
+
+def _kept(mask: NDArray[np.bool_], settings: Postprocessing) -> NDArray[np.bool_]:
     labels, _ = ndimage.label(mask, structure=np.ones((3, 3, 3)))
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0

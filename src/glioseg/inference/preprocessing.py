@@ -142,8 +142,11 @@ def unbinned(probabilities: NDArray[np.float32], binning: Binning, rows: int, co
     """
     if binning == 1:
         return probabilities
-    spread = zoom(probabilities, (1, binning, binning), order=1, mode="nearest", grid_mode=True)
-    return np.ascontiguousarray(spread[:, :rows, :columns])
+    spread = np.empty((len(probabilities), rows, columns), np.float32)
+    # Slice by slice, which costs half of what all at once do.
+    for out, picture in zip(spread, probabilities, strict=True):
+        out[:] = zoom(picture, binning, order=1, mode="nearest", grid_mode=True)[:rows, :columns]
+    return spread
 
 
 def _channel_statistics(
