@@ -13,7 +13,7 @@ from glioseg.check.copies import are_one_patient, head_hashes
 from glioseg.commands.review import open_desk
 from glioseg.dataset.lgg import case_of, find_patient_folders, find_slices, read_patient, write_patient
 from glioseg.dataset.splits import PUBLISHED_TEST_CASES, load_split
-from glioseg.errors import GliosegError
+from glioseg.errors import BadOptionError, GliosegError
 from glioseg.inference.intensities import to_dataset_range
 from glioseg.inference.placement import find_placement
 from glioseg.patients.source import PatientSource
@@ -131,7 +131,7 @@ def _reading(desk: Desk, reader: str | None) -> str:
             remedy="Name one of them with --reader",
         )
     if reader is not None and reader not in names:
-        raise GliosegError(f"there is no reading by {reader}", expected=", ".join(names) or "a reading")
+        raise BadOptionError(f"there is no reading by {reader}", expected=", ".join(names) or "a reading")
     return reader or (names[0] if names else desk.reading)
 
 

@@ -6,7 +6,7 @@ import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 
-from glioseg.errors import BadOptionError, MissingLibraryError
+from glioseg.errors import BadOptionError
 from glioseg.files import READINGS
 from glioseg.review.cases import find_review_cases
 from glioseg.review.desk import FOLDER, SHARED, Desk
@@ -58,12 +58,7 @@ def review(
     Raises:
         GliosegError: As both.
     """
-    try:
-        from glioseg.review.serve import serve
-    except ImportError as error:
-        raise MissingLibraryError(
-            f"the desk needs {error.name}", remedy="Install it with: pip install starlette uvicorn"
-        ) from error
+    from glioseg.review.serve import serve
 
     desk = open_desk(folder, scans=scans, reader=reader)
 

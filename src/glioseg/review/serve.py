@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import uvicorn
 
-from glioseg.errors import GliosegError
+from glioseg.errors import BadOptionError
 from glioseg.review.desk import Desk
 from glioseg.review.guard import new_token
 from glioseg.review.server import build_app, page_files
@@ -55,7 +55,7 @@ def _listening(port: int) -> socket.socket:
         listener.bind((LOOPBACK, port))
     except OSError as error:
         listener.close()
-        raise GliosegError(
+        raise BadOptionError(
             f"port {port} cannot be used: {error.strerror}", remedy="Name another with --port, or none for a free one"
         ) from error
     return listener
