@@ -5,6 +5,7 @@ import nibabel
 import nrrd
 import numpy as np
 import pytest
+from pydicom.uid import generate_uid
 from synthetic_dicom import head, write_series
 
 from glioseg.errors import GliosegError
@@ -217,3 +218,13 @@ def test_the_voxels_of_a_header_go_with_it(tmp_path: Path) -> None:
         "P1_t2.img": "other pictures",
     }
     assert found.sources[1].read().volume.voxels.shape == (4, 4, 4, 3)
+
+
+def test_people_without_name_and_number_are_told_apart_by_folder_and_examination(tmp_path: Path) -> None:
+    for name in ("A", "B"):
+        write_series(
+            tmp_path / "in" / name / "flair", head(), PatientID="", PatientName="", StudyInstanceUID=generate_uid()
+        )
+    found = find_sources([tmp_path / "in"])
+    assert len({source.patient for source in found.sources}) == 2
+    assert found.failures == {}

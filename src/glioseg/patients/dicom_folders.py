@@ -70,7 +70,9 @@ def _by_person(folder: Path, files: Identities) -> Iterator[tuple[Path, Identiti
     directly = [path for path, identity in files.items() if path.parent == folder and identity]
     if not files:
         return
-    if directly or len(_people(files.values())) <= 1:
+    # People without a name and number are told apart by their examinations.
+    told_apart = {one.person or one.study_uid for one in files.values() if one}
+    if directly or len(told_apart) <= 1:
         yield folder, files
         return
     below: dict[Path, dict[Path, Identity | None]] = defaultdict(dict)
