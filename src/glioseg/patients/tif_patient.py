@@ -9,7 +9,6 @@ from glioseg.dataset.lgg import find_slices, read_patient
 from glioseg.errors import BadOptionError
 from glioseg.files import readable
 from glioseg.formats.masks import read_mask
-from glioseg.formats.nifti import write_nifti_probability
 from glioseg.formats.tif import write_mask_slice
 from glioseg.measurement.measure import Measurement
 from glioseg.outputs import Outputs
@@ -58,6 +57,9 @@ class TifPatient:
         """Write ``<patient>/<slice>_mask.tif`` for every slice; they appear together."""
         outputs.files += self._write_slices(result.mask, outputs.folder)
         if options.probabilities:
+            # Its library takes a fifth of a second to import, which a run without probabilities is spared.
+            from glioseg.formats.nifti import write_nifti_probability
+
             name = f"{self.patient}_probability.nii.gz"
             outputs.attempt(
                 "probability",
