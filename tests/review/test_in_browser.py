@@ -17,9 +17,11 @@ import numpy as np
 import pytest
 import uvicorn
 from numpy.typing import NDArray
-from reading import FORMATS, write_predictions
+from reading import FORMATS, GRIDS, write_predictions
+from synthetic_dicom import head
 
 from glioseg.commands.review import open_desk
+from glioseg.formats.nifti import write_nifti_probability
 from glioseg.review.desk import Desk
 from glioseg.review.server import PAGE, build_app, page_files
 from glioseg.space.affine import spacing_mm
@@ -453,3 +455,19 @@ def test_a_case_that_cannot_be_opened_is_told(
     page.wait_for_selector("tr.selected")
     page.keyboard.press("Enter")
     page.get_by_role("alert").get_by_text("A_flair.nii.gz").wait_for()
+
+
+def test_the_earlier_examination_lies_beside_the_later_one(
+    page: "sync_api.Page", served: Callable[[Desk], str], tmp_path: Path
+) -> None:
+    for patient in ("TCGA_CS_0001_19990203", "TCGA_CS_0001_20000405"):
+        path = tmp_path / "scans" / patient / f"{patient}_flair.nii.gz"
+        write_nifti_probability(path, head().astype(np.float32), GRIDS["ras"])
+    write_predictions(tmp_path / "masks", tmp_path / "scans")
+    page.goto(served(open_desk(tmp_path / "masks")))
+    page.get_by_role("link", name="TCGA_CS_0001_20000405").click()
+    page.wait_for_selector(".main-pane")
+    page.keyboard.press("t")
+    page.get_by_role("img", name="Earlier examination 1999-02-03").wait_for()
+    page.keyboard.press("t")
+    page.get_by_role("img", name="Earlier examination").wait_for(state="detached")

@@ -113,7 +113,7 @@ function Saved({ desk }: { desk: Desk }) {
       </p>
     );
   const strokes = desk.open.history.done.length;
-  const drawn = strokes === 0 ? "As predicted" : `${count(strokes)} ${strokes === 1 ? "stroke" : "strokes"}, ${count(desk.open.differing)} voxels changed`;
+  const drawn = strokes === 0 ? "Unchanged" : `${count(strokes)} ${strokes === 1 ? "stroke" : "strokes"}, ${count(desk.open.differing)} voxels changed`;
   return <p class="saved">{delivery.kind === "sending" ? "Saving …" : `${drawn} · saved`}</p>;
 }
 
