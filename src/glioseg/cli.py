@@ -14,6 +14,7 @@ from glioseg.errors import BadOptionError, GliosegError
 from glioseg.terminal import (
     change_in_lines,
     print_check,
+    print_detection,
     print_place,
     print_scores,
     print_side_by_side,
@@ -228,6 +229,7 @@ def predict(
     overlay: bool = True,
     previews: bool = True,
     unseen: Annotated[bool, Flag] = False,
+    presence: Literal["on", "off"] = "on",
     dicomweb: str | None = None,
     study: str | None = None,
     device: Device = "auto",
@@ -266,6 +268,9 @@ def predict(
     unseen
         Only patients that the model was tested on, each by those of its networks that were not trained on it: to
         score a model on its own data.
+    presence
+        Tell whether there is a tumour at all: present, doubtful or none. none writes an empty mask, and what it would
+        have been as <patient>_candidate.nii.gz. off gives masks alone.
     dicomweb
         Fetch the examination --study from this archive, and store the results there. Credentials are taken from the
         environment or a netrc file.
@@ -294,6 +299,7 @@ def predict(
         "previews": previews,
         "model": model,
         "unseen": unseen,
+        "presence": presence == "on",
         "say": say,
     }
     if dicomweb is None and study is None:
@@ -443,6 +449,42 @@ def bundle(
 
 
 @app.command
+def presence(
+    model: str,
+    *,
+    data: Path | None = None,
+    tumour_free: Annotated[tuple[Path, ...], Several] = (),
+    tumours: Annotated[tuple[Path, ...], Several] = (),
+    members: Annotated[bool, Flag] = False,
+    json_output: Json = False,
+) -> None:
+    """Fit how a model tells whether there is a tumour at all, and write it into its contract and card.
+
+    Parameters
+    ----------
+    model
+        A model that comes with glioseg, or the folder of one that 'glioseg bundle' has made.
+    data
+        The folder that it was trained on: each patient is predicted by the networks that had held it back, with its
+        tumour and with the tumour removed. Without it the examples in presence.csv beside the model are fitted again.
+    tumour_free
+        Folders of scans from elsewhere without tumour.
+    tumours
+        Folders of scans from elsewhere with one.
+    members
+        Write the rule into the contract of each of its networks too, where all are of one kind.
+    """
+    from glioseg.commands.presence import fit_model
+
+    outcome = fit_model(model, data, tumour_free=tumour_free, tumours=tumours, members=members, say=say)
+    if json_output:
+        rates = {kind: {n: r.as_json() for n, r in of.items()} for kind, of in outcome.rates().items()}
+        print(json.dumps({"rule": outcome.rule.model_dump(), "rates": rates}, indent=2, allow_nan=False))
+        return
+    print(outcome.in_words())
+
+
+@app.command
 def evaluate(
     predicted: Path,
     truth: Path,
@@ -470,7 +512,7 @@ def evaluate(
     labels
         The values that are tumour in a true mask of several, as 1,2,4.
     """
-    from glioseg.commands.evaluate import evaluate
+    from glioseg.commands.evaluate import as_json, detected, evaluate
 
     numbers = _whole_numbers("--labels", labels)
     found = evaluate(predicted, truth, out, spacing_mm=spacing_mm, labels=numbers)
@@ -478,7 +520,11 @@ def evaluate(
         say(f"{patient}: not scored, {message}")
     if found.without_prediction:
         say(f"{len(found.without_prediction)} patients of {truth} have no prediction and are not scored")
+    if json_output:
+        print(as_json(found.scores, predicted), end="")
+        return None
     print_scores(found.scores, f"{len(found.scores.patients)} patients", json_output)
+    print_detection(detected(found.scores, predicted))
     return 1 if found.failures else 0
 
 

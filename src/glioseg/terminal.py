@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from glioseg.commands.compare import SideBySide
     from glioseg.commands.data_check import CheckOutcome
     from glioseg.evaluation.comparison import Pair
+    from glioseg.evaluation.detection import Detection
     from glioseg.evaluation.scores import Scores
     from glioseg.evaluation.statistics import Summary
     from glioseg.execution.study_result import StudyOutcome
@@ -41,6 +42,14 @@ def print_scores(scores: "Scores", part: str, json_output: bool) -> None:
         if summaries[name].mean is not None and metric.better is not None:
             title = f"{metric.title}{f' [{metric.unit}]' if metric.unit else ''}"
             print(f"{title:32}{_cells(summaries[name])}")
+
+
+def print_detection(found: "Detection") -> None:
+    """How often a tumour was told from none, by patient."""
+    print(f"\nTumour found where there is one: {found.sensitivity.in_words()}")
+    print(f"No tumour found where there is none: {found.specificity.in_words()}")
+    if found.auroc is not None:
+        print(f"Area under the receiver operating characteristic: {found.auroc:.3f}")
 
 
 def print_study(outcome: "StudyOutcome") -> None:

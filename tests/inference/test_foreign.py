@@ -14,6 +14,7 @@ from glioseg.inference.contract import Contract
 from glioseg.inference.foreign import predict_foreign
 from glioseg.inference.model import Model
 from glioseg.inference.postprocessing import Postprocessing
+from glioseg.inference.presence import PresenceRule
 from glioseg.volume import Volume
 
 AXIAL = np.array([[0, 0, -1, 120], [0, -1, 0, 110], [5, 0, 0, -30], [0, 0, 0, 1]], float)
@@ -121,3 +122,31 @@ def test_a_spacing_that_no_head_has_is_refused(model: Model, head: Volume, steps
     scan = replace(head, affine=AXIAL @ np.diag([*(np.array(steps_mm) / (5, 1, 1)), 1]))
     with pytest.raises(GliosegError, match=r"a spacing that no scan of a head has: expected 0\.05 to 50 mm"):
         predict_foreign(model, scan)
+
+
+@pytest.mark.parametrize(("threshold", "presence"), [(0.0, "present"), (1.0, "none")])
+def test_where_there_is_no_tumour_the_mask_is_empty_and_the_candidate_kept(
+    model: Model, head: Volume, threshold: float, presence: str
+) -> None:
+    asked = model.without_presence()
+    plain = predict_foreign(asked, head)
+    asked.presence = PresenceRule(intercept=0, weights={}, none_below=threshold, present_from=threshold)
+    found = predict_foreign(asked, head)
+    assert found.finding is not None
+    assert found.finding.presence == presence
+    kept = found.mask if presence == "present" else found.candidate
+    assert kept is not None
+    np.testing.assert_array_equal(kept.voxels, plain.mask.voxels)
+    assert found.mask.voxels.any() == (presence == "present")
+    np.testing.assert_array_equal(found.probabilities, plain.probabilities)
+
+
+def test_a_scan_of_the_dataset_and_the_same_from_elsewhere_give_the_same_evidence(model: Model, head: Volume) -> None:
+    """Thickness is assumed for the one and known for the other, and the head fills its slices alike."""
+    asked = model.without_presence()
+    asked.presence = PresenceRule(intercept=0, weights={}, none_below=0, present_from=0)
+    home, elsewhere = asked.predict(head).finding, predict_foreign(asked, head).finding
+    assert home is not None
+    assert elsewhere is not None
+    assert home.evidence.radius_px == elsewhere.evidence.radius_px
+    assert home.evidence.depth_px == elsewhere.evidence.depth_px

@@ -1,9 +1,12 @@
 """``glioseg evaluate``: the same metrics for masks from anywhere."""
 
+import json
 from pathlib import Path
 
 from glioseg.atomic import check_writable, write_text_atomically
+from glioseg.evaluation.detection import Detection, detection
 from glioseg.evaluation.folders import Evaluation, score_folders
+from glioseg.evaluation.scores import Scores
 
 
 def evaluate(
@@ -28,5 +31,38 @@ def evaluate(
     """
     check_writable(out.parent)
     found = score_folders(predicted, truth, spacing_mm=spacing_mm, labels=labels)
-    write_text_atomically(out, found.scores.to_csv() if out.suffix == ".csv" else found.scores.to_json())
+    write_text_atomically(out, found.scores.to_csv() if out.suffix == ".csv" else as_json(found.scores, predicted))
     return found
+
+
+def as_json(scores: Scores, predicted: Path) -> str:
+    """The scores as JSON, with how often a tumour was told from none."""
+    content = json.loads(scores.to_json())
+    content["detection"] = detected(scores, predicted).as_json()
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def detected(scores: Scores, predicted: Path) -> Detection:
+    """Whether a tumour was found where there is one, and where there is none.
+
+    Args:
+        scores: Of the masks.
+        predicted: Their folder; the chances of its ``run.json`` make the area under the curve.
+    """
+    truth = [bool(entry.values["true_voxels"]) for entry in scores.patients]
+    found = [bool(entry.values["predicted_voxels"]) for entry in scores.patients]
+    known = _chances(predicted / "run.json")
+    chances = [known.get(entry.patient) for entry in scores.patients]
+    told = [chance for chance in chances if chance is not None]
+    return detection(truth, found, told if len(told) == len(truth) else None)
+
+
+def _chances(run: Path) -> dict[str, float]:
+    """Of a tumour, by patient; empty where nobody told them."""
+    try:
+        patients = json.loads(run.read_text(encoding="utf-8"))["patients"]
+        return {
+            one["patient"]: float(one["presence_chance"]) for one in patients if one.get("presence_chance") is not None
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}

@@ -18,9 +18,11 @@ from glioseg.atomic import check_writable, write_text_atomically
 from glioseg.commands.error_log import ErrorLog
 from glioseg.commands.overlap import overlapped
 from glioseg.errors import GliosegError
+from glioseg.formats.nifti import write_nifti_mask
 from glioseg.inference.backends import BackendName
 from glioseg.inference.foreign import predict_foreign
 from glioseg.inference.model import Model, Prediction
+from glioseg.inference.presence import Finding, Presence
 from glioseg.inference.shipped import DEFAULT, find_model
 from glioseg.machine import Precision, library_versions, peak_memory_mb
 from glioseg.measurement.measure import Measurement, measure_mask
@@ -48,6 +50,7 @@ class PatientResult:
         files: What was written, relative to the output folder.
         not_written: By output that could not be written, the message.
         examination: Which scan it was.
+        finding: Whether there is a tumour at all; None where the model does not tell, or was not asked.
     """
 
     measurement: Measurement
@@ -58,6 +61,7 @@ class PatientResult:
     files: tuple[str, ...]
     not_written: Mapping[str, str] = field(default_factory=dict)
     examination: Examination = NOBODY
+    finding: Finding | None = None
 
     @property
     def patient(self) -> str:
@@ -68,6 +72,8 @@ class PatientResult:
         """A row of the measurements: what cannot be known is empty, with the reason in the column ``unknown``."""
         return {
             **self.measurement.as_row(),
+            "presence": "" if self.finding is None else self.finding.presence,
+            "presence_chance": "" if self.finding is None else round(self.finding.chance, 3),
             "expected_dice": "" if self.expected_dice is None else round(self.expected_dice, 3),
             "missing_sequences": " ".join(self.missing_sequences),
             "remarks": "; ".join(remark.rstrip(".") for remark in self.remarks),
@@ -79,6 +85,7 @@ class PatientResult:
         """Everything, nested."""
         return {
             **self.measurement.as_json(),
+            **_finding_as_json(self.finding),
             "expected_dice": self.expected_dice,
             "missing_sequences": list(self.missing_sequences),
             "remarks": list(self.remarks),
@@ -114,6 +121,7 @@ def predict(
     model: str | Path = DEFAULT,
     sequences: Mapping[str, str] | None = None,
     unseen: bool = False,
+    presence: bool = True,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     precision: Precision = "auto",
     backend: BackendName | Literal["auto"] = "auto",
@@ -131,6 +139,8 @@ def predict(
         model: A name of :data:`glioseg.inference.shipped.SHIPPED`, or the path of a bundle or an ensemble.
         sequences: By role what the user named, as for :func:`glioseg.patients.find.find_sources`.
         unseen: Whether only those patients are predicted that the model has not seen.
+        presence: Whether it is told if there is a tumour at all; where there is none, the mask is empty and
+            ``<patient>_candidate.nii.gz`` keeps what it would have been.
         device: Where to compute.
         precision: Arithmetic of the convolutions.
         backend: What computes the network; the fastest that is installed and for which the bundle holds a model, if
@@ -148,6 +158,8 @@ def predict(
     for source in found.sources:
         source.check_output(out)
     loaded = Model.load(folder, backend=backend, device=device, precision=precision)
+    if not presence:
+        loaded = loaded.without_presence()
     parts = loaded.unseen() if unseen else {}
     if unseen:
         found = _only(parts, found)
@@ -264,6 +276,9 @@ def _write(of: _Writing, source: PatientSource, timed: _Timed[Prediction]) -> Pa
     outputs = Outputs(of.records.out)
     of.records.begin(source.patient, examination)
     source.write(_result(model, measurement, timed), outputs, of.options)
+    if found.candidate is not None:
+        name = f"{source.patient}_candidate.nii.gz"
+        outputs.attempt("candidate", partial(write_nifti_mask, outputs.folder / name, found.candidate), name)
     if of.previews:
         name = f"{source.patient}_sheet.png"
         outputs.attempt("sheet", partial(_draw_sheet, outputs.folder / name, found, measurement), name)
@@ -278,6 +293,7 @@ def _write(of: _Writing, source: PatientSource, timed: _Timed[Prediction]) -> Pa
             output: of.log.told(f"{source.patient}, {output}", error) for output, error in outputs.failures.items()
         },
         examination=examination,
+        finding=found.finding,
     )
     run = {
         "started": of.started,
@@ -303,6 +319,7 @@ def _result(model: Model, measurement: Measurement, timed: _Timed[Prediction]) -
         model.identity,
         _settings(model.facts()),
         timed.origin,
+        None if found.finding is None else found.finding.presence,
     )
 
 
@@ -310,7 +327,7 @@ def _draw_sheet(path: Path, found: Prediction, measurement: Measurement) -> None
     # Drawing takes a second of imports, which a run without previews is spared.
     from glioseg.report.contact_sheet import write_contact_sheet
 
-    write_contact_sheet(path, found.volume, found.mask, measurement)
+    write_contact_sheet(path, found.volume, found.mask, measurement, _presence_in_words(found))
 
 
 def _keep_table(records: ResultRecords, out: Path) -> None:
@@ -351,8 +368,28 @@ def _in_words(result: PatientResult) -> str:
     volume = f", {whole.volume_ml:.1f} ml" if whole.volume_ml else ""
     where = f"tumour on {whole.tumour_slices} of {result.measurement.slices} slices{volume}"
     found = where if whole.voxels else "no tumour found"
+    if result.finding is not None and result.finding.presence != "present":
+        kept = [name for name in result.files if name.endswith("_candidate.nii.gz")]
+        found = f"{_PRESENCE[result.finding.presence]}, {f'candidate in {kept[0]}' if kept else found}"
     lost = "".join(f"; {output} not written: {why.rstrip('.')}" for output, why in result.not_written.items())
     return f"{result.patient}: {found}{missing} ({result.seconds:.1f} s){lost}"
+
+
+_PRESENCE: dict[Presence, str] = {"doubtful": "DOUBTFUL", "none": "no tumour"}
+
+
+def _presence_in_words(found: Prediction) -> str:
+    """For the sheet; nothing where a tumour is present or nobody asked."""
+    if found.finding is None or found.finding.presence == "present":
+        return ""
+    return "DOUBTFUL tumour" if found.finding.presence == "doubtful" else "no tumour, candidate kept apart"
+
+
+def _finding_as_json(finding: Finding | None) -> dict[str, Any]:
+    if finding is None:
+        return {"presence": None, "presence_chance": None, "evidence": None}
+    told = finding.as_json()
+    return {"presence": told["presence"], "presence_chance": told["chance"], "evidence": told["evidence"]}
 
 
 def _manifest(

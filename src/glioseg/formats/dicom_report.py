@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from highdicom.sr import (
     AlgorithmIdentification,
@@ -14,6 +15,7 @@ from highdicom.sr import (
     ObservationContext,
     ObserverContext,
     PersonObserverIdentifyingAttributes,
+    QualitativeEvaluation,
     ReferencedSegment,
     SourceSeriesForSegmentation,
     TrackingIdentifier,
@@ -50,6 +52,12 @@ LONG_AXIS = Code("103339001", "SCT", "Long Axis")
 SHORT_AXIS = Code("103340004", "SCT", "Short Axis")
 CUBIC_MILLIMETRE = Code("mm3", "UCUM", "cubic millimeter")
 MILLIMETRE = Code("mm", "UCUM", "millimeter")
+PRESENCE = Code("705057003", "SCT", "Presence")
+PRESENCES = {
+    "present": Code("52101004", "SCT", "Present"),
+    "doubtful": Code("42425007", "SCT", "Equivocal"),
+    "none": Code("2667000", "SCT", "Absent"),
+}
 
 
 @dataclass(frozen=True)
@@ -60,11 +68,13 @@ class ReportedMeasurements:
         volume_ml: Its volume.
         long_axis_mm: Its longest diameter in an axial slice.
         short_axis_mm: The longest at right angles to that one, in the same slice.
+        presence: Whether there is a tumour at all, as ``present``, ``doubtful`` or ``none``.
     """
 
     volume_ml: float
     long_axis_mm: float | None = None
     short_axis_mm: float | None = None
+    presence: Literal["present", "doubtful", "none"] | None = None
 
 
 def write_report(
@@ -97,7 +107,7 @@ def write_report(
     with valid_source(series):
         dataset: Dataset = ComprehensiveSR(
             evidence=[segmentation, *source_headers(series)],
-            content=_content(measured, segmentation, series, algorithm, person),
+            content=_content(measured, measurements.presence, segmentation, series, algorithm, person),
             series_instance_uid=new_uid(),
             series_number=result_series_number(series, 3),
             sop_instance_uid=new_uid(),
@@ -130,6 +140,7 @@ def _measured(measurements: ReportedMeasurements) -> list[tuple[Code, float, Cod
 
 def _content(
     measured: list[tuple[Code, float, Code]],
+    presence: str | None,
     segmentation: Dataset,
     series: DicomSeries,
     algorithm: Algorithm,
@@ -155,6 +166,7 @@ def _content(
             manufacturer=MANUFACTURER,
         ),
         measurements=[Measurement(name=name, value=round(value, 3), unit=unit) for name, value, unit in measured],
+        qualitative_evaluations=[QualitativeEvaluation(PRESENCE, PRESENCES[presence])] if presence else None,
     )
     return MeasurementReport(
         observation_context=ObservationContext(

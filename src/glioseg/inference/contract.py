@@ -12,6 +12,7 @@ from glioseg.atomic import write_text_atomically
 from glioseg.errors import BadFileError, GliosegError
 from glioseg.inference.postprocessing import Decision
 from glioseg.inference.preprocessing import Preprocessing
+from glioseg.inference.presence import PresenceRule
 from glioseg.volume import CHANNELS
 
 WEIGHTS, CONTRACT, CARD, SPLIT = "weights.safetensors", "contract.json", "card.md", "split.json"
@@ -110,6 +111,7 @@ class Contract(InferenceSettings):
             networks were trained by the same recipe with a fold of the patients held back: what they reach out of fold
             stands for this one. Null where the network has test patients of its own.
         exported: What the model was exported to; null in a bundle with weights.
+        presence: How it is told whether there is a tumour at all; null where that was not fitted.
     """
 
     bundle_format: Literal[1] = 1
@@ -125,6 +127,7 @@ class Contract(InferenceSettings):
     versions: dict[str, str]
     siblings: Annotated[str, AfterValidator(_beside)] | None = None
     exported: Exported | None = None
+    presence: PresenceRule | None = None
 
 
 def _folder_name(name: str) -> str:
@@ -147,12 +150,14 @@ class EnsembleContract(Decision):
         members: For the folder of each network the hash of its weights.
         members_in: Where these folders lie: ``.``, or ``../NAME`` for those of a model beside this one.
         folds: Where the networks come from several splits, what those of one decide together, by the split's hash.
+        presence: As in :class:`Contract`.
     """
 
     bundle_format: Literal[1] = 1
     members: dict[Annotated[str, AfterValidator(_folder_name)], str] = Field(min_length=2)
     members_in: Annotated[str, AfterValidator(_here_or_beside)] = "."
     folds: dict[str, Decision] = Field(default_factory=dict)
+    presence: PresenceRule | None = None
 
     def member_folder(self, folder: Path, name: str) -> Path:
         """Where a network of the model in a folder lies."""

@@ -40,9 +40,11 @@ def predict_foreign(model: Model, volume: Volume) -> Prediction:
     placed = placement.place(ranged)
     # A third copy of a large scan would be held while the network works.
     del ranged
-    probabilities = placement.restore(model.probabilities(placed), (slices, rows, columns))
+    seen = model.probabilities(placed)
+    probabilities = placement.restore(seen, (slices, rows, columns))
     remarks = (_in_words(placement), *model.unfamiliar(placed))
-    return Prediction(volume, probabilities, model.cut(volume, probabilities), remarks)
+    found = Prediction(volume, probabilities, model.cut(volume, probabilities), remarks)
+    return model.judged(found, placed, seen, placement.step_mm)
 
 
 def _in_words(placement: Placement) -> str:

@@ -8,7 +8,7 @@ cross-validation: all of them predict a new scan, and those of one fold the pati
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -27,9 +27,11 @@ from glioseg.inference.contract import (
     load_contract,
     load_ensemble_contract,
 )
+from glioseg.inference.evidence import find_evidence
 from glioseg.inference.familiarity import traits, unfamiliar
 from glioseg.inference.postprocessing import Decision, calibrated, cut_mask, expected_dice
 from glioseg.inference.prediction import batches, predict_batches
+from glioseg.inference.presence import Finding
 from glioseg.networks.table import find_network
 from glioseg.volume import Mask, Volume
 
@@ -88,12 +90,16 @@ class Prediction:
         probabilities: Of tumour at each of its voxels, shape (slice, row, column), 0 to 1.
         mask: Of the tumour, on the same grid.
         remarks: What a reader of the result should know, a sentence each.
+        finding: Whether there is a tumour at all; None where the model does not tell.
+        candidate: What the mask would have been, where it is empty because there is no tumour.
     """
 
     volume: Volume
     probabilities: NDArray[np.float32] = field(repr=False)
     mask: Mask
     remarks: tuple[str, ...] = ()
+    finding: Finding | None = None
+    candidate: Mask | None = None
 
     @property
     def expected_dice(self) -> float | None:
@@ -112,6 +118,7 @@ class Model:
     def __init__(self, networks: Mapping[str, Network], contract: EnsembleContract | None = None) -> None:
         self.networks = dict(networks)
         self.contract = contract
+        self.presence = (contract or self.first.contract).presence
 
     @classmethod
     def of(cls, backend: Backend, contract: Contract) -> Self:
@@ -184,6 +191,12 @@ class Model:
     def _splits(self) -> list[str]:
         return list(dict.fromkeys(network.contract.split_sha256 for network in self.networks.values()))
 
+    def without_presence(self) -> "Model":
+        """The same model, which gives masks alone."""
+        masks_alone = Model(self.networks, self.contract)
+        masks_alone.presence = None
+        return masks_alone
+
     def part(self, names: Sequence[str], split_sha256: str) -> "Model":
         """Some networks by themselves, with what was decided for them.
 
@@ -191,8 +204,11 @@ class Model:
             names: The networks.
             split_sha256: Their common split.
         """
-        if len(names) == 1:
-            return self.networks[names[0]].model
+        found = self.networks[names[0]].model if len(names) == 1 else self._several(names, split_sha256)
+        found.presence = self.presence
+        return found
+
+    def _several(self, names: Sequence[str], split_sha256: str) -> "Model":
         assert self.contract is not None
         decision = self.contract.folds.get(split_sha256, self.contract)
         hashes = {name: self.contract.members[name] for name in names}
@@ -268,7 +284,28 @@ class Model:
     def predict(self, volume: Volume) -> Prediction:
         """Predict a scan as it lies, a picture of the dataset's kind; raises as :meth:`answers`."""
         probabilities = self.probabilities(volume)
-        return Prediction(volume, probabilities, self.cut(volume, probabilities), self.unfamiliar(volume))
+        found = Prediction(volume, probabilities, self.cut(volume, probabilities), self.unfamiliar(volume))
+        return self.judged(found, volume, probabilities)
+
+    def judged(
+        self, found: Prediction, seen: Volume, probabilities: NDArray[np.float32], step_mm: float | None = None
+    ) -> Prediction:
+        """A prediction with the decision whether there is a tumour: where there is none, the mask is emptied.
+
+        Args:
+            found: On the scan's own grid.
+            seen: The scan as the networks saw it.
+            probabilities: What they found there.
+            step_mm: From one of its slices to the next; None where nobody knows.
+        """
+        if self.presence is None:
+            return found
+        inside = cut_mask(probabilities, self.decision.postprocessing)
+        finding = self.presence.judge(find_evidence(seen, probabilities, inside, step_mm))
+        if finding.presence != "none" or not found.mask.voxels.any():
+            return replace(found, finding=finding)
+        empty = replace(found.mask, voxels=np.zeros_like(found.mask.voxels))
+        return replace(found, mask=empty, candidate=found.mask, finding=finding)
 
     def mask(self, volume: Volume) -> Mask:
         """The tumour's mask on the scan's own grid; raises as :meth:`answers`."""

@@ -16,6 +16,7 @@ from glioseg.formats.dicom_results import write_dicom_results
 from glioseg.formats.dicom_seg import read_segmentation
 from glioseg.formats.dicom_series import DicomSeries, file_name_of, find_series, read_series
 from glioseg.formats.nifti import write_nifti_mask, write_nifti_probability
+from glioseg.inference.presence import Presence
 from glioseg.measurement.measure import Measurement
 from glioseg.outputs import Outputs
 from glioseg.patients.examination import Examination
@@ -94,7 +95,7 @@ class DicomPatient:
         volume = result.volume
         scan = Scan(self.patient, volume.channel("flair").astype("float32"), affine=volume.affine)
         algorithm = algorithm_of(result.model, result.model_version, result.settings)
-        measurements = _reported(result.measurement)
+        measurements = _reported(result.measurement, result.presence)
         write_dicom_results(
             outputs, self.patient, scan, result.mask, result.origin, algorithm, measurements, overlay=options.overlay
         )
@@ -136,10 +137,13 @@ class DicomPatient:
         return choose_series(find_series(self.path, self.files), self.named)
 
 
-def _reported(measurement: Measurement) -> ReportedMeasurements | None:
+def _reported(measurement: Measurement, presence: Presence | None = None) -> ReportedMeasurements | None:
     whole = measurement.whole
     if whole.volume_ml is None:
         return None
     return ReportedMeasurements(
-        whole.volume_ml, long_axis_mm=whole.longest_diameter_mm, short_axis_mm=whole.perpendicular_diameter_mm
+        whole.volume_ml,
+        long_axis_mm=whole.longest_diameter_mm,
+        short_axis_mm=whole.perpendicular_diameter_mm,
+        presence=presence,
     )

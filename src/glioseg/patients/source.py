@@ -8,6 +8,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from glioseg.inference.presence import Presence
 from glioseg.measurement.measure import Measurement
 from glioseg.outputs import Outputs
 from glioseg.patients.examination import Examination
@@ -42,6 +43,7 @@ class Result:
         model_version: The hash of its weights.
         settings: What else decides the mask, by name.
         origin: As reading gave it.
+        presence: Whether there is a tumour at all; None where nobody told.
     """
 
     volume: Volume
@@ -52,6 +54,7 @@ class Result:
     model_version: str
     settings: Mapping[str, str] = field(default_factory=dict)
     origin: Any = field(default=None, repr=False)
+    presence: Presence | None = None
 
 
 @dataclass(frozen=True)

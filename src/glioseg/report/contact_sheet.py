@@ -57,14 +57,18 @@ class _Hung:
     from_view: tuple[int, ...]
 
 
-def write_contact_sheet(path: Path, volume: Volume, mask: Mask, measurement: Measurement | None = None) -> None:
+def write_contact_sheet(
+    path: Path, volume: Volume, mask: Mask, measurement: Measurement | None = None, presence: str = ""
+) -> None:
     """Write :func:`contact_sheet` as a PNG, whole or not at all; the same input gives the same bytes."""
     buffer = io.BytesIO()
-    Image.fromarray(contact_sheet(volume, mask, measurement)).save(buffer, format="PNG")
+    Image.fromarray(contact_sheet(volume, mask, measurement, presence)).save(buffer, format="PNG")
     write_bytes_atomically(path, buffer.getvalue())
 
 
-def contact_sheet(volume: Volume, mask: Mask, measurement: Measurement | None = None) -> NDArray[np.uint8]:
+def contact_sheet(
+    volume: Volume, mask: Mask, measurement: Measurement | None = None, presence: str = ""
+) -> NDArray[np.uint8]:
     """The sheet of one patient, shape (row, column, 3), uint8 RGB.
 
     Slices through the tumour and one beyond at either end, evenly chosen where there are many, always with the one
@@ -75,6 +79,7 @@ def contact_sheet(volume: Volume, mask: Mask, measurement: Measurement | None = 
         volume: The scan.
         mask: The tumour on the same grid.
         measurement: What :func:`glioseg.measurement.measure.measure_mask` gives for the two; measured here if None.
+        presence: What is to be said first of whether there is a tumour at all.
 
     Raises:
         GliosegError: If scan and mask are not of one grid.
@@ -96,7 +101,7 @@ def contact_sheet(volume: Volume, mask: Mask, measurement: Measurement | None = 
         SheetText(
             title=volume.patient,
             corner=_volume_in_words(measured),
-            left=_tumour_in_words(measured),
+            left=": ".join(filter(None, [presence, _tumour_in_words(measured)])),
             right=_sides_in_words(volume),
             marks_sides=volume.affine is not None,
         ),

@@ -1,0 +1,85 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from glioseg.commands.presence import (
+    CARD,
+    EXAMPLES,
+    HEADING,
+    examples_as_csv,
+    fit_examples,
+    fit_model,
+    read_examples,
+    write_section,
+)
+from glioseg.errors import GliosegError
+from glioseg.inference.contract import CONTRACT, load_contract
+from glioseg.inference.evidence import Evidence
+from glioseg.training.presence import Example
+
+
+@pytest.fixture
+def known() -> list[Example]:
+    rng = np.random.default_rng(0)
+    return [
+        Example(
+            f"P{index}",
+            "home" if index < 10 else "elsewhere",
+            tumour,
+            Evidence(round(float(rng.uniform(0.6, 0.9) if tumour else rng.uniform(0, 0.5)), 3), 20.0, 1, 0.9, 0.7),
+        )
+        for index in range(12)
+        for tumour in (True, False)
+    ]
+
+
+def test_examples_come_back_from_their_table(known: list[Example], tmp_path: Path) -> None:
+    (tmp_path / EXAMPLES).write_text(examples_as_csv(known))
+    assert read_examples(tmp_path / EXAMPLES) == known
+
+
+def test_a_damaged_or_missing_table_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    for name in ("other.csv", "missing.csv"):
+        with pytest.raises(GliosegError, match="no examples of tumours") as caught:
+            read_examples(tmp_path / name)
+        assert "--data" in str(caught.value.remedy)
+
+
+def test_the_rule_goes_into_the_contract_and_the_operating_points_into_the_card(
+    known: list[Example], tmp_path: Path, untrained_bundle: Path
+) -> None:
+    (tmp_path / EXAMPLES).write_text(examples_as_csv(known))
+    contract = load_contract(untrained_bundle)
+    (tmp_path / CONTRACT).write_text(contract.model_dump_json())
+    (tmp_path / CARD).write_text("# A model\n\n## Scores\n\nGood.\n")
+    outcome = fit_model(tmp_path)
+    assert load_contract(tmp_path) == contract.model_copy(update={"presence": outcome.rule})
+    card = (tmp_path / CARD).read_text()
+    assert card.startswith("# A model\n\n## Scores\n\nGood.\n\n## Presence\n")
+    assert outcome.rates()["home, tumour"]["present"].of == 10
+    assert outcome.rates()["elsewhere, none"]["none"].of == 2
+    fit_model(tmp_path)
+    assert (tmp_path / CARD).read_text() == card
+
+
+def test_a_section_in_the_middle_of_a_card_is_replaced(known: list[Example], tmp_path: Path) -> None:
+    card = tmp_path / CARD
+    card.write_text(f"# A\n\n{HEADING}\n\nOld.\n\n## Last\n\nKept.\n")
+    write_section(card, fit_examples(known))
+    assert "Old." not in card.read_text()
+    assert "## Last\n\nKept." in card.read_text()
+    assert card.read_text().count(HEADING) == 1
+
+
+def test_without_either_kind_there_is_no_rule(known: list[Example]) -> None:
+    with pytest.raises(GliosegError, match="cannot be fitted"):
+        fit_examples([example for example in known if example.tumour])
+
+
+def test_rates_as_json_are_strict(known: list[Example]) -> None:
+    outcome = fit_examples(known)
+    rates = {kind: {n: r.as_json() for n, r in of.items()} for kind, of in outcome.rates().items()}
+    assert json.loads(json.dumps(rates, allow_nan=False)) == rates
