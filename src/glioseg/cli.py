@@ -522,7 +522,7 @@ def evaluate(
         say(f"{len(found.without_prediction)} patients of {truth} have no prediction and are not scored")
     if json_output:
         print(as_json(found.scores, predicted), end="")
-        return None
+        return 1 if found.failures else 0
     print_scores(found.scores, f"{len(found.scores.patients)} patients", json_output)
     print_detection(detected(found.scores, predicted))
     return 1 if found.failures else 0
