@@ -159,6 +159,19 @@ def test_without_the_token_nothing_is_told(desk: Desk, path: str) -> None:
     assert TOKEN not in refused.text
 
 
+def test_a_ticket_leads_to_the_page_once(desk: Desk) -> None:
+    """Who reads it among the words of the browser's process comes too late."""
+    app: Any = build_app(desk, TOKEN, PORT, {"index.html": b"page"}, "k" * 43)
+    client = TestClient(app, base_url=f"http://127.0.0.1:{PORT}", follow_redirects=False)
+    assert client.get(f"/{'k' * 43}", headers={"host": "evil.example:8800"}).status_code == 403
+    led = client.get(f"/{'k' * 43}")
+    assert (led.status_code, led.headers["location"]) == (303, f"/{TOKEN}/")
+    assert client.get(led.headers["location"]).text == "page"
+    assert client.get(f"/{'k' * 43}").status_code == 403
+    assert client.get("/").status_code == 403
+    assert client.get(f"/{TOKEN}").headers["location"] == f"/{TOKEN}/"
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -62,12 +62,12 @@ def review(
 
     desk = open_desk(folder, scans=scans, reader=reader)
 
-    def opened(address: str) -> None:
+    def opened(address: str, ticket: str) -> None:
         say(
             f"{len(desk.cases.cases)} cases at {address}\nCtrl-C ends the desk; everything is kept in {desk.store.path}"
         )
         if browser:
-            webbrowser.open(address)
+            webbrowser.open(ticket)
 
     serve(desk, port=port, opened=opened)
 

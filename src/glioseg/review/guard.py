@@ -46,10 +46,12 @@ class Guard:
         app: What is guarded.
         token: Of this session.
         port: That the desk listens at.
+        ticket: Leads to the address with the token, once. A browser is started with it, since the words that a program
+            is started with can be read by everyone on the machine; empty for none.
     """
 
-    def __init__(self, app: App, token: str, port: int) -> None:
-        self._app, self._token = app, token
+    def __init__(self, app: App, token: str, port: int, ticket: str = "") -> None:
+        self._app, self._token, self._ticket = app, token, ticket
         self._hosts = {f"{name}:{port}" for name in ("127.0.0.1", "localhost")}
         self._origins = {f"http://{host}" for host in self._hosts}
 
@@ -62,21 +64,40 @@ class Guard:
             return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         guarded = _with_headers(send)
-        refusal = self._refusal(scope, headers)
+        refusal = self._strange(headers)
+        if refusal is None and self._takes_ticket(scope):
+            await _lead_on(guarded, f"/{self._token}/")
+            return
+        refusal = refusal or self._refusal(scope, headers)
         if refusal is not None:
             await refuse(guarded, *refusal)
+            return
+        if scope["path"] == f"/{self._token}":
+            # The page's own addresses are relative to the slash.
+            await _lead_on(guarded, f"/{self._token}/")
             return
         inner = {**scope, "path": scope["path"].removeprefix(f"/{self._token}")}
         inner.pop("raw_path", None)
         await self._app(inner, _limited(receive), guarded)
 
-    def _refusal(self, scope: Scope, headers: Mapping[str, str]) -> tuple[int, str] | None:
+    def _takes_ticket(self, scope: Scope) -> bool:
+        """Whether a request has the ticket, which is worth nothing from then on."""
+        shown = scope["path"].strip("/").encode()
+        if not self._ticket or not secrets.compare_digest(shown, self._ticket.encode()):
+            return False
+        self._ticket = ""
+        return True
+
+    def _strange(self, headers: Mapping[str, str]) -> tuple[int, str] | None:
         if headers.get("host") not in self._hosts:
             return 403, "this address is not the desk's own"
         if headers.get("origin", next(iter(self._origins))) not in self._origins:
             return 403, "another page may not talk to the desk"
         if headers.get("sec-fetch-site", "none") not in FROM_HERE:
             return 403, "another page may not talk to the desk"
+        return None
+
+    def _refusal(self, scope: Scope, headers: Mapping[str, str]) -> tuple[int, str] | None:
         first, _, _ = scope["path"].removeprefix("/").partition("/")
         if not secrets.compare_digest(first.encode(), self._token.encode()):
             return 403, "the address lacks the token of this session"
@@ -103,6 +124,12 @@ async def refuse(send: Send, status: int, problem: str, remedy: str | None = Non
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+async def _lead_on(send: Send, address: str) -> None:
+    headers = [(b"location", address.encode()), (b"content-length", b"0"), (b"cache-control", b"no-store")]
+    await send({"type": "http.response.start", "status": 303, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
 
 
 def _with_headers(send: Send) -> Send:

@@ -14,23 +14,24 @@ from glioseg.review.server import build_app, page_files
 LOOPBACK = "127.0.0.1"
 
 
-def serve(desk: Desk, *, port: int = 0, opened: Callable[[str], None]) -> None:
+def serve(desk: Desk, *, port: int = 0, opened: Callable[[str, str], None]) -> None:
     """Serve a desk until it is interrupted; then what is still to be written is written.
 
     Args:
         desk: What is served.
         port: Where, on the loopback address; any free one if 0.
-        opened: Gets the address once the desk listens there.
+        opened: Gets the address once the desk listens there, and one that leads to it a single time, for a browser.
 
     Raises:
         GliosegError: If the port is taken, or the page was not built.
     """
-    files, token = page_files(), new_token()
+    files, token, ticket = page_files(), new_token(), new_token()
     with _listening(port) as listener:
         port = listener.getsockname()[1]
-        app = build_app(desk, token, port, files)
+        root = f"http://{LOOPBACK}:{port}"
+        app = build_app(desk, token, port, files, ticket)
         settings = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, ws="none")
-        server = _Announcing(settings, lambda: opened(f"http://{LOOPBACK}:{port}/{token}/"))
+        server = _Announcing(settings, lambda: opened(f"{root}/{token}/", f"{root}/{ticket}"))
         # uvicorn ends in peace at an interrupt, and then raises it again for whoever called it.
         with suppress(KeyboardInterrupt):
             server.run(sockets=[listener])

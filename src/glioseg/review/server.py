@@ -79,7 +79,7 @@ def page_files(folder: Path = PAGE) -> dict[str, bytes]:
     return files
 
 
-def build_app(desk: Desk, token: str, port: int, files: Mapping[str, bytes]) -> Guard:
+def build_app(desk: Desk, token: str, port: int, files: Mapping[str, bytes], ticket: str = "") -> Guard:
     """The whole of the desk as an ASGI application, which answers only under its token.
 
     Args:
@@ -87,6 +87,7 @@ def build_app(desk: Desk, token: str, port: int, files: Mapping[str, bytes]) -> 
         token: Of this session.
         port: That it will listen at.
         files: As :func:`page_files` gives them.
+        ticket: As :class:`glioseg.review.guard.Guard` takes it.
     """
 
     @asynccontextmanager
@@ -111,7 +112,7 @@ def build_app(desk: Desk, token: str, port: int, files: Mapping[str, bytes]) -> 
         Route("/{path:path}", _answering(lambda request: _page(files, request))),
     ]
     handlers = {HTTPException: _http_error, Exception: _defect}
-    return Guard(Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan), token, port)
+    return Guard(Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan), token, port, ticket)
 
 
 def _answering(answer: Callable[[Request], Response]) -> Any:
