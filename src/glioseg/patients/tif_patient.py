@@ -7,8 +7,9 @@ from typing import Self
 from glioseg.atomic import atomic_folder
 from glioseg.dataset.lgg import find_slices, read_patient
 from glioseg.errors import BadOptionError
-from glioseg.files import readable
+from glioseg.files import entries, readable
 from glioseg.formats.masks import read_mask
+from glioseg.formats.readers import kind_by_name
 from glioseg.formats.tif import write_mask_slice
 from glioseg.measurement.measure import Measurement
 from glioseg.outputs import Outputs
@@ -47,7 +48,9 @@ class TifPatient:
 
     def check_output(self, out: Path) -> None:
         """Refuse to write masks where pictures lie: the masks beside them are the truth."""
-        if any(not path.stem.endswith("_mask") for path in (out / self.patient).glob("*.[tT][iI][fF]*")):
+        folder = out / self.patient
+        slices = [path for path in entries(folder) if kind_by_name(path.name) == "tif"] if folder.is_dir() else []
+        if any(not path.stem.lower().endswith("_mask") for path in slices):
             raise BadOptionError(
                 f"--out {out} holds the pictures of {self.patient}, whose masks would be overwritten",
                 remedy="Name another folder for the results",

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from glioseg.dataset.lgg import case_of, find_patient_folders, find_slices, parse_slice_name, read_patient
 from glioseg.errors import BadFileError, GliosegError
+from glioseg.files import entries
 from glioseg.formats.nifti import read_nifti
 from glioseg.patients.find import find_sources
 from glioseg.patients.records import ResultRecords
@@ -267,7 +268,7 @@ _ENDINGS = ("_mask.nii.gz", "_seg.dcm")
 def _dataset(folder: Path) -> Cases:
     try:
         folders = find_patient_folders(folder)
-        kinds = {parse_slice_name(path.name) for path in folders[0].iterdir()} - {None}
+        kinds = {parse_slice_name(path.name) for path in entries(folders[0])} - {None}
         pictures, outlined = (any(one and one.is_mask == mask for one in kinds) for mask in (False, True))
     except GliosegError:
         folders, pictures, outlined = [], False, False
