@@ -143,7 +143,7 @@ def valid_source(series: DicomSeries) -> Iterator[None]:
     except CONVERSION_ERRORS as error:
         raise GliosegError(
             f"no result can be written for {series.name} of {series.source}: {' '.join(str(error).split())}",
-            remedy="The source's header breaks the standard there; mend it, or ask for NIfTI",
+            remedy="The source's header breaks the standard there; mend it, or take the mask as NIfTI",
         ) from error
 
 
