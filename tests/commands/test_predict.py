@@ -5,6 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 import tifffile
@@ -14,9 +15,10 @@ from glioseg.dataset.lgg import find_patients, read_patient
 from glioseg.dataset.splits import Split, save_split
 from glioseg.dataset.store import open_store
 from glioseg.errors import GliosegError
-from glioseg.inference.contract import WEIGHTS, load_contract
+from glioseg.inference.contract import CONTRACT, WEIGHTS, load_contract
 from glioseg.inference.model import Model
-from glioseg.inference.postprocessing import expected_dice
+from glioseg.inference.postprocessing import Postprocessing, expected_dice
+from glioseg.inference.presence import PresenceRule
 
 COLUMNS = {"patient", "slices", "tumour_slices", "voxels", "volume_ml", "unknown", "missing_sequences", "remarks"}
 
@@ -321,3 +323,34 @@ def test_the_record_accounts_for_every_file(few_slices: Path, untrained_bundle: 
     assert sum(files["of_patients"].values()) + len(files["left_out"]) == files["files"]
     assert {"file": str(few_slices / "notes.txt"), "reason": "text"} in files["left_out"]
     assert run.left_out == "20 files left out: masks (18), text (2)"
+
+
+@pytest.mark.parametrize("presence", ["none", "doubtful", "present"])
+def test_presence_stands_in_every_record_and_none_keeps_the_candidate(
+    few_slices: Path, untrained_bundle: Path, tmp_path: Path, presence: str
+) -> None:
+    bundle = tmp_path / "bundle"
+    shutil.copytree(untrained_bundle, bundle)
+    low, high = {"none": (1.0, 1.0), "doubtful": (0.0, 1.0), "present": (0.0, 0.0)}[presence]
+    rule = PresenceRule(intercept=0, weights={}, none_below=low, present_from=high)
+    always = Postprocessing(threshold=0.01)
+    contract = load_contract(bundle).model_copy(update={"presence": rule, "postprocessing": always})
+    (bundle / CONTRACT).write_text(contract.model_dump_json())
+    said: list[str] = []
+    run = predict([few_slices], tmp_path / "out", model=bundle, previews=False, say=said.append)
+    plain = predict([few_slices], tmp_path / "plain", model=bundle, previews=False, presence=False)
+    for result, without, row, line in zip(run.results, plain.results, rows(tmp_path / "out"), said, strict=True):
+        assert without.finding is None
+        assert without.measurement.whole.voxels > 0
+        assert row["presence"] == result.as_json()["presence"] == presence
+        assert result.as_json()["evidence"]["components"] >= 1
+        candidate = f"{result.patient}_candidate.nii.gz"
+        assert (candidate in result.files) == (presence == "none")
+        if presence == "none":
+            assert result.measurement.whole.voxels == 0
+            kept = nibabel.load(tmp_path / "out" / candidate)
+            assert np.count_nonzero(kept.dataobj) == without.measurement.whole.voxels
+            assert f"no tumour, candidate in {candidate}" in line
+        else:
+            assert result.measurement.whole.voxels == without.measurement.whole.voxels
+            assert ("DOUBTFUL" in line) == (presence == "doubtful")

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Literal
 
 import highdicom
 import numpy as np
@@ -300,6 +301,20 @@ def test_what_is_not_known_is_left_out_of_the_report(source: DicomSeries, tmp_pa
     for wrong in (ReportedMeasurements(-1.0), ReportedMeasurements(float("nan")), ReportedMeasurements(1, -2)):
         with pytest.raises(GliosegError, match="cannot be reported"):
             write_report(tmp_path / "wrong.dcm", wrong, segmentation, source, ALGORITHM)
+
+
+@pytest.mark.parametrize(
+    ("presence", "meaning"), [("present", "Present"), ("doubtful", "Equivocal"), ("none", "Absent"), (None, None)]
+)
+def test_whether_there_is_a_tumour_stands_in_the_report(
+    source: DicomSeries, tmp_path: Path, presence: Literal["present", "doubtful", "none"] | None, meaning: str | None
+) -> None:
+    segmentation = write_segmentation(tmp_path / "seg.dcm", mask_of(source), source, ALGORITHM)
+    write_report(tmp_path / "sr.dcm", ReportedMeasurements(1.0, presence=presence), segmentation, source, ALGORITHM)
+    (group,) = highdicom.sr.srread(tmp_path / "sr.dcm").content.get_volumetric_roi_measurement_groups()
+    told = {item.name.meaning: item.value.meaning for item in group.get_qualitative_evaluations()}
+    assert told.get("Presence") == meaning
+    assert_valid(tmp_path / "sr.dcm")
 
 
 @pytest.mark.parametrize("name", ["", "x" * 65, "a\\b"])
