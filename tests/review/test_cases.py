@@ -53,6 +53,18 @@ def test_a_patient_whose_scan_is_missing_is_listed_with_the_reason(masks: Path) 
     desk.close()
 
 
+def test_a_candidate_that_was_taken_for_no_tumour_is_remarked(masks: Path) -> None:
+    record = json.loads((masks / "run.json").read_text())
+    (entry,) = record["patients"]
+    none = {**entry, "patient": "B", "presence": "none", "files": ["B_mask.nii.gz", "B_candidate.nii.gz"]}
+    record["patients"].append(none)
+    (masks / "run.json").write_text(json.dumps(record))
+    cases = {case.patient: case for case in find_review_cases(masks).cases.values()}
+    assert cases["A"].facts.remarks == ()
+    assert cases["B"].facts.is_doubtful
+    assert "B_candidate.nii.gz" in cases["B"].facts.remarks[0]
+
+
 def test_the_datasets_own_masks_are_read_and_never_written(few_slices: Path) -> None:
     before = {path: path.read_bytes() for path in few_slices.rglob("*.tif")}
     desk = open_desk(few_slices)

@@ -38,7 +38,7 @@ def find_patient_masks(root: Path, *, with_pictures: bool = False) -> dict[str, 
     files = visible_files(root)
     for folder in _slice_folders(root, files, with_pictures):
         found[readable(folder.absolute().name)].append(folder)
-    pictures = [path for path in files if kind_by_name(path.name) in SCANS and not _is_probability(path)]
+    pictures = [path for path in files if kind_by_name(path.name) in SCANS and not _lies_beside_a_mask(path)]
     for patient, path in _mask_files(root, pictures):
         found[patient].append(path)
     for patient, paths in found.items():
@@ -52,9 +52,9 @@ def find_patient_masks(root: Path, *, with_pictures: bool = False) -> dict[str, 
     return {patient: paths[0] for patient, paths in sorted(found.items())}
 
 
-def _is_probability(path: Path) -> bool:
-    """Whether predict wrote it beside a mask."""
-    return without_suffix(path.name).endswith("_probability")
+def _lies_beside_a_mask(path: Path) -> bool:
+    """Whether predict wrote it beside the mask, and it is none: probabilities, and a candidate taken for no tumour."""
+    return without_suffix(path.name).endswith(("_probability", "_candidate"))
 
 
 def _mask_files(root: Path, files: list[Path]) -> Iterator[tuple[str, Path]]:

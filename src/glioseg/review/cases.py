@@ -301,7 +301,9 @@ def _sources(
 
 def _facts(entry: Mapping[str, Any]) -> Facts:
     keys = ("voxels", "volume_ml", "expected_dice", "presence")
-    return Facts(**{key: entry.get(key) for key in keys}, remarks=tuple(entry.get("remarks") or ()))
+    kept = [name for name in entry.get("files") or () if name.endswith("_candidate.nii.gz")]
+    candidate = [f"Taken for no tumour; {name} holds what was found, and a lower threshold shows it." for name in kept]
+    return Facts(**{key: entry.get(key) for key in keys}, remarks=(*candidate, *(entry.get("remarks") or ())))
 
 
 def _read_record(path: Path) -> dict[str, Any]:
