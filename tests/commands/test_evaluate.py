@@ -1,12 +1,15 @@
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from glioseg.commands.evaluate import evaluate
+from glioseg.commands.evaluate import detected, evaluate
 from glioseg.dataset.lgg import find_patients
 from glioseg.errors import GliosegError
+from glioseg.evaluation.detection import Rate
+from glioseg.evaluation.patient_scores import PatientScores
 from glioseg.evaluation.scores import Scores
 from glioseg.formats.tif import read_mask_slice, write_mask_slice
 
@@ -54,3 +57,20 @@ def test_nothing_is_written_where_the_folders_do_not_fit(few_slices: Path, shift
     with pytest.raises(GliosegError):
         evaluate(shifted, few_slices, tmp_path / "new" / "scores.json")
     assert not (tmp_path / "new").exists()
+
+
+def test_whether_a_tumour_was_found_is_told_by_patient(few_slices: Path, shifted: Path, tmp_path: Path) -> None:
+    """One of three predictions is emptied; without the chances of a run there is no area under the curve."""
+    first = sorted(path for path in shifted.iterdir() if path.is_dir())[0]
+    for path in first.glob("*_mask.tif"):
+        write_mask_slice(path, np.zeros_like(read_mask_slice(path)))
+    scores = evaluate(shifted, few_slices, tmp_path / "scores.json").scores
+    told = json.loads((tmp_path / "scores.json").read_text())["detection"]
+    assert (told["sensitivity"]["hits"], told["sensitivity"]["of"], told["specificity"]["of"]) == (2, 3, 0)
+    assert told["auroc"] is None
+    truth = [PatientScores(one.patient, None, (), dict(one.values), dict(one.undefined)) for one in scores.patients]
+    truth[0].values["true_voxels"] = 0.0
+    patients = [{"patient": one.patient, "presence_chance": 0.1 + 0.3 * n} for n, one in enumerate(truth)]
+    (shifted / "run.json").write_text(json.dumps({"patients": patients}))
+    found = detected(Scores(tuple(truth)), shifted)
+    assert (found.sensitivity, found.specificity, found.auroc) == (Rate(2, 2), Rate(1, 1), 1.0)

@@ -68,7 +68,9 @@ def bundle(
 
 def _copy(members: Mapping[str, Member], places: Mapping[str, Path]) -> None:
     for name, member in members.items():
-        save_bundle(places[name], member.network, member.contract, "", half=True)
+        # A rule for presence was fitted on what another model found.
+        contract = member.contract.model_copy(update={"presence": None})
+        save_bundle(places[name], member.network, contract, "", half=True)
         save_split(member.split, places[name] / SPLIT)
 
 

@@ -54,7 +54,7 @@ def bundle_refit(
     unseen = folds.unseen()
     say(f"choosing temperature, threshold and component rule on {len(unseen)} patients out of fold")
     decision = _decide(unseen, store)
-    update = {**dict(decision), "siblings": f"../{siblings.resolve().name}"}
+    update = {**dict(decision), "siblings": f"../{siblings.resolve().name}", "presence": None}
     save_bundle(out, member.network, member.contract.model_copy(update=update), "", half=True)
     save_split(member.split, out / SPLIT)
     say(f"scoring {len(unseen)} patients{', and their stand-ins from elsewhere' if stand_ins else ''}")

@@ -19,7 +19,7 @@ _AGAIN = """\
 The same scores again, with DATA the folder that it was trained from and MODEL this folder or its name:
 
 ```
-glioseg predict DATA --model MODEL --unseen --out masks
+glioseg predict DATA --model MODEL --unseen --presence off --out masks
 glioseg evaluate masks DATA --out scores.csv
 ```
 

@@ -227,7 +227,9 @@ class Model:
         """
         siblings = self._siblings
         if siblings is not None:
-            return Model.load(siblings).unseen()
+            known = Model.load(siblings)
+            known.presence = self.presence
+            return known.unseen()
         names: dict[str, list[str]] = defaultdict(list)
         splits: dict[str, Split] = {}
         for name, network in self.networks.items():
