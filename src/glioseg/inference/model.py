@@ -350,14 +350,16 @@ def _one_hash(hashes: Sequence[str]) -> str:
 
 
 def mean_of(found: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """The mean of several networks' probabilities, all of one shape; one after the other, so that memory holds two."""
+    """The mean of several networks' probabilities, all of one shape; one after the other, so that memory holds two.
+
+    Of one network it is the very array.
+    """
     parts = iter(found)
-    total, count = next(parts).copy(), 1
+    total, count = next(parts), 1
     for part in parts:
-        total += part
+        total = np.add(total, part, out=None if count == 1 else total)
         count += 1
-    total /= np.float32(count)
-    return total
+    return total if count == 1 else np.divide(total, np.float32(count), out=total)
 
 
 def joined(words: Sequence[str]) -> str:
