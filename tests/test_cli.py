@@ -161,23 +161,44 @@ def test_train_refuses_damaged_data(
     assert not list((tmp_path / "cache").glob("*"))
 
 
-@pytest.mark.parametrize("damage", [*OF_PICTURES, *OF_MASKS, *OF_FOLDERS])
-def test_evaluate_refuses_a_damaged_truth(glioseg: Glioseg, few_slices: Path, tmp_path: Path, damage: Damage) -> None:
-    predicted = shutil.copytree(few_slices, tmp_path / "predicted")
-    culprit = damage(few_slices)
-    ended = glioseg("evaluate", predicted, few_slices, "--out", tmp_path / "new" / "scores.json")
-    assert_one_line(ended, culprit)
-    assert not (tmp_path / "new").exists()
+def assert_one_is_named_and_two_are_scored(ended: Ended, scores: Path, culprit: str | Path) -> None:
+    """A line that names what is wrong with the one patient, and the scores of the others."""
+    assert ended.code == 1
+    assert ended.err.count("\n") == 1
+    assert ": not scored, " in ended.err
+    assert str(culprit) in ended.err
+    assert len(Scores.from_json(scores.read_text()).patients) == 2
 
 
-@pytest.mark.parametrize("damage", [cut_mask, smooth_mask, resize_mask, drop_mask, *OF_FOLDERS])
-def test_evaluate_refuses_damaged_predictions(
+@pytest.mark.parametrize("damage", [*OF_PICTURES, *OF_MASKS])
+def test_evaluate_names_a_damaged_truth_and_scores_the_others(
     glioseg: Glioseg, few_slices: Path, tmp_path: Path, damage: Damage
 ) -> None:
     predicted = shutil.copytree(few_slices, tmp_path / "predicted")
-    culprit = damage(predicted)
+    culprit, scores = damage(few_slices), tmp_path / "new" / "scores.json"
+    ended = glioseg("evaluate", predicted, few_slices, "--out", scores)
+    assert_one_is_named_and_two_are_scored(ended, scores, culprit)
+
+
+@pytest.mark.parametrize("damage", [cut_mask, smooth_mask, resize_mask, drop_mask])
+def test_evaluate_names_a_damaged_prediction_and_scores_the_others(
+    glioseg: Glioseg, few_slices: Path, tmp_path: Path, damage: Damage
+) -> None:
+    predicted = shutil.copytree(few_slices, tmp_path / "predicted")
+    culprit, scores = damage(predicted), tmp_path / "new" / "scores.json"
+    ended = glioseg("evaluate", predicted, few_slices, "--out", scores)
+    assert_one_is_named_and_two_are_scored(ended, scores, mask_of(culprit) if damage is drop_mask else culprit)
+
+
+@pytest.mark.parametrize("damage", OF_FOLDERS)
+@pytest.mark.parametrize("side", ["predicted", "truth"])
+def test_evaluate_refuses_a_folder_without_patients(
+    glioseg: Glioseg, few_slices: Path, tmp_path: Path, side: str, damage: Damage
+) -> None:
+    predicted = shutil.copytree(few_slices, tmp_path / "predicted")
+    culprit = damage(predicted if side == "predicted" else few_slices)
     ended = glioseg("evaluate", predicted, few_slices, "--out", tmp_path / "new" / "scores.json")
-    assert_one_line(ended, mask_of(culprit) if damage is drop_mask else culprit)
+    assert_one_line(ended, culprit)
     assert not (tmp_path / "new").exists()
 
 
@@ -204,14 +225,18 @@ def test_predict_skips_a_damaged_patient_with_exit_code_1(
     culprit, out = damage(few_slices), tmp_path / "out"
     ended = glioseg("predict", few_slices, "--model", untrained_bundle, "--out", out)
     assert ended.code == 1
-    assert ended.out == f"2 of 3 patients done, masks and measurements in {out}\n"
+    done, left_out = ended.out.splitlines()
+    assert done == f"2 of 3 patients done, masks and measurements in {out}"
+    assert "files left out: masks (1" in left_out
     about_the_bad_one = [line for line in ended.err.splitlines() if bad in line]
     assert len(about_the_bad_one) == 1
     assert about_the_bad_one[0].startswith(f"[2/3] {bad}: skipped, ")
     assert str(culprit) in about_the_bad_one[0]
     assert len(ended.err.splitlines()) == 3
     sheets = [f"{patient}_sheet.png" for patient in good]
-    assert sorted(path.name for path in out.iterdir()) == sorted([*good, *sheets, "measurements.csv", "run.json"])
+    assert sorted(path.name for path in out.iterdir()) == sorted(
+        [*good, *sheets, "measurements.csv", "records", "run.json"]
+    )
     assert all(len(list((out / patient).iterdir())) == 6 for patient in good)
 
 

@@ -98,8 +98,12 @@ def write_text_atomically(path: Path, text: str) -> None:
     write_bytes_atomically(path, readable(text).encode())
 
 
-def check_writable(folder: Path) -> None:
+def check_writable(folder: Path, *, file: Path | None = None) -> None:
     """See that files can be written into a folder, which need not exist yet, before anything is computed for it.
+
+    Args:
+        folder: The folder.
+        file: What will be written there, for the message.
 
     Raises:
         GliosegError: If they cannot.
@@ -110,7 +114,8 @@ def check_writable(folder: Path) -> None:
         tempfile.TemporaryFile(dir=nearest).close()
     except OSError as error:
         raise GliosegError(
-            f"cannot write into {folder}: {error.strerror or error}", remedy="Choose a folder that can be written"
+            f"cannot write {file or f'into {folder}'}: {error.strerror or error}",
+            remedy="Choose a folder that can be written",
         ) from error
 
 

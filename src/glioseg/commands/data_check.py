@@ -55,7 +55,7 @@ def check(
         raise BadOptionError("--model and --probabilities exclude each other", remedy="Give one of them")
     for file in (html, fingerprint):
         if file is not None:
-            check_writable(file.parent)
+            check_writable(file.parent, file=file)
     source = open_source(data)
     if fix is not None:
         check_destination(source.root, fix)

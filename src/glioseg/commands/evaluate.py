@@ -29,7 +29,7 @@ def evaluate(
     Raises:
         GliosegError: If the folders do not fit each other, none can be scored, or the file cannot be written.
     """
-    check_writable(out.parent)
+    check_writable(out.parent, file=out)
     found = score_folders(predicted, truth, spacing_mm=spacing_mm, labels=labels)
     write_text_atomically(out, found.scores.to_csv() if out.suffix == ".csv" else as_json(found.scores, predicted))
     return found

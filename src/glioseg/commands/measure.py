@@ -76,7 +76,7 @@ def measure(
             f"--scan {scan} belongs to one mask", expected="one mask", found=f"{len(paths)}", remedy="Measure it alone"
         )
     if table is not None:
-        check_writable(table.parent)
+        check_writable(table.parent, file=table)
     run = MeasureRun({}, {})
     for path in paths:
         try:
