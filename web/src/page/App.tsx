@@ -46,6 +46,7 @@ function isTaken(target: HTMLElement, name: string): boolean {
     if (name === "Escape" || (name === "Enter" && target.id === "search")) target.blur();
     return true;
   }
-  const isPressed = target.closest("button, a[href], select") !== null;
+  // Not the link of a row: keys may be faster than the focus, and what is selected is meant.
+  const isPressed = target.closest("button, a[href]:not(tr a), select") !== null;
   return isPressed && (name === " " || name === "Enter");
 }

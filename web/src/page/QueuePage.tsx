@@ -106,7 +106,8 @@ function Row({ desk, each }: { desk: Desk; each: QueuedCase }) {
   const row = useRef<HTMLTableRowElement>(null);
   const isSelected = desk.state.selected === each.id;
   useEffect(() => {
-    if (!isSelected || document.activeElement?.id === "search") return;
+    // Keys may be faster than the screen: the row that was selected meanwhile keeps the focus.
+    if (desk.state.selected !== each.id || document.activeElement?.id === "search") return;
     row.current!.scrollIntoView({ block: "nearest" });
     row.current!.querySelector("a")!.focus({ preventScroll: true });
   }, [isSelected]);
