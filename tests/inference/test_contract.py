@@ -1,11 +1,16 @@
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from glioseg.inference.contract import Contract
+from glioseg.errors import GliosegError
+from glioseg.inference.contract import CONTRACT, Contract, load_contract
+from glioseg.inference.model import Model
 from glioseg.inference.postprocessing import Postprocessing
 from glioseg.inference.preprocessing import Preprocessing
+from glioseg.inference.shipped import DEFAULT, find_model
 
 
 def test_survives_json(contract: Contract) -> None:
@@ -51,3 +56,25 @@ def test_what_decides_results_must_be_there(contract: Contract, key: str) -> Non
     del content[key]
     with pytest.raises(ValidationError, match=key):
         Contract.model_validate(content)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("window_px", 1), ("window_px", 10**9), ("width", 10**9), ("rows", 10**9), ("columns", 10**9)]
+)
+def test_sizes_that_would_take_all_memory_or_time_are_refused(tmp_path: Path, name: str, value: int) -> None:
+    content = json.loads((find_model(DEFAULT) / "unet-16_fold-0" / CONTRACT).read_text("utf-8"))
+    (content["exported"] if name in ("rows", "columns") else content)[name] = value
+    (tmp_path / CONTRACT).write_text(json.dumps(content))
+    with pytest.raises(GliosegError, match=rf"contract\.json .*{name}"):
+        load_contract(tmp_path)
+
+
+def test_a_graph_of_another_size_than_the_contract_says_is_refused(tmp_path: Path) -> None:
+    shipped = find_model(DEFAULT) / "unet-16_fold-0"
+    for path in shipped.iterdir():
+        shutil.copy(path, tmp_path)
+    content = json.loads((tmp_path / CONTRACT).read_text("utf-8"))
+    content["exported"]["rows"] = 160
+    (tmp_path / CONTRACT).write_text(json.dumps(content))
+    with pytest.raises(GliosegError, match=r"expected images of 160 x 96 pixels, found 96 x 96"):
+        Model.load(tmp_path, backend="onnxruntime")

@@ -18,6 +18,8 @@ from glioseg.volume import CHANNELS
 WEIGHTS, CONTRACT, CARD, SPLIT = "weights.safetensors", "contract.json", "card.md", "split.json"
 ENSEMBLE = "ensemble.json"
 MODEL_ONNX, MODEL_OPENVINO, MODEL_OPENVINO_WEIGHTS = "model.onnx", "model.xml", "model.bin"
+LARGEST_PX = 4096
+"""No slice or window has more rows or columns: a damaged contract is not to take all memory."""
 DAMAGED = "Copy the bundle again, all its files together"
 
 
@@ -42,7 +44,7 @@ class InferenceSettings(Decision):
 
     flip: bool = True
     neighbour_weight: float = Field(0.0, ge=0, lt=1 / 3)
-    window_px: int | None = Field(None, ge=1)
+    window_px: int | None = Field(None, ge=8, le=LARGEST_PX)
 
 
 class Parity(BaseModel):
@@ -85,8 +87,8 @@ class Exported(BaseModel):
 
     format: Literal["onnx", "openvino"]
     precision: Literal["32", "int8"]
-    rows: int = Field(ge=1)
-    columns: int = Field(ge=1)
+    rows: int = Field(ge=1, le=LARGEST_PX)
+    columns: int = Field(ge=1, le=LARGEST_PX)
     files_sha256: dict[str, str]
     parity: Parity
 
@@ -116,7 +118,7 @@ class Contract(InferenceSettings):
 
     bundle_format: Literal[1] = 1
     network: str
-    width: int = Field(ge=1)
+    width: int = Field(ge=1, le=1024)
     channels: tuple[str, ...] = CHANNELS
     preprocessing: Preprocessing
     familiar: dict[str, tuple[float, float]] = Field(default_factory=dict)

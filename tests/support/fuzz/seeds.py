@@ -29,11 +29,12 @@ from glioseg.errors import GliosegError
 from glioseg.evaluation.patient_scores import score_patient
 from glioseg.evaluation.score_files import read_patient_values
 from glioseg.evaluation.scores import Scores
-from glioseg.inference.contract import CONTRACT, WEIGHTS, Contract
+from glioseg.inference.contract import CONTRACT, MODEL_ONNX, WEIGHTS, Contract
 from glioseg.inference.foreign import predict_foreign
 from glioseg.inference.model import Model
 from glioseg.inference.postprocessing import Postprocessing
 from glioseg.inference.preprocessing import Preprocessing
+from glioseg.inference.shipped import DEFAULT, find_model
 from glioseg.measurement.measure import measure_mask
 from glioseg.outputs import Outputs
 from glioseg.patients.find import find_sources
@@ -112,6 +113,10 @@ def read_training(folder: Path) -> None:
 
 def load_model(folder: Path) -> None:
     Model.load(folder, backend="torch").predict(Volume("P", np.full((2, 32, 32, 3), 90, np.uint8)))
+
+
+def load_graph(folder: Path) -> None:
+    Model.load(folder, backend="onnxruntime").predict(Volume("P", np.full((2, 32, 32, 3), 90, np.uint8)))
 
 
 def all_seeds() -> list[Seed]:
@@ -218,9 +223,16 @@ def _models() -> list[Seed]:
     return [
         Seed("bundle", files, load_model),
         Seed("bundle signed", files, load_model, _sign),
+        Seed("bundle onnx", _shipped(), load_graph),
         Seed("scores", _scores(), lambda folder: read_patient_values(folder / "scores.json", "dice")),
         Seed("split", _split(), lambda folder: load_split(folder / "split.json")),
     ]
+
+
+def _shipped() -> Files:
+    """One of the networks that come with the program, as a graph beside its weights."""
+    folder = find_model(DEFAULT) / "unet-16_fold-0"
+    return {name: (folder / name).read_bytes() for name in (CONTRACT, WEIGHTS, MODEL_ONNX)}
 
 
 def _scores() -> Files:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from glioseg.errors import BadFileError
 from glioseg.inference.backends import BackendName
 from glioseg.inference.backends.fixed_size import at_fixed_size
-from glioseg.inference.contract import MODEL_ONNX, Contract, check_exported
+from glioseg.inference.contract import CONTRACT, DAMAGED, MODEL_ONNX, Contract, check_exported
 from glioseg.machine import threads
 
 _PROVIDER = "CPUExecutionProvider"
@@ -58,6 +58,15 @@ class OnnxRuntimeBackend:
         # Its errors share no base class but Exception.
         except Exception as error:
             raise BadFileError(path, f"cannot be loaded: {str(error).splitlines()[0]}") from error
+        taken = [size for size in session.get_inputs()[0].shape[2:] if isinstance(size, int)]
+        if taken and taken != [exported.rows, exported.columns]:
+            raise BadFileError(
+                path,
+                f"does not fit {CONTRACT}",
+                expected=f"images of {exported.rows} x {exported.columns} pixels",
+                found=" x ".join(map(str, taken)),
+                remedy=DAMAGED,
+            )
         return cls(session, (exported.rows, exported.columns), contract.preprocessing.binning, folder)
 
     def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
