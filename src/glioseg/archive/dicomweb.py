@@ -2,7 +2,7 @@
 
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from glioseg.archive.session import explained, open_session, sends_readable_cred
 from glioseg.errors import BadFileError, GliosegError
 from glioseg.formats.dicom_headers import quiet_parser
 
+PAGE = 500
 TIMEOUT_S = (10.0, 120.0)
 """To connect, and between two parts of an answer."""
 
@@ -62,6 +63,45 @@ def list_series(url: str, study_uid: str) -> list[RemoteSeries]:
     if not series:
         raise GliosegError(f"{url} has no study {study_uid}", remedy="Check the UID")
     return sorted(series, key=lambda one: (one.number is None, one.number or 0, one.series_uid))
+
+
+def find_studies(url: str, query: Mapping[str, str]) -> list[str]:
+    """The examinations of an archive that fit a query, by UID in order.
+
+    Args:
+        url: The root of the DICOMweb service.
+        query: By attribute what it must be, as ``StudyDate`` and ``20240101-20241231``.
+
+    Raises:
+        GliosegError: If the archive cannot be reached or refuses.
+    """
+    client, found = _client(url), dict[str, None]()
+    with explained(url, "this query"), quiet_parser():
+        while True:
+            page = client.search_for_studies(limit=PAGE, offset=len(found), search_filters=dict(query))
+            new = [str(Dataset.from_json(answer).StudyInstanceUID) for answer in page]
+            # An archive that knows no offset gives the first page again.
+            if not set(new) - found.keys():
+                break
+            found |= dict.fromkeys(new)
+    for uid in found:
+        _check_uid(uid)
+    return sorted(found)
+
+
+def parse_query(text: str) -> dict[str, str]:
+    """Read a query as a person writes it, as ``ModalitiesInStudy=MR,StudyDate=20240101-20241231``.
+
+    Raises:
+        GliosegError: If a part is no attribute with a value.
+    """
+    parts = [part.partition("=") for part in text.split(",")]
+    if not all(name.strip() and value.strip() for name, _, value in parts):
+        raise GliosegError(
+            f"{text!r} is no query",
+            expected="attribute=value, and more of them after commas, as StudyDate=20240101-20241231",
+        )
+    return {name.strip(): value.strip() for name, _, value in parts}
 
 
 def fetch_study(

@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import requests
+from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
 from requests.utils import get_netrc_auth
+from urllib3.util import Retry
 
 from glioseg.errors import GliosegError
 
@@ -20,11 +22,28 @@ USER, PASSWORD, TOKEN = "GLIOSEG_DICOMWEB_USER", "GLIOSEG_DICOMWEB_PASSWORD", "G
 
 Signer = Callable[[requests.PreparedRequest], requests.PreparedRequest]
 
+# A refused connection is told at once.
+_WHEN_BUSY = Retry(
+    total=None,
+    connect=0,
+    read=0,
+    redirect=10,
+    other=0,
+    status=8,
+    status_forcelist=(429, 503),
+    allowed_methods=None,
+    backoff_factor=1,
+    backoff_max=60,
+    raise_on_status=False,
+)
+
 _CREDENTIALS = f"Set {USER} and {PASSWORD}, or {TOKEN}, or add the host to ~/.netrc"
 
 
 def open_session(url: str) -> requests.Session:
     """A session for the archive at a URL; without variables in the environment, requests looks into the netrc file.
+
+    An archive that is busy (429, 503) is asked again, later and later, or when it says.
 
     Raises:
         GliosegError: If the URL is none, holds credentials or a query, or half of the credentials are missing.
@@ -32,6 +51,9 @@ def open_session(url: str) -> requests.Session:
     check_url(url)
     session = requests.Session()
     session.auth = _credentials()
+    patient = HTTPAdapter(max_retries=_WHEN_BUSY)
+    session.mount("https://", patient)
+    session.mount("http://", patient)
     return session
 
 
