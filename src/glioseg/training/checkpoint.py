@@ -1,4 +1,4 @@
-"""What a run needs to go on: written whole after every epoch, or not at all."""
+"""What a run needs to go on: written whole after every epoch and where it is asked to end, or not at all."""
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,11 +21,15 @@ class RunState:
         step: Steps done.
         seconds: Seconds spent in training steps, without validation.
         history: A row for each epoch: epoch, step, seconds, loss, validation_dice, learning_rate, slices_per_second.
+        losses: Of the steps of the epoch that is under way.
+        epoch_seconds: What these steps took.
     """
 
     step: int = 0
     seconds: float = 0.0
     history: list[dict[str, float | None]] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    epoch_seconds: float = 0.0
 
 
 def save_checkpoint(

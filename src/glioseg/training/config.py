@@ -190,6 +190,8 @@ class Machine(_Settings):
         deterministic: Ask PyTorch for deterministic algorithms, on a GPU at some cost of speed.
         compile: Let PyTorch compile network and loss into fewer, larger kernels; the first step then takes a minute.
         tensorboard: Write TensorBoard files too; needs the extra of that name.
+        devices: How many of each node train one network together; each sees a part of every batch.
+        nodes: How many machines do; torchrun or srun starts them.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -198,6 +200,13 @@ class Machine(_Settings):
     deterministic: bool = False
     compile: bool = False
     tensorboard: bool = False
+    devices: int = Field(1, ge=1)
+    nodes: int = Field(1, ge=1)
+
+    @property
+    def processes(self) -> int:
+        """How many processes train one network."""
+        return self.devices * self.nodes
 
 
 class TrainingConfig(_Settings):

@@ -11,6 +11,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from glioseg import interruption
 from glioseg.atomic import write_text_atomically
 from glioseg.dataset.heads import open_heads
 from glioseg.dataset.splits import Split, check_patients_present, save_split
@@ -25,6 +26,7 @@ from glioseg.training.checkpoint import RunState, load_checkpoint, save_checkpoi
 from glioseg.training.config import TrainingConfig, save_config
 from glioseg.training.console import TrainingConsole
 from glioseg.training.crop import crop_binning, crop_px
+from glioseg.training.devices import is_shared, share_statistics
 from glioseg.training.guard import NonFiniteGuard
 from glioseg.training.objective import MULTITASK, batch_loss, is_multitask
 from glioseg.training.pretrained import load_pretrained
@@ -67,6 +69,7 @@ def train_network(
 
     Raises:
         GliosegError: If the folder holds another run, the loss is no number, or a file cannot be written.
+        Interrupted: If the run was asked to end; it goes on from there when it is resumed.
     """
     run = _Run(config, store, split, folder, resume)
     title = find_network(config.network.name).titled(config.network.width)
@@ -76,6 +79,11 @@ def train_network(
             run.show(console)
             if run.epoch_is_over:
                 run.end_epoch(console)
+            elif run.is_interrupted:
+                run.keep()
+            if run.is_interrupted:
+                interruption.end()
+    run.leave_to_the_first_process()
     return TrainedNetwork(run.average.module.eval(), run.state)
 
 
@@ -112,6 +120,8 @@ class _Run:
         self.progress = Progress.of(config.budget, self.sampler.steps_per_epoch)
         self.identity = _identity(config, split, store)
         self.state = _prepare(folder, config, split, self.identity, resume, self.network, self.average, optimiser)
+        if is_shared():
+            share_statistics(self.network)
         self.trained, self.optimiser = self.fabric.setup(self.network, optimiser)
         if is_multitask(self.network):
             self.trained.mark_forward_method(MULTITASK)
@@ -119,8 +129,7 @@ class _Run:
         # Coarse and fine crops are compiled apart: kernels for any size are slower.
         self.loss = torch.compile(batch_loss, dynamic=False) if config.machine.compile else batch_loss
         self.guard = NonFiniteGuard(self.sampler.names)
-        self.losses: list[float] = []
-        self.epoch_started = self.state.seconds
+        self.is_interrupted = False
 
     @property
     def share(self) -> float:
@@ -141,7 +150,7 @@ class _Run:
     def slices_per_second(self) -> float:
         """The rate of this epoch so far."""
         slices = self.steps_in_epoch * self.config.sampling.batch_size
-        return slices / (self.state.seconds - self.epoch_started)
+        return slices / self.state.epoch_seconds
 
     def step(self) -> None:
         """One batch: draw, vary, predict, learn, average."""
@@ -159,8 +168,26 @@ class _Run:
         self.guard.watch(self.state.step, loss, norm)
         self.state.step += 1
         if self.state.step % CHECK_EVERY_STEPS[self.device.type] == 0:
-            self.losses += self.guard.check()
-        self.state.seconds += time.perf_counter() - began
+            self.state.losses += self.guard.check()
+        seconds, self.is_interrupted = self._agreed(time.perf_counter() - began, interruption.is_asked())
+        self.state.seconds += seconds
+        self.state.epoch_seconds += seconds
+
+    def _agreed(self, seconds: float, asked: bool) -> tuple[float, bool]:
+        """Time and wish to end as the first process sees them: all must take the same steps."""
+        if not is_shared():
+            return seconds, asked
+        told = torch.tensor([seconds, float(asked)], dtype=torch.float64, device=self.device)
+        torch.distributed.broadcast(told, 0)
+        return float(told[0]), bool(told[1])
+
+    def leave_to_the_first_process(self) -> None:
+        """End the others: what follows a training is done once."""
+        if is_shared():
+            self.fabric.barrier()
+            if not self.fabric.is_global_zero:
+                raise SystemExit(0)
+            torch.distributed.destroy_process_group()
 
     def _batch(self) -> tuple[Tensor, Tensor]:
         step, coarse = self.state.step, self.share < self.config.sampling.coarse_share
@@ -175,14 +202,14 @@ class _Run:
 
     def show(self, console: TrainingConsole) -> None:
         """Tell a person how far the run is."""
-        if self.losses:
+        if self.state.losses and self.fabric.is_global_zero:
             seconds_left = self.state.seconds * (1 / self.share - 1)
-            console.step(self.share, float(np.mean(self.losses)), self.slices_per_second, seconds_left)
+            console.step(self.share, float(np.mean(self.state.losses)), self.slices_per_second, seconds_left)
 
     def end_epoch(self, console: TrainingConsole) -> None:
         """Validate where it is due, write the log, and keep what a resumed run needs."""
-        self.losses += self.guard.check()
-        number, loss, score = len(self.state.history) + 1, float(np.mean(self.losses)), None
+        self.state.losses += self.guard.check()
+        number, loss, score = len(self.state.history) + 1, float(np.mean(self.state.losses)), None
         if self.share >= 1 or (number - 1) % self.config.validation.every_epochs == 0:
             score = validation_dice(self.average.module, self.store, self.split.validation, self.config, self.device)
         row = {
@@ -195,17 +222,26 @@ class _Run:
             "slices_per_second": self.slices_per_second,
         }
         self.state.history.append(row)
-        write_history(self.folder.log, self.state.history)
-        if self.config.machine.tensorboard:
-            write_tensorboard(self.folder.tensorboard, row)
-        save_checkpoint(self.folder.checkpoint, self.identity, self.state, self.network, self.average, self.optimiser)
-        if score is not None:
+        if self.fabric.is_global_zero:
+            write_history(self.folder.log, self.state.history)
+            if self.config.machine.tensorboard:
+                write_tensorboard(self.folder.tensorboard, row)
+        self.state.losses, self.state.epoch_seconds = [], 0.0
+        self.keep()
+        if score is not None and self.fabric.is_global_zero:
             console.say(f"epoch {number}: loss {loss:.3f}, validation DSC {score:.3f}")
-        self.losses, self.epoch_started = [], self.state.seconds
+
+    def keep(self) -> None:
+        """Write what a resumed run goes on from."""
+        self.state.losses += self.guard.check()
+        if self.fabric.is_global_zero:
+            save_checkpoint(
+                self.folder.checkpoint, self.identity, self.state, self.network, self.average, self.optimiser
+            )
 
 
 def _launch(config: TrainingConfig) -> Fabric:
-    """Set seeds and switches, and start Fabric on one device."""
+    """Set seeds and switches, and start Fabric, on several devices with a process for each."""
     if config.machine.tensorboard:
         require_tensorboard()
     keep_freed_memory()
@@ -215,7 +251,13 @@ def _launch(config: TrainingConfig) -> Fabric:
     precision = choose_precision(config.machine.precision, device)
     # On a machine that has SLURM installed Fabric warns of every run that it did not start.
     warnings.filterwarnings("ignore", "The `srun` command is available")
-    fabric = Fabric(accelerator=device.type, devices=1, precision="bf16-mixed" if precision == "bf16" else "32-true")
+    fabric = Fabric(
+        accelerator=device.type,
+        devices=config.machine.devices,
+        num_nodes=config.machine.nodes,
+        strategy="ddp" if config.machine.processes > 1 else "auto",
+        precision="bf16-mixed" if precision == "bf16" else "32-true",
+    )
     fabric.launch()
     return fabric
 

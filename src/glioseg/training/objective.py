@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from glioseg.training.devices import gathered, own_part
 from glioseg.training.losses import dice_with_cross_entropy
 from glioseg.training.tanimoto import multitask_loss
 
@@ -25,6 +26,8 @@ def batch_loss(network: nn.Module, images: Tensor, target: Tensor) -> Tensor:
     Returns:
         A float32 scalar.
     """
+    mine = own_part(images)
     if is_multitask(network):
-        return multitask_loss(getattr(network, MULTITASK)(images), target, images)
-    return dice_with_cross_entropy(network(images), target)
+        maps = getattr(network, MULTITASK)(mine)
+        return multitask_loss(type(maps)(*map(gathered, maps)), target, images)
+    return dice_with_cross_entropy(gathered(network(mine)), target)
