@@ -4,7 +4,8 @@ BIN := .venv/bin
 # Debian packages of the tools that tests use and this machine lacks.
 lacking = $(if $(shell command -v $(1) 2>/dev/null),,$(2))
 LACKING := $(strip $(call lacking,chromium,chromium) $(call lacking,dcmdump,dcmtk) $(call lacking,dciodvfy,dicom3tools) \
-  $(call lacking,dcm2niix,dcm2niix) $(call lacking,/usr/sbin/Orthanc,orthanc) \
+  $(call lacking,dcm2niix,dcm2niix) $(call lacking,sinfo,slurm-wlm) $(call lacking,munge,munge) \
+  $(call lacking,/usr/sbin/Orthanc,orthanc) \
   $(if $(wildcard /usr/share/orthanc/plugins/libOrthancDicomWeb.so),,orthanc-dicomweb))
 
 # Node 20.19 or newer builds the desk's page; PyPI's, where the machine has none.
@@ -54,8 +55,9 @@ check: .venv/installed
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/mypy
 
-# The browser tests drive Debian's Chromium; DICOM is checked against dcmtk, dicom3tools, dcm2niix and an Orthanc archive.
-# Without one, and where it cannot be installed, its tests are skipped. RUNLEVEL=1 keeps Orthanc from becoming a service.
+# The browser tests drive Debian's Chromium; DICOM is checked against dcmtk, dicom3tools, dcm2niix and an Orthanc archive,
+# engines against a SLURM of one node. Without one, and where it cannot be installed, its tests are skipped.
+# RUNLEVEL=1 keeps them from becoming services.
 tools:
 ifneq ($(LACKING),)
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

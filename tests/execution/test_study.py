@@ -7,7 +7,7 @@ import runpy
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +16,9 @@ import pytest
 from glioseg.commands.study import as_json, study
 from glioseg.dataset.splits import SplitChoice
 from glioseg.errors import GliosegError
+from glioseg.execution.executor import Event, Task
 from glioseg.execution.study_result import StudyOutcome
-from glioseg.study.plan import Job, parse_candidates
+from glioseg.study.plan import parse_candidates
 from glioseg.study.table import StudyTable
 from glioseg.training.config import load_config
 
@@ -42,7 +43,7 @@ class Recorder:
 
     jobs: list[str]
 
-    def run(self, jobs: Sequence[Job], do: Callable[[Job], None]) -> Iterator[Job]:
+    def run(self, jobs: Sequence[Task]) -> Iterator[Event]:
         self.jobs += [job.key for job in jobs]
         yield from ()
 
@@ -54,7 +55,7 @@ class Looker:
     cache: Path
     heads: list[Path]
 
-    def run(self, jobs: Sequence[Job], do: Callable[[Job], None]) -> Iterator[Job]:
+    def run(self, jobs: Sequence[Task]) -> Iterator[Event]:
         self.heads += self.cache.rglob("heads-*.u8")
         yield from ()
 
@@ -117,7 +118,7 @@ def test_finished_runs_are_not_repeated(studies: Studies) -> None:
 
 def test_an_executor_gets_the_runs_that_wait(studies: Studies, tmp_path: Path) -> None:
     recorder = Recorder([])
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(GliosegError, match=r"scores\.json cannot be read"):
         # It does none of them, so that there are no scores to gather.
         study(
             studies.data,
@@ -137,7 +138,7 @@ def test_heads_are_found_once_before_the_runs(
 ) -> None:
     monkeypatch.setenv("GLIOSEG_CACHE", str(tmp_path / "cache"))
     looker = Looker(tmp_path / "cache", [])
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(GliosegError, match=r"scores\.json cannot be read"):
         study(
             studies.data,
             tmp_path / "new",

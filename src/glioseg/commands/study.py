@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,9 @@ from glioseg.dataset.splits import SplitChoice, check_patients_present
 from glioseg.dataset.store import ArrayStore, open_store
 from glioseg.errors import GliosegError
 from glioseg.execution.executor import Executor, LocalExecutor
-from glioseg.execution.run import is_finished, run_job
+from glioseg.execution.run import is_finished, task_of
 from glioseg.execution.study_result import StudyOutcome, compare_runs
+from glioseg.execution.watch import Watch
 from glioseg.study.folder import StudyFolder
 from glioseg.study.plan import Candidate, StudyPlan, keep_plan
 from glioseg.training.config import TrainingConfig
@@ -29,11 +29,12 @@ def study(
     executor: Executor | None = None,
     command: Sequence[str] = (),
     say: Callable[[str], None] = lambda line: None,
+    json_lines: bool = False,
 ) -> StudyOutcome:
     """Train and score every network on every split from every seed, then compare them.
 
-    A study that was broken off goes on when it is called again: finished runs are not repeated, and the run that was
-    under way continues from its checkpoint.
+    A study that was broken off goes on when it is called again: finished runs are not repeated, and those that were
+    under way are found again, or continue from their checkpoints. A run that fails holds no other up.
 
     Args:
         data: A folder in the dataset's layout.
@@ -44,7 +45,8 @@ def study(
         seeds: Each network is trained from each of them.
         executor: Where runs are done; one after the other in this process if None.
         command: The command line, for the report.
-        say: Takes a line after each run.
+        say: Takes a line whenever a run begins or ends.
+        json_lines: Whether these lines are JSON.
 
     Raises:
         GliosegError: If ``out`` holds a study under another plan, data or settings are unusable, a loss is no number,
@@ -56,14 +58,24 @@ def study(
         check_patients_present(split, [entry.patient for entry in store.patients])
         if not (split.test or split.validation):
             raise GliosegError(f"split {split.name!r} holds nobody to compare on", remedy="Give it test patients")
+    if config.machine.processes > 1:
+        raise GliosegError(
+            "a study trains each network on one device", remedy="Do several runs at once with --workers or --engine"
+        )
     plan = StudyPlan(tuple(networks), chosen, tuple(seeds), config, store.fingerprint)
     keep_plan(plan, folder.plan)
-    _do_runs(plan, data, store, folder, executor or LocalExecutor(), say)
+    _do_runs(plan, data, store, folder, executor or LocalExecutor(), say, json_lines)
     return compare_runs(plan, store, folder, command)
 
 
 def _do_runs(
-    plan: StudyPlan, data: Path, store: ArrayStore, folder: StudyFolder, executor: Executor, say: Callable[[str], None]
+    plan: StudyPlan,
+    data: Path,
+    store: ArrayStore,
+    folder: StudyFolder,
+    executor: Executor,
+    say: Callable[[str], None],
+    json_lines: bool,
 ) -> None:
     jobs = list(plan.jobs())
     waiting = [job for job in jobs if not is_finished(folder.run(job))]
@@ -73,9 +85,11 @@ def _do_runs(
     if waiting:
         # Kept beside the arrays: runs in several processes would each seek them, for a minute or more.
         find_skulls(plan.config, store)
-    for job in executor.run(waiting, partial(run_job, plan=plan, data=data, out=folder.root)):
-        done += 1
-        say(f"run {done} of {len(jobs)} finished: {job.key}")
+    tasks = [task_of(job, plan=plan, data=data, out=folder.root) for job in waiting]
+    watch = Watch(len(jobs), say, as_json=json_lines, done=done)
+    for _ in watch.follow(executor.run(tasks)):
+        pass
+    watch.raise_failures("Repeat the command to try them again; finished runs are not repeated")
 
 
 def as_json(outcome: StudyOutcome) -> dict[str, Any]:

@@ -1,136 +1,149 @@
-"""Where the runs of a study are done.
+"""One interface for independent jobs, training runs and shards of a prediction alike, whichever engine places them.
 
-Runs share nothing but the data and leave all they have in their own folders, so that an engine which spreads work
-over machines can take the place of :class:`LocalExecutor`: it needs the one method of :class:`Executor`.
+A job leaves all it has in files. Doing it anew, after it was broken off anywhere, goes on with it; doing a finished
+one does nothing. So an engine may do a job twice, and a driver that is started again may simply hand in what waits.
 """
 
-import multiprocessing
+import fcntl
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing.connection import Connection, wait
-from typing import Protocol, cast
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
 
 from glioseg.errors import GliosegError
-from glioseg.study.plan import Job
+from glioseg.interruption import Interrupted
+
+LAST_LINES = 5
+
+
+@dataclass(frozen=True)
+class Task:
+    """One piece of work, independent of every other.
+
+    Attributes:
+        key: Names it among the others; fit for a file.
+        do: Does it; it can be pickled.
+        log: Where its output goes if a process of its own does it.
+    """
+
+    key: str
+    do: Callable[[], None]
+    log: Path
+
+
+@dataclass(frozen=True)
+class Event:
+    """What happened to a job.
+
+    Attributes:
+        key: Which.
+        state: It runs, is done, or failed.
+        error: Why it failed.
+    """
+
+    key: str
+    state: Literal["running", "done", "failed"]
+    error: str = ""
 
 
 class Executor(Protocol):
     """Does jobs, in any order and anywhere that sees the same files."""
 
-    def run(self, jobs: Sequence[Job], do: Callable[[Job], None]) -> Iterator[Job]:
-        """Do every job and yield it when it is done.
-
-        Args:
-            jobs: Independent of each other.
-            do: Does one; it can be pickled, and so can its jobs. Doing a job anew that was broken off goes on with it.
-
-        Raises:
-            Exception: Whatever ``do`` raises.
-        """
+    def run(self, jobs: Sequence[Task]) -> Iterator[Event]:
+        """Do every job; each ends as done or failed, and a failed one holds no other up."""
         ...
 
 
 class LocalExecutor:
     """Does one job after the other in this process: on a CPU a training uses every core by itself."""
 
-    def run(self, jobs: Sequence[Job], do: Callable[[Job], None]) -> Iterator[Job]:
-        """Do every job in order; as :meth:`Executor.run`."""
+    def run(self, jobs: Sequence[Task]) -> Iterator[Event]:
+        """Do every job in order; as :meth:`Executor.run`. An error that is not a user's is raised."""
         for job in jobs:
-            do(job)
-            yield job
+            yield Event(job.key, "running")
+            try:
+                with alone(job.log):
+                    job.do()
+            except GliosegError as error:
+                yield Event(job.key, "failed", str(error))
+            else:
+                yield Event(job.key, "done")
 
 
-class ParallelExecutor:
-    """Does several jobs at once, each in a process of its own: one small network leaves most of a GPU idle.
+def perform(job: Task) -> str | None:
+    """Do a job in a worker's process, with its output in its log.
 
-    Args:
-        at_once: How many; the cores are divided among them.
-    """
-
-    def __init__(self, at_once: int) -> None:
-        self._at_once = at_once
-
-    def run(self, jobs: Sequence[Job], do: Callable[[Job], None]) -> Iterator[Job]:
-        """Do every job, and yield those first that are done first; as :meth:`Executor.run`.
-
-        When a job fails, or no more are wanted, those under way are broken off.
-
-        Raises:
-            GliosegError: If a process was ended from outside.
-        """
-        waiting, under_way = list(reversed(jobs)), dict[int, _Process]()
-        try:
-            while waiting or under_way:
-                while waiting and len(under_way) < self._at_once:
-                    process = _Process(do, waiting.pop(), self._at_once)
-                    under_way[process.sentinel] = process
-                for sentinel in wait(list(under_way)):
-                    done = under_way.pop(cast(int, sentinel))
-                    done.check()
-                    yield done.job
-        finally:
-            for process in under_way.values():
-                process.end()
-
-
-class _Process:
-    """One job under way; it gives back all that it held when it is done.
-
-    Attributes:
-        job: The job.
-        sentinel: Ready once the process has ended.
-    """
-
-    def __init__(self, do: Callable[[Job], None], job: Job, at_once: int) -> None:
-        self.job = job
-        # A GPU in use does not survive a fork.
-        context = multiprocessing.get_context("spawn")
-        self._failure, told = context.Pipe(duplex=False)
-        self._process = context.Process(target=_do, args=(do, job, at_once, told), daemon=True)
-        self._process.start()
-        told.close()
-        self.sentinel = self._process.sentinel
-
-    def check(self) -> None:
-        """Raise what ended the process before its job was done."""
-        self._process.join()
-        if self._process.exitcode == 0:
-            return
-        try:
-            raise self._failure.recv()
-        except EOFError:
-            raise GliosegError(
-                f"the process of {self.job.key} was ended from outside, perhaps for want of memory",
-                remedy="Repeat the command to go on, with fewer runs at once",
-            ) from None
-
-    def end(self) -> None:
-        """Break the job off."""
-        self._process.terminate()
-        self._process.join()
-
-
-def _do(do: Callable[[Job], None], job: Job, at_once: int, failure: Connection) -> None:
-    import torch
-
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // at_once))
-    try:
-        do(job)
-    except Exception as error:
-        if not isinstance(error, GliosegError):
-            error.add_note(traceback.format_exc())
-        failure.send(error)
-        sys.exit(1)
-
-
-def executor_of(at_once: int) -> Executor:
-    """Where runs are done on this machine, so many of them at once.
+    Returns:
+        What went wrong, or None.
 
     Raises:
-        GliosegError: If that is less than one.
+        Interrupted: If the engine asked for an end, and what is done is on the disk.
     """
-    if at_once < 1:
-        raise GliosegError(f"{at_once} runs at once do nothing", expected="a whole number from 1")
-    return LocalExecutor() if at_once == 1 else ParallelExecutor(at_once)
+    try:
+        with _output_to(job.log), alone(job.log):
+            try:
+                job.do()
+            except GliosegError as error:
+                print(f"error: {error}", file=sys.stderr)
+                return str(error)
+            except Interrupted:
+                raise
+            except Exception:
+                traceback.print_exc()
+                return with_last_lines("it failed", job.log)
+    except OSError as error:
+        return f"cannot write {job.log}: {error.strerror or error}"
+    return None
+
+
+def with_last_lines(what: str, log: Path, count: int = LAST_LINES) -> str:
+    """A message with the last lines of a job's log, and where the rest lies."""
+    sys.stderr.flush()
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").rstrip().splitlines()[-count:]
+    except OSError:
+        lines = []
+    return "\n  ".join([f"{what}; the log is {log}" + (", its last lines:" if lines else ""), *lines])
+
+
+@contextmanager
+def alone(log: Path) -> Iterator[None]:
+    """Wait until no other process does this job: one may have outlived the driver that began it."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.with_suffix(".lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("another process does this job; waiting for it", file=sys.stderr, flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            # Some network file systems know no locks.
+            print(f"{log.parent} cannot be locked: {error.strerror}", file=sys.stderr, flush=True)
+        try:
+            yield
+        finally:
+            # Closing would not do while a process that this one started holds the file too.
+            with suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_UN)
+
+
+@contextmanager
+def _output_to(log: Path) -> Iterator[None]:
+    """Append what this process prints, C libraries included, to a file."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    kept = [os.dup(number) for number in (1, 2)]
+    try:
+        with log.open("a", encoding="utf-8", buffering=1) as file, redirect_stdout(file), redirect_stderr(file):
+            file.write(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')} on {os.uname().nodename}\n")
+            for number in (1, 2):
+                os.dup2(file.fileno(), number)
+            yield
+    finally:
+        for number, was in zip((1, 2), kept, strict=True):
+            os.dup2(was, number)
+            os.close(was)

@@ -1,8 +1,10 @@
 """The runs of a study on disk: each in a folder of its own, begun, broken off or finished."""
 
+from functools import partial
 from pathlib import Path
 
 from glioseg.dataset.store import open_store
+from glioseg.execution.executor import Task
 from glioseg.execution.experiment import train_and_score
 from glioseg.study.folder import StudyFolder
 from glioseg.study.plan import Job, StudyPlan
@@ -30,3 +32,11 @@ def run_job(job: Job, *, plan: StudyPlan, data: Path, out: Path) -> None:
     if is_finished(run):
         return
     train_and_score(plan.config_of(job), open_store(data), job.split, run, resume=True)
+
+
+def task_of(job: Job, *, plan: StudyPlan, data: Path, out: Path) -> Task:
+    """What an engine needs to do one run, wherever it does it; arguments as for :func:`run_job`."""
+    # A worker may begin in another folder.
+    data, out = data.resolve(), out.resolve()
+    log = StudyFolder(out).run(job).root / "job.log"
+    return Task(job.key, partial(run_job, job, plan=plan, data=data, out=out), log)

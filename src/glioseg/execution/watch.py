@@ -1,0 +1,99 @@
+"""How far jobs are, for a person or as lines of JSON."""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from glioseg.errors import GliosegError
+from glioseg.execution.executor import Event
+
+SHOWN = 5
+
+
+@dataclass
+class Watch:
+    """Counts jobs by what became of them, and tells each change.
+
+    Attributes:
+        total: How many jobs there are.
+        say: Takes a line.
+        what: What a job is, in the plural.
+        as_json: Whether lines are JSON.
+        done: Finished, those before this command included.
+        running: Under way.
+        failed: With the reason, by key.
+    """
+
+    total: int
+    say: Callable[[str], None]
+    what: str = "runs"
+    as_json: bool = False
+    done: int = 0
+    running: set[str] = field(default_factory=set)
+    failed: dict[str, str] = field(default_factory=dict)
+    _began: float = field(default_factory=time.monotonic)
+    _ended: int = 0
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that have not begun."""
+        return self.total - self.done - len(self.running) - len(self.failed)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the pace so far; None before the first has ended."""
+        left = self.waiting + len(self.running)
+        return (time.monotonic() - self._began) / self._ended * left if self._ended else None
+
+    def follow(self, events: Iterable[Event]) -> Iterator[Event]:
+        """Count events and tell them on the way."""
+        for event in events:
+            self._count(event)
+            self.say(self._line(event))
+            yield event
+
+    def raise_failures(self, remedy: str) -> None:
+        """Tell of jobs that failed.
+
+        Raises:
+            GliosegError: If there are any.
+        """
+        if not self.failed:
+            return
+        told = [f"{key}: {error.rstrip('.')}" for key, error in list(self.failed.items())[:SHOWN]]
+        more = [f"and {len(self.failed) - SHOWN} more"] if len(self.failed) > SHOWN else []
+        problem = f"{len(self.failed)} of {self.total} {self.what} failed"
+        raise GliosegError("\n".join([problem, *told, *more]), remedy=remedy)
+
+    def _count(self, event: Event) -> None:
+        if event.state == "running":
+            self.running.add(event.key)
+            return
+        self.running.discard(event.key)
+        self._ended += 1
+        if event.state == "done":
+            self.done += 1
+        else:
+            self.failed[event.key] = event.error
+
+    def _line(self, event: Event) -> str:
+        counts = {
+            "waiting": self.waiting,
+            "running": len(self.running),
+            "done": self.done,
+            "failed": len(self.failed),
+        }
+        left = self.seconds_left
+        if self.as_json:
+            own = {"job": event.key, "state": event.state, **({"error": event.error} if event.error else {})}
+            return json.dumps({**own, **counts, "seconds_left": None if left is None else round(left)})
+        told = [f"{number} {state}" for state, number in counts.items()]
+        told += [f"about {_duration(left)} left"] if left else []
+        why = f": {event.error}" if event.error else ""
+        return f"{event.key} {event.state}{why} ({self.what}: {', '.join(told)})"
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{max(1, minutes)} min"
