@@ -98,6 +98,28 @@ def write_text_atomically(path: Path, text: str) -> None:
     write_bytes_atomically(path, readable(text).encode())
 
 
+def claim(path: Path, text: str) -> bool:
+    """Write a UTF-8 text file whole, unless one stands there already; of several processes one succeeds.
+
+    Returns:
+        Whether it was written.
+
+    Raises:
+        GliosegError: If it cannot be.
+    """
+    written = path.with_name(f".{path.name}.{os.uname().nodename}.{os.getpid()}.claim")
+    write_text_atomically(written, text)
+    try:
+        os.link(written, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    finally:
+        written.unlink(missing_ok=True)
+    return True
+
+
 def check_writable(folder: Path, *, file: Path | None = None) -> None:
     """See that files can be written into a folder, which need not exist yet, before anything is computed for it.
 

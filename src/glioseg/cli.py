@@ -3,9 +3,11 @@
 import json
 import os
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
@@ -21,6 +23,9 @@ from glioseg.terminal import (
     print_study,
     say,
 )
+
+if TYPE_CHECKING:
+    from glioseg.commands.predict import PredictionRun
 
 app = App(
     name="glioseg",
@@ -43,6 +48,7 @@ app.command(data_app)
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print the result as JSON.")]
 Device = Annotated[Literal["auto", "cpu", "cuda"], Parameter(help="Where to compute.")]
+EngineName = Literal["local", "slurm", "ray"]
 Flag = Parameter(negative="")
 Several = Parameter(negative="", consume_multiple=True)
 
@@ -152,7 +158,13 @@ def study(
     seeds: Annotated[tuple[str, ...], Several] = ("0",),
     minutes: float | None = None,
     steps: int | None = None,
-    parallel: int = 1,
+    engine: EngineName = "local",
+    workers: Annotated[int | None, Parameter(name=("--workers", "--parallel"))] = None,
+    gpus_per_run: float | None = None,
+    cpus_per_run: int = 1,
+    address: str | None = None,
+    partition: str | None = None,
+    time: int | None = None,
     config: Path | None = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
     json_output: Json = False,
@@ -183,8 +195,20 @@ def study(
         Budget of each run in minutes of training on this machine.
     steps
         Budget of each run in steps.
-    parallel
-        Runs at once, each in a process of its own. One small network leaves most of a GPU idle.
+    engine
+        Where runs are done: local, slurm (through submitit) or ray.
+    workers
+        Runs at once; on this machine each in a process of its own. One small network leaves most of a GPU idle.
+    gpus_per_run
+        GPUs of each run on a cluster; with ray also a fraction: several share one. Without it one, where there are any.
+    cpus_per_run
+        Processor cores of each run on a cluster.
+    address
+        Of a running Ray cluster, as auto or host:6379. Without it, Ray starts on this machine.
+    partition
+        SLURM's partition.
+    time
+        Minutes that SLURM gives a run at a time; it is queued again until it is done.
     config
         Settings as JSON or TOML, laid over the defaults; every network shares them.
     set_
@@ -192,7 +216,7 @@ def study(
     """
     from glioseg.commands.study import as_json, study
     from glioseg.dataset.splits import SplitChoice
-    from glioseg.execution.executor import executor_of
+    from glioseg.execution.engines import Engine
     from glioseg.study.plan import candidates_of, parse_candidates
     from glioseg.training.config import load_config
 
@@ -206,9 +230,10 @@ def study(
         config=load_config(config, [*set_, *budgets]),
         splits=SplitChoice(split, folds, _whole_numbers("--only-folds", only_folds)),
         seeds=_whole_numbers("--seeds", seeds),
-        executor=executor_of(parallel),
+        executor=Engine(engine, workers, gpus_per_run, cpus_per_run, address, partition, time).executor(out / "jobs"),
         command=["glioseg", *sys.argv[1:]],
         say=say,
+        json_lines=json_output,
     )
     if json_output:
         print(json.dumps(as_json(outcome), indent=2))
@@ -232,6 +257,17 @@ def predict(
     presence: Literal["on", "off"] = "on",
     dicomweb: str | None = None,
     study: str | None = None,
+    query: str | None = None,
+    list_: Annotated[Path | None, Parameter(name="--list")] = None,
+    shard: str | None = None,
+    retry_failed: Annotated[bool, Flag] = False,
+    engine: EngineName = "local",
+    workers: int | None = None,
+    gpus_per_run: float | None = None,
+    cpus_per_run: int = 1,
+    address: str | None = None,
+    partition: str | None = None,
+    time: int | None = None,
     device: Device = "auto",
     precision: Literal["auto", "32", "bf16"] = "auto",
     backend: Literal["auto", "torch", "openvino", "onnxruntime"] = "auto",
@@ -276,6 +312,31 @@ def predict(
         environment or a netrc file.
     study
         The examination's StudyInstanceUID.
+    query
+        Instead of --study: the examinations of the archive that fit, as
+        ModalitiesInStudy=MR,StudyDate=20240101-20241231.
+    list_
+        Instead of inputs: a text file that names a scan's folder or file on each line.
+    shard
+        Only the i-th of n parts of the examinations, as 2/8; the command without it then merges the tables. With it,
+        with --list and with --workers or --engine, examinations are left as they are whose files, model and options
+        have not changed since they were predicted.
+    retry_failed
+        Try those again that failed.
+    engine
+        Where shards are done: local, slurm (through submitit) or ray.
+    workers
+        Shards at once, each in a process of its own.
+    gpus_per_run
+        GPUs of each shard on a cluster; with ray also a fraction.
+    cpus_per_run
+        Processor cores of each shard on a cluster.
+    address
+        Of a running Ray cluster, as auto or host:6379. Without it, Ray starts on this machine.
+    partition
+        SLURM's partition.
+    time
+        Minutes that SLURM gives a shard at a time; it is queued again until it is done.
     precision
         Arithmetic of the convolutions; auto takes bfloat16 where the hardware computes it.
     backend
@@ -286,8 +347,11 @@ def predict(
     from glioseg.machine import use_threads
 
     # Before a library loads: it looks at the number once.
-    use_threads(threads)
-    from glioseg.commands.predict import MANIFEST, predict, predict_study
+    use_threads(threads if threads is not None or workers is None else max(1, (os.cpu_count() or 1) // workers))
+    from glioseg.commands.predict import MANIFEST, SHARDS, predict_study
+    from glioseg.commands.predict_many import DEFAULT_WORKERS, SHARDS_OF_A_WORKER, predict_on_engine
+    from glioseg.execution.engines import Engine
+    from glioseg.patients.shard import Shard
     from glioseg.patients.source import OutputOptions
 
     settings: dict[str, Any] = {
@@ -300,16 +364,39 @@ def predict(
         "model": model,
         "unseen": unseen,
         "presence": presence == "on",
-        "say": say,
     }
-    if dicomweb is None and study is None:
-        run = predict(inputs, out, **settings)
+    part = _part_of(inputs, list_, dicomweb if query is not None else None, query)
+    if query is None and (dicomweb is not None or study is not None):
+        run = predict_study(*_archive(inputs, dicomweb, study), out, say=say, **settings)
+    elif engine != "local" or (workers or 1) > 1:
+        if shard is not None:
+            raise GliosegError("--shard is for other orchestrators than --engine", remedy="Give one of them")
+        chosen = Engine(engine, workers, gpus_per_run, cpus_per_run, address, partition, time)
+        run = predict_on_engine(
+            part,
+            out,
+            executor=chosen.executor(out / "jobs"),
+            count=SHARDS_OF_A_WORKER * (workers or DEFAULT_WORKERS),
+            retry_failed=retry_failed,
+            json_lines=json_output,
+            say=say,
+            **settings,
+        )
     else:
-        run = predict_study(*_archive(inputs, dicomweb, study), out, **settings)
+        Engine(engine, workers, gpus_per_run, cpus_per_run, address, partition, time).executor(out)
+        resume = shard is not None or list_ is not None or retry_failed or (out / SHARDS).is_dir()
+        run = part(
+            out=out,
+            shard=Shard.parse(shard) if shard is not None else None,
+            resume=resume,
+            retry_failed=retry_failed,
+            say=say,
+            **settings,
+        )
     if json_output:
         print(json.dumps(run.manifest, indent=2))
     else:
-        done, failed = len(run.results), len(run.failures)
+        done, failed = run.already + len(run.results), len(run.failures)
         print(f"{done} of {done + failed} patients done, masks and measurements in {out}")
         if run.left_out:
             print(f"{run.left_out}; run.json lists them")
@@ -851,6 +938,26 @@ def _run(words: list[str]) -> int:
         print(f"glioseg: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     return result if isinstance(result, int) else 0
+
+
+def _part_of(
+    inputs: Sequence[Path], listing: Path | None, url: str | None, query: str | None
+) -> "Callable[..., PredictionRun]":
+    """What predicts the inputs, what a list names, or what an archive finds, wherever it is called."""
+    from glioseg.commands.predict import predict
+    from glioseg.commands.predict_many import predict_list, predict_query
+
+    if sum((bool(inputs), listing is not None, query is not None)) > 1:
+        raise GliosegError("inputs, --list and --query exclude each other", remedy="Give one of them")
+    if query is not None:
+        from glioseg.archive.dicomweb import parse_query
+
+        if url is None:
+            raise GliosegError("--query asks an archive", remedy="Name it with --dicomweb")
+        return partial(predict_query, url, parse_query(query))
+    if listing is not None:
+        return partial(predict_list, listing.resolve())
+    return partial(predict, tuple(path.resolve() for path in inputs))
 
 
 def _archive(inputs: tuple[Path, ...], url: str | None, study: str | None) -> tuple[str, str]:

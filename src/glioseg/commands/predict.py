@@ -1,5 +1,6 @@
 """``glioseg predict``: masks for scans, measurements, and a record of the run."""
 
+import hashlib
 import json
 import tempfile
 import time
@@ -13,7 +14,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 
-from glioseg import __version__
+from glioseg import __version__, interruption
 from glioseg.atomic import check_writable, write_text_atomically
 from glioseg.commands.error_log import ErrorLog
 from glioseg.commands.overlap import overlapped
@@ -30,11 +31,13 @@ from glioseg.outputs import Outputs
 from glioseg.patients.examination import NOBODY, Examination
 from glioseg.patients.find import find_sources
 from glioseg.patients.found import FoundPatients
+from glioseg.patients.listing import find_listed
 from glioseg.patients.records import ResultRecords, as_csv, clear_leftovers
+from glioseg.patients.shard import Shard
 from glioseg.patients.source import OutputOptions, PatientSource, ReadPatient, Result
 from glioseg.volume import Mask
 
-MEASUREMENTS, MANIFEST, ERRORS = "measurements.csv", "run.json", "errors.log"
+MEASUREMENTS, MANIFEST, ERRORS, SHARDS = "measurements.csv", "run.json", "errors.log", "shards"
 
 
 @dataclass(frozen=True)
@@ -106,12 +109,14 @@ class PredictionRun:
         failures: For each patient that was not, the message.
         manifest: The content of ``run.json``, with the results of earlier runs into the same folder.
         left_out: How many files of the inputs are no patient's, and why; empty where none is.
+        already: How many were done before this run.
     """
 
     results: tuple[PatientResult, ...]
     failures: dict[str, str]
     manifest: dict[str, Any] = field(repr=False)
     left_out: str = ""
+    already: int = 0
 
 
 def predict(
@@ -127,6 +132,12 @@ def predict(
     backend: BackendName | Literal["auto"] = "auto",
     options: OutputOptions | None = None,
     previews: bool = True,
+    listed: bool = False,
+    shard: Shard | None = None,
+    resume: bool = False,
+    retry_failed: bool = False,
+    do_missing: bool = True,
+    loaded: Model | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> PredictionRun:
     """Predict every patient of one or more inputs; a bad one is reported and the others are done.
@@ -147,52 +158,75 @@ def predict(
             ``auto``.
         options: What is written beside the masks.
         previews: Whether a contact sheet is drawn for each patient.
+        listed: Whether the inputs come from a list, of which a line without a patient is a failure like others.
+        shard: Only this part of the examinations; then the tables are left to a run without it.
+        resume: Leave examinations as they are whose files, model and options are those of their record.
+        retry_failed: But try those again that failed.
+        do_missing: Whether what has no result is predicted; else it is told as missing.
+        loaded: The model, where it is in memory already.
         say: Gets a line for each patient.
 
     Raises:
+        Interrupted: If the engine that does this shard wants it to end; what is done is recorded.
         GliosegError: If the bundle is unusable, an input holds no patient, or the output would fall among pictures.
     """
     started = time.perf_counter()
     folder = find_model(model)
-    found = find_sources(inputs, sequences)
+    found = find_listed(inputs) if listed else find_sources(inputs, sequences)
     for source in found.sources:
         source.check_output(out)
-    loaded = Model.load(folder, backend=backend, device=device, precision=precision)
+    loaded = loaded or Model.load(folder, backend=backend, device=device, precision=precision)
     if not presence:
         loaded = loaded.without_presence()
     parts = loaded.unseen() if unseen else {}
     if unseen:
         found = _only(parts, found)
-    results: list[PatientResult] = []
-    failures, options = dict(found.failures), options or OutputOptions()
+    options = options or OutputOptions()
     check_writable(out)
-    clear_leftovers(out)
-    records, log = ResultRecords(out), ErrorLog(out / ERRORS)
+    if shard is None:
+        clear_leftovers(out)
+    records, log = ResultRecords(out), ErrorLog(out / _errors_name(shard))
+    # Before the part is taken: every shard gives the same names.
     found.sources = records.named(found.sources)
+    found = found if shard is None or listed else _part(shard, found)
     models = {one.examination.key: parts.get(one.examination.patient, loaded) for one in found.sources}
+    requests = _Requests(models, options, previews, found.owners)
+    writing = _Writing(models, records, log, options, previews, requests)
+    missing = found.sources
+    if resume:
+        missing = [one for one in found.sources if not requests.are_settled(one, records, retry_failed)]
+        say(f"{len(found.sources) - len(missing)} of {len(found.sources)} examinations are settled already")
+    failures = dict(found.failures) | _earlier_failures(found.sources, missing, records)
     for line in _failures_in_words(found):
         say(line)
-    stages = overlapped(
-        found.sources,
-        _read,
-        partial(_segment, models),
-        partial(_write, _Writing(models, records, log, options, previews)),
-    )
-    total = len(found.failures) + len(found.sources)
+    if not do_missing:
+        failures |= {one.patient: "it is not predicted yet; repeat the command" for one in missing}
+        missing = []
+    results: list[PatientResult] = []
+    stages = overlapped(missing, _read, partial(_segment, models), partial(_write, writing))
+    total = len(found.failures) + len(missing)
     for number, (source, result) in enumerate(stages, start=len(found.failures) + 1):
         if isinstance(result, Exception):
             failures[source.patient] = log.told(source.patient, result)
+            _record_failure(writing, source, failures[source.patient])
             say(f"[{number}/{total}] {source.patient}: skipped, {failures[source.patient]}")
         else:
             results.append(result)
             say(f"[{number}/{total}] {_in_words(result)}")
-            _keep_table(records, out)
+            if shard is None:
+                _keep_table(records, out)
+        interruption.check()
     manifest = _manifest(loaded, folder, records, failures, time.perf_counter() - started)
     manifest |= _where_the_scans_are(inputs, sequences or {}, out)
     manifest["files"] = found.as_json()
-    write_text_atomically(out / MEASUREMENTS, records.table() or _without_rows())
-    write_text_atomically(out / MANIFEST, json.dumps(manifest, indent=2) + "\n")
-    return PredictionRun(tuple(results), failures, manifest, found.left_out_in_words())
+    if shard is None:
+        write_text_atomically(out / MEASUREMENTS, records.table() or _without_rows())
+        write_text_atomically(out / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+    else:
+        own = {"shard": str(shard), **manifest, "patients": [result.as_json() for result in results]}
+        write_text_atomically(out / SHARDS / shard.name / MANIFEST, json.dumps(own, indent=2) + "\n")
+    already = len(found.sources) - len(missing) - len(failures) + len(found.failures) if resume else 0
+    return PredictionRun(tuple(results), failures, manifest, found.left_out_in_words(), max(0, already))
 
 
 def predict_study(
@@ -257,6 +291,7 @@ class _Writing:
         log: Gets the traceback of what should not have happened.
         options: What is written beside the mask.
         previews: Whether a contact sheet is drawn.
+        requests: What was asked for each examination.
         started: When the run began.
     """
 
@@ -265,7 +300,92 @@ class _Writing:
     log: ErrorLog
     options: OutputOptions
     previews: bool
+    requests: "_Requests"
     started: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
+
+    def run(self, source: PatientSource) -> dict[str, str]:
+        """What tells the run in a record."""
+        model = self.models[source.examination.key]
+        return {
+            "started": self.started,
+            "glioseg": __version__,
+            "model": model.title,
+            "weights_sha256": model.identity,
+            "request": self.requests.of(source),
+        }
+
+
+class _Requests:
+    """What decides the result of each examination, as a hash: model, options, and the files as they are now.
+
+    Args:
+        models: By the key of each examination what predicts it.
+        options: What is written.
+        previews: Whether a contact sheet is drawn.
+        files: By file the key of the examination whose it is.
+    """
+
+    def __init__(
+        self, models: Mapping[str, Model], options: OutputOptions, previews: bool, files: Mapping[Path, str]
+    ) -> None:
+        self._models, self._common = models, f"{__version__} {options} {previews}"
+        self._models_in_words: dict[int, str] = {}
+        self._files: dict[str, list[Path]] = {}
+        for path, key in files.items():
+            self._files.setdefault(key, []).append(path)
+
+    def of(self, source: PatientSource) -> str:
+        """The hash of one."""
+        model, key = self._models[source.examination.key], source.examination.key
+        files = [_state(path) for path in sorted(self._files.get(key, []))]
+        content = [self._in_words(model), self._common, files]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+    def _in_words(self, model: Model) -> str:
+        """A model serves many examinations."""
+        if id(model) not in self._models_in_words:
+            decisions = {**_settings(model.facts()), "presence": str(model.presence is not None)}
+            self._models_in_words[id(model)] = f"{model.identity} {decisions}"
+        return self._models_in_words[id(model)]
+
+    def are_settled(self, source: PatientSource, records: ResultRecords, retry_failed: bool) -> bool:
+        """Whether this was done already, or failed and is not to be tried again."""
+        return records.is_settled(source.examination, self.of(source), retry_failed=retry_failed)
+
+
+def _state(path: Path) -> list[Any]:
+    try:
+        found = path.stat()
+    except OSError:
+        return [path.name]
+    return [path.name, found.st_size, found.st_mtime_ns]
+
+
+def _errors_name(shard: Shard | None) -> str:
+    return ERRORS if shard is None else f"{SHARDS}/{shard.name}/{ERRORS}"
+
+
+def _part(shard: Shard, found: FoundPatients) -> FoundPatients:
+    """The examinations of a shard; a file that is no scan belongs to one of them too."""
+    return replace(
+        found,
+        sources=[source for source in found.sources if shard.holds(source.examination.key)],
+        failures={name: why for name, why in found.failures.items() if shard.holds(name)},
+    )
+
+
+def _earlier_failures(
+    sources: Sequence[PatientSource], missing: Sequence[PatientSource], records: ResultRecords
+) -> dict[str, str]:
+    tried = {one.examination.key for one in missing}
+    told = {one.patient: records.failure(one.examination) for one in sources if one.examination.key not in tried}
+    return {name: why for name, why in told.items() if why is not None}
+
+
+def _record_failure(of: _Writing, source: PatientSource, message: str) -> None:
+    # A disk too full for the record must not end the batch; the next run tries the examination again.
+    with suppress(GliosegError):
+        of.records.fail(source.patient, source.examination, of.run(source), message)
 
 
 def _write(of: _Writing, source: PatientSource, timed: _Timed[Prediction]) -> PatientResult:
@@ -295,14 +415,8 @@ def _write(of: _Writing, source: PatientSource, timed: _Timed[Prediction]) -> Pa
         examination=examination,
         finding=found.finding,
     )
-    run = {
-        "started": of.started,
-        "glioseg": __version__,
-        "model": model.title,
-        "weights_sha256": model.identity,
-    }
     try:
-        of.records.complete(source.patient, examination, run, result.as_row(), result.as_json())
+        of.records.complete(source.patient, examination, of.run(source), result.as_row(), result.as_json())
     except GliosegError as error:
         return replace(result, not_written={**result.not_written, "record": str(error)})
     return result

@@ -47,11 +47,12 @@ def names_of(
     used = {_folded(name) for name in names.values()}
     rivals: dict[str, list[Examination]] = defaultdict(list)
     for one in examinations:
-        if one.key not in names:
-            rivals[_folded(one.patient)].append(one)
+        rivals[_folded(one.patient)].append(one)
     for group in rivals.values():
         dates, folders = Counter(one.date for one in group), Counter(one.folder for one in group)
         for one in group:
+            if one.key in names:
+                continue
             telling = [text for text, of in ((one.date, dates), (one.folder, folders)) if text and of[text] == 1]
             candidates = _candidates(one.patient, telling, is_alone=len(group) == 1)
             names[one.key] = next(name for name in candidates if _folded(name) not in used and not is_taken(name))

@@ -1,8 +1,8 @@
 """The record of every examination whose results lie in a folder: ``records/<name>.json``, one small file for each.
 
 A record is begun before anything of an examination is written, so that nothing else takes its name, and completed when
-all of it is there. The tables of a folder are made from them and so hold the rows of every run into it, one that was
-killed included.
+all of it is there, or says why that cannot be. The tables of a folder are made from them and so hold the rows of every
+run into it, one that was killed included.
 """
 
 import csv
@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from glioseg.atomic import clear_unfinished, write_text_atomically
+from glioseg.atomic import claim, clear_unfinished, write_text_atomically
 from glioseg.errors import GliosegError
 from glioseg.patients.examination import Examination, names_of
 from glioseg.patients.source import PatientSource
 
 RECORDS = "records"
-BEGUN, DONE = "begun", "done"
+BEGUN, DONE, FAILED = "begun", "done", "failed"
 
 # Under which names results lie, beside the folder of a patient's slices.
 _ENDINGS = ("", "_mask.nii.gz", "_seg.dcm")
@@ -47,6 +47,7 @@ class ResultRecords:
         self.out = out
         found = {path.stem: _read(path) for path in (out / RECORDS).glob("*.json")}
         self._by_name = dict(sorted(found.items(), key=lambda item: str(item[1].get("ended") or "")))
+        self._by_key = {record["examination"]["key"]: record for record in self._by_name.values()}
 
     def named(self, sources: Sequence[PatientSource]) -> list[PatientSource]:
         """The sources under names of their own: that of their record, or one under which nothing lies yet."""
@@ -60,9 +61,22 @@ class ResultRecords:
         return {record["examination"]["key"]: name for name, record in self._by_name.items()}
 
     def begin(self, name: str, examination: Examination) -> None:
-        """Take a name before its results are written; an earlier record stays until it is replaced."""
-        if name not in self._by_name:
-            self._write(name, {"state": BEGUN, "examination": vars(examination)})
+        """Take a name before its results are written; an earlier record stays until it is replaced.
+
+        Raises:
+            GliosegError: If another process took it for another scan.
+        """
+        if name in self._by_name:
+            return
+        record = {"state": BEGUN, "examination": vars(examination)}
+        if not claim(self._path(name), _as_text(name, record)):
+            other = _read(self._path(name))
+            if other["examination"]["key"] != examination.key:
+                raise GliosegError(
+                    f"the name {name} was taken meanwhile by {other['examination']['place'] or 'another scan'}",
+                    remedy="Repeat the command with --retry-failed: this scan then gets another name",
+                )
+        self._by_name[name] = record
 
     def complete(
         self,
@@ -89,6 +103,35 @@ class ResultRecords:
         self._by_name.pop(name, None)
         self._write(name, record)
 
+    def fail(self, name: str, examination: Examination, run: Mapping[str, Any], message: str) -> None:
+        """Record that an examination could not be predicted; raises as :meth:`complete`.
+
+        Where another scan's results have the name, nothing is recorded, and the examination counts as not tried.
+        """
+        held = self._by_name.get(name)
+        if held is None and not claim(
+            self._path(name), _as_text(name, {"state": BEGUN, "examination": vars(examination)})
+        ):
+            held = _read(self._path(name))
+        if held is None or held["examination"]["key"] == examination.key:
+            self._write(name, {"state": FAILED, "examination": vars(examination), "run": run, "message": message})
+
+    def is_settled(self, examination: Examination, request: str, *, retry_failed: bool) -> bool:
+        """Whether the same request was done for an examination, or failed and is not to be tried again."""
+        record = self._of(examination)
+        if record is None or record["state"] == BEGUN or record["run"].get("request") != request:
+            return False
+        return not record["result"].get("not_written") if record["state"] == DONE else not retry_failed
+
+    def failure(self, examination: Examination) -> str | None:
+        """Why an examination could not be predicted; None where it could, or was not tried."""
+        record = self._of(examination)
+        return record["message"] if record is not None and record["state"] == FAILED else None
+
+    def failures(self) -> dict[str, str]:
+        """By name why an examination could not be predicted."""
+        return {name: record["message"] for name, record in self._by_name.items() if record["state"] == FAILED}
+
     def results(self) -> list[dict[str, Any]]:
         """Of every completed examination the result, with the run that it is of; those of this run last."""
         return [{**record["result"], "run": record["run"]} for record in self._done()]
@@ -112,9 +155,18 @@ class ResultRecords:
 
     def _write(self, name: str, record: dict[str, Any]) -> None:
         # First in memory: on a full disk the run's own table may still find room.
-        self._by_name[name] = record
-        text = json.dumps({"patient": name, **record}, indent=1, ensure_ascii=False)
-        write_text_atomically(self.out / RECORDS / f"{name}.json", text + "\n")
+        self._by_name[name] = self._by_key[record["examination"]["key"]] = record
+        write_text_atomically(self._path(name), _as_text(name, record))
+
+    def _path(self, name: str) -> Path:
+        return self.out / RECORDS / f"{name}.json"
+
+    def _of(self, examination: Examination) -> dict[str, Any] | None:
+        return self._by_key.get(examination.key)
+
+
+def _as_text(name: str, record: Mapping[str, Any]) -> str:
+    return json.dumps({"patient": name, **record}, indent=1, ensure_ascii=False) + "\n"
 
 
 def as_csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
@@ -129,7 +181,7 @@ def as_csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
 def _read(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        if record["state"] in (BEGUN, DONE) and record["examination"]["key"]:
+        if record["state"] in (BEGUN, DONE, FAILED) and record["examination"]["key"]:
             return dict(record)
         found = "another file"
     except (OSError, ValueError, KeyError, TypeError) as error:

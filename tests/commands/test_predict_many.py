@@ -1,0 +1,183 @@
+"""An archive in parts gives what one process gives, whatever happens to a part."""
+
+import csv
+import json
+import os
+import signal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from synthetic_dicom import AXIAL, head, write_series
+
+from glioseg.archive import dicomweb
+from glioseg.commands.predict import PredictionRun, predict
+from glioseg.commands.predict_many import do_shard, predict_list, predict_on_engine, predict_query
+from glioseg.dataset.lgg import find_patients
+from glioseg.errors import GliosegError
+from glioseg.execution.executor import LocalExecutor
+from glioseg.execution.local import ParallelExecutor
+from glioseg.patients.shard import Shard, shards
+from glioseg.patients.source import OutputOptions
+
+SETTINGS: dict[str, Any] = {"previews": False, "device": "cpu", "precision": "32"}
+
+
+def masks(out: Path) -> dict[str, bytes]:
+    found = {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*_mask.tif")}
+    assert found
+    return found
+
+
+def rows(out: Path) -> list[dict[str, str]]:
+    with (out / "measurements.csv").open(newline="") as file:
+        return sorted(csv.DictReader(file), key=lambda row: row["patient"])
+
+
+def times(out: Path) -> dict[str, int]:
+    return {str(path): path.stat().st_mtime_ns for path in (out / "records").iterdir()}
+
+
+@pytest.fixture
+def whole(few_slices: Path, untrained_bundle: Path, tmp_path: Path) -> Path:
+    """What one process gives."""
+    predict([few_slices], tmp_path / "whole", model=untrained_bundle, **SETTINGS)
+    return tmp_path / "whole"
+
+
+def killed_once(inputs: list[Path], *, killed: Path, **settings: Any) -> PredictionRun:
+    """Predicts; the first process that comes dies in the middle of a patient, when one is done."""
+
+    def die(line: str) -> None:
+        if "tumour" in line and not killed.exists():
+            killed.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return predict(inputs, **{**settings, "say": die})
+
+
+def test_parts_in_processes_one_of_which_is_killed(
+    few_slices: Path, untrained_bundle: Path, whole: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    part = partial(killed_once, [few_slices], killed=tmp_path / "killed")
+    settings = {"model": untrained_bundle, **SETTINGS}
+    told = list[str]()
+    first = predict_on_engine(part, out, executor=ParallelExecutor(1), count=1, say=told.append, **settings)
+    assert len(first.failures) >= 2
+    assert "ended from outside" in first.failures["shard-1-of-1"]
+    done = times(out)
+    second = predict_on_engine(
+        part, out, executor=LocalExecutor(), count=2, json_lines=True, say=told.append, **settings
+    )
+    assert second.failures == {}
+    assert {path: at for path, at in times(out).items() if path in done} == done
+    assert masks(out) == masks(whole)
+    assert rows(out) == rows(whole)
+    assert {entry["patient"] for entry in second.manifest["patients"]} == {row["patient"] for row in rows(whole)}
+    last = json.loads(told[-1])
+    assert (last["waiting"], last["running"], last["done"], last["failed"]) == (0, 0, 2, 0)
+
+
+def test_shards_by_hand_are_merged_by_the_command_without_them(
+    few_slices: Path, untrained_bundle: Path, whole: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    for shard in shards(2):
+        run = predict([few_slices], out, model=untrained_bundle, shard=shard, resume=True, **SETTINGS)
+        assert run.failures == {}
+        assert not (out / "measurements.csv").exists()
+    done = times(out)
+    merged = predict([few_slices], out, model=untrained_bundle, resume=True, **SETTINGS)
+    assert (len(merged.results), merged.already) == (0, 3)
+    assert times(out) == done
+    assert masks(out) == masks(whole)
+    assert rows(out) == rows(whole)
+
+
+def test_what_failed_is_told_again_and_tried_again_only_when_asked_or_changed(
+    few_slices: Path, untrained_bundle: Path, tmp_path: Path
+) -> None:
+    out, bad = tmp_path / "out", find_patients(few_slices)[0]
+    picture = bad.images[2]
+    good = picture.read_bytes()
+    picture.write_bytes(good[: len(good) // 2])
+    again = partial(predict, [few_slices], out, model=untrained_bundle, resume=True, **SETTINGS)
+    first = again()
+    assert list(first.failures) == [bad.patient]
+    assert len(first.results) == 2
+    record = (out / "records" / f"{bad.patient}.json").read_bytes()
+    second = again()
+    assert second.failures == first.failures
+    assert (len(second.results), second.already) == (0, 2)
+    assert (out / "records" / f"{bad.patient}.json").read_bytes() == record
+    assert again(retry_failed=True).failures == first.failures
+    assert (out / "records" / f"{bad.patient}.json").read_bytes() != record
+    picture.write_bytes(good)
+    third = again()
+    assert third.failures == {}
+    assert [result.patient for result in third.results] == [bad.patient]
+
+
+def test_other_options_are_another_request(few_slices: Path, untrained_bundle: Path, tmp_path: Path) -> None:
+    settings = {**SETTINGS, "model": untrained_bundle, "resume": True}
+    predict([few_slices], tmp_path / "out", **settings)
+    assert len(predict([few_slices], tmp_path / "out", **{**settings, "previews": True}).results) == 3
+
+
+def test_a_list_tells_its_bad_lines_and_does_the_others(
+    few_slices: Path, untrained_bundle: Path, whole: Path, tmp_path: Path
+) -> None:
+    names = [str(few_slices / files.patient) for files in find_patients(few_slices)]
+    listing = tmp_path / "list.txt"
+    listing.write_text("\n".join(["# scans", *names, names[0], str(tmp_path / "nowhere"), ""]))
+    settings = {"model": untrained_bundle, **SETTINGS}
+    run = predict_on_engine(
+        partial(predict_list, listing), tmp_path / "out", executor=LocalExecutor(), count=2, **settings
+    )
+    assert list(run.failures) == [str(tmp_path / "nowhere")]
+    assert masks(tmp_path / "out") == masks(whole)
+    with pytest.raises(GliosegError, match="cannot be read as a list"):
+        predict_list(tmp_path / "none.txt", tmp_path / "out", **settings)
+
+
+def test_a_shard_keeps_its_own_account(few_slices: Path, untrained_bundle: Path, tmp_path: Path) -> None:
+    part = partial(predict, [few_slices])
+    for shard in shards(2):
+        do_shard(part, tmp_path / "out", shard, retry_failed=False, settings={"model": untrained_bundle, **SETTINGS})
+    accounts = [json.loads((tmp_path / "out" / "shards" / f"{n}-of-2" / "run.json").read_text()) for n in (1, 2)]
+    assert sum(len(account["patients"]) for account in accounts) == 3
+    assert [account["shard"] for account in accounts] == [str(Shard(1, 2)), str(Shard(2, 2))]
+
+
+def test_examinations_of_a_query_are_fetched_predicted_and_stored_once(
+    untrained_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uids = ["2.25.1", "2.25.2", "2.25.3"]
+    fetched, stored, lost = list[str](), list[str](), ["2.25.2"]
+
+    def fetch(url: str, uid: str, dest: Path, **_: object) -> list[Path]:
+        fetched.append(uid)
+        if uid in lost:
+            raise GliosegError("the series came incomplete")
+        return [write_series(dest / "1", head(), AXIAL, PatientID=f"P{uid[-1]}", StudyInstanceUID=uid)]
+
+    def store(url: str, paths: list[Path]) -> int:
+        stored.extend(path.name for path in paths if path.name.endswith("_seg.dcm"))
+        return len(paths)
+
+    monkeypatch.setattr(dicomweb, "find_studies", lambda url, query: uids)
+    monkeypatch.setattr(dicomweb, "fetch_study", fetch)
+    monkeypatch.setattr(dicomweb, "store_files", store)
+    settings = {"model": untrained_bundle, "options": OutputOptions(overlay=False), **SETTINGS}
+    ask = partial(predict_query, "http://archive", {"ModalitiesInStudy": "MR"}, tmp_path / "out", **settings)
+    assert ask().failures == {"2.25.2": "the series came incomplete."}
+    assert [row["patient"] for row in rows(tmp_path / "out")] == ["P1", "P3"]
+    assert ask().failures == {"2.25.2": "the series came incomplete."}
+    assert sorted(fetched) == uids
+    lost.clear()
+    assert ask(retry_failed=True).failures == {}
+    assert sorted(fetched) == ["2.25.1", "2.25.2", "2.25.2", "2.25.3"]
+    assert sorted(stored) == ["P1_seg.dcm", "P2_seg.dcm", "P3_seg.dcm"]
+    assert len(rows(tmp_path / "out")) == 3
