@@ -208,7 +208,8 @@ def predict(
     for number, (source, result) in enumerate(stages, start=len(found.failures) + 1):
         if isinstance(result, Exception):
             failures[source.patient] = log.told(source.patient, result)
-            _record_failure(writing, source, failures[source.patient])
+            if resume or shard is not None:
+                _record_failure(writing, source, failures[source.patient])
             say(f"[{number}/{total}] {source.patient}: skipped, {failures[source.patient]}")
         else:
             results.append(result)
