@@ -298,6 +298,12 @@ def test_a_sform_that_places_nothing_gives_way_to_the_qform(tmp_path: Path, row:
     assert nibabel.load(tmp_path / "m.nii").affine == pytest.approx(AFFINE, abs=1e-4)
 
 
+def test_a_magic_word_with_a_wrong_last_byte_is_written_right(tmp_path: Path) -> None:
+    path = overwrite(save(tmp_path / "a.nii", picture()), 347, b"e")
+    write_nifti_mask(tmp_path / "m.nii", mask_on(path), like=path)
+    assert nibabel.load(tmp_path / "m.nii").shape == SHAPE
+
+
 @pytest.mark.parametrize("begin", [0, 100, -352, np.nan])
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
 @pytest.mark.parametrize("extender", [True, False])

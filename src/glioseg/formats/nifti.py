@@ -136,6 +136,8 @@ def _header_like(like: Path, voxels: NDArray[Any], affine: NDArray[np.float64] |
             found="another" if moved else _in_words(here),
         )
     header["vox_offset"] = 0
+    # Of a damaged word the reader heeds three bytes, nibabel all of them.
+    header["magic"] = type(header)()["magic"]
     return header
 
 
