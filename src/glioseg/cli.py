@@ -245,7 +245,7 @@ def study(
 def predict(
     *inputs: Path,
     out: Path,
-    model: str = "best",
+    model: str = "unet",
     flair: str | None = None,
     pre: str | None = None,
     post: str | None = None,

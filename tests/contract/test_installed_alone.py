@@ -48,7 +48,7 @@ def test_use_needs_no_pytorch(alone: Run, tmp_path: Path) -> None:
     (patient,) = (path.name for path in data.iterdir() if path.is_dir())
     before = alone("-c", _FILES).stdout
     for words in (
-        ("predict", data, "--model", "fast", "--out", masks),
+        ("predict", data, "--out", masks),
         ("measure", masks / patient),
         ("evaluate", masks, data, "--out", tmp_path / "scores.csv"),
         ("data", "check", data),

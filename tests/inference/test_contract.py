@@ -10,7 +10,7 @@ from glioseg.inference.contract import CONTRACT, Contract, load_contract
 from glioseg.inference.model import Model
 from glioseg.inference.postprocessing import Postprocessing
 from glioseg.inference.preprocessing import Preprocessing
-from glioseg.inference.shipped import DEFAULT, find_model
+from glioseg.inference.shipped import find_model
 
 
 def test_survives_json(contract: Contract) -> None:
@@ -62,7 +62,7 @@ def test_what_decides_results_must_be_there(contract: Contract, key: str) -> Non
     ("name", "value"), [("window_px", 1), ("window_px", 10**9), ("width", 10**9), ("rows", 10**9), ("columns", 10**9)]
 )
 def test_sizes_that_would_take_all_memory_or_time_are_refused(tmp_path: Path, name: str, value: int) -> None:
-    content = json.loads((find_model(DEFAULT) / "unet-16_fold-0" / CONTRACT).read_text("utf-8"))
+    content = json.loads((find_model("best") / "unet-16_fold-0" / CONTRACT).read_text("utf-8"))
     (content["exported"] if name in ("rows", "columns") else content)[name] = value
     (tmp_path / CONTRACT).write_text(json.dumps(content))
     with pytest.raises(GliosegError, match=rf"contract\.json .*{name}"):
@@ -70,7 +70,7 @@ def test_sizes_that_would_take_all_memory_or_time_are_refused(tmp_path: Path, na
 
 
 def test_a_graph_of_another_size_than_the_contract_says_is_refused(tmp_path: Path) -> None:
-    shipped = find_model(DEFAULT) / "unet-16_fold-0"
+    shipped = find_model("best") / "unet-16_fold-0"
     for path in shipped.iterdir():
         shutil.copy(path, tmp_path)
     content = json.loads((tmp_path / CONTRACT).read_text("utf-8"))

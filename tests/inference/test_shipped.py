@@ -46,7 +46,7 @@ def test_an_unknown_name_is_answered_with_those_there_are(tmp_path: Path) -> Non
     with pytest.raises(GliosegError) as caught:
         find_model("quick")
     assert "there is no model quick" in str(caught.value)
-    assert "best, unet, fast" in str(caught.value)
+    assert ", ".join(SHIPPED) in str(caught.value)
     (tmp_path / "file").touch()
     with pytest.raises(GliosegError, match="found a file"):
         find_model(tmp_path / "file")

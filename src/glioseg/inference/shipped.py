@@ -7,7 +7,7 @@ from glioseg.errors import GliosegError
 
 MODELS_FOLDER = Path(__file__).parents[1] / "models"
 _ALL = MODELS_FOLDER / "all"
-DEFAULT = "best"
+DEFAULT = "unet"
 MORE_MODELS = "glioseg-models"
 """The distribution of the models that the package itself does not hold."""
 
@@ -35,9 +35,9 @@ class ShippedModel:
 SHIPPED = {
     model.name: model
     for model in (
-        ShippedModel(DEFAULT, _ALL, "the default: U-Net 16, ResUNet-a 8 and ResUNet++ 16 of five folds together"),
-        ShippedModel("unet", MODELS_FOLDER / "unet-16", "U-Net 16 of five folds together, a sixth of the work"),
-        ShippedModel("fast", _ALL / "unet-16_fold-1", "one U-Net 16, a thirtieth of the work"),
+        ShippedModel(DEFAULT, MODELS_FOLDER / "unet-16", "the default: U-Net 16 of five folds together"),
+        ShippedModel("best", _ALL, "U-Net 16, ResUNet-a 8 and ResUNet++ 16 of five folds, six times the work"),
+        ShippedModel("fast", _ALL / "unet-16_fold-1", "one U-Net 16, a fifth of the work"),
         ShippedModel("resunet-a", _ALL / "resunet-a-8_fold-1", "one ResUNet-a 8"),
         ShippedModel("resunet-pp", _ALL / "resunet-pp-16_fold-1", "one ResUNet++ 16"),
     )

@@ -34,7 +34,7 @@ from glioseg.inference.foreign import predict_foreign
 from glioseg.inference.model import Model
 from glioseg.inference.postprocessing import Postprocessing
 from glioseg.inference.preprocessing import Preprocessing
-from glioseg.inference.shipped import DEFAULT, find_model
+from glioseg.inference.shipped import find_model
 from glioseg.measurement.measure import measure_mask
 from glioseg.outputs import Outputs
 from glioseg.patients.find import find_sources
@@ -231,7 +231,7 @@ def _models() -> list[Seed]:
 
 def _shipped() -> Files:
     """One of the networks that come with the program, as a graph beside its weights."""
-    folder = find_model(DEFAULT) / "unet-16_fold-0"
+    folder = find_model("best") / "unet-16_fold-0"
     return {name: (folder / name).read_bytes() for name in (CONTRACT, WEIGHTS, MODEL_ONNX)}
 
 
