@@ -56,8 +56,8 @@ def test_a_file_is_known_by_its_content_whatever_its_name(tmp_path: Path, name: 
         (b"\x89PNG\r\n\x1a\n", "a PNG picture"),
         (b"\xff\xd8\xff\xe0", "a JPEG picture"),
         (b"hello world", "68 65 6c 6c 6f"),
-        (gzip.compress(b"not a scan"), "6e 6f 74 20 61"),
-        (gzip.compress(bytes(1000))[:15], "1f 8b"),
+        (gzip.compress(b"not a scan", mtime=0), "6e 6f 74 20 61"),
+        (gzip.compress(bytes(1000), mtime=0)[:15], "1f 8b"),
         (b"DICM", "44 49 43 4d"),
     ],
 )
