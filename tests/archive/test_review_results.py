@@ -15,7 +15,7 @@ from glioseg.review.store import Stroke
 
 
 def test_a_correction_comes_back_from_the_archive_on_the_same_voxels(orthanc: Orthanc, tmp_path: Path) -> None:
-    series = write_series(tmp_path / "scans" / "series", head(), OBLIQUE, StudyInstanceUID="2.25.77")
+    series = write_series(tmp_path / "scans" / "series", head(), OBLIQUE, StudyInstanceUID="2.25.240117")
     write_predictions(tmp_path / "masks", series)
     desk = open_desk(tmp_path / "masks", reader="Zoë")
     (case_id,) = desk.cases.cases
@@ -24,7 +24,7 @@ def test_a_correction_comes_back_from_the_archive_on_the_same_voxels(orthanc: Or
     expected = desk.mask(case_id)[1]
     desk.close()
     assert store_results(tmp_path / "masks", orthanc.url, reader="Zoë") == 2
-    assert {one.modality for one in list_series(orthanc.url, "2.25.77")} == {"SEG", "SR"}
-    (folder,) = fetch_study(orthanc.url, "2.25.77", tmp_path / "back", modalities=["SEG"])
+    assert {one.modality for one in list_series(orthanc.url, "2.25.240117")} == {"SEG", "SR"}
+    (folder,) = fetch_study(orthanc.url, "2.25.240117", tmp_path / "back", modalities=["SEG"])
     back = read_segmentation(next(folder.iterdir()), find_series(series)[0])
     assert np.array_equal(back.voxels, expected)

@@ -41,7 +41,7 @@ def data(phantom_data: Path) -> Path:
 def root(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two folds as a model, and a run on everybody."""
     root = tmp_path_factory.mktemp("refit")
-    runs = [run(data, root / f"fold-{fold}", SplitChoice(folds=FOLDS, fold=fold)) for fold in range(FOLDS)]
+    runs = [run(data, root / f"fold-{fold}", SplitChoice(folds=FOLDS, only_folds=(fold,))) for fold in range(FOLDS)]
     bundle(runs, data, root / "folds", stand_ins=False)
     names = tuple(entry.patient for entry in open_store(data).patients)
     save_split(Split("everybody", names, (), ()), root / "everybody.json")

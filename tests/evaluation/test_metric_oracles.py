@@ -67,7 +67,7 @@ def test_surface_metrics_equal_brute_force(spacing: tuple[float, float, float] |
 @pytest.mark.parametrize("spacing", [None, (5.0, 0.5, 0.75)])
 @quick
 @given(pair=present_pairs)
-def test_surface_metrics_equal_monai_to_the_last_digit(spacing: tuple[float, float, float] | None, pair: Pair) -> None:
+def test_surface_metrics_equal_monai_to_rounding(spacing: tuple[float, float, float] | None, pair: Pair) -> None:
     predicted, truth = (torch.from_numpy(np.pad(mask, 1)[None, None]) for mask in pair)
     steps = None if spacing is None else list(spacing)
     distance = monai.metrics.compute_hausdorff_distance(
@@ -76,8 +76,9 @@ def test_surface_metrics_equal_monai_to_the_last_digit(spacing: tuple[float, flo
     share = monai.metrics.compute_surface_dice(
         predicted, truth, class_thresholds=[2.0], include_background=True, spacing=steps
     )
-    assert hd95(*pair, spacing) == float(distance.item())
-    assert normalised_surface_dice(*pair, 2.0, spacing) == float(share.item())
+    # MONAI interpolates the percentile in float32, in an order that is the processor's.
+    assert hd95(*pair, spacing) == pytest.approx(float(distance.item()), rel=1e-6)
+    assert normalised_surface_dice(*pair, 2.0, spacing) == pytest.approx(float(share.item()), rel=1e-6)
 
 
 BALLS = {

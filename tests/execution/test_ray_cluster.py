@@ -64,6 +64,8 @@ def test_a_killed_node_loses_nothing_and_a_failure_is_told(cluster: Any, tmp_pat
         states[event.key] = event.state
         errors[event.key] = event.error
         if not killed and all(states.get(key) in ("done", "failed") for key in KEYS[1:]):
+            while not (tmp_path / KEYS[0]).exists():
+                time.sleep(0.1)
             cluster.remove_node(node_of(cluster, int((tmp_path / KEYS[0]).read_text())), allow_graceful=False)
             killed = True
     assert killed

@@ -179,6 +179,7 @@ def test_one_bad_case_is_skipped_and_the_rest_done(head: Volume, untrained_bundl
         "good_mask.nii.gz",
         "good_sheet.png",
         "measurements.csv",
+        "records",
         "run.json",
     ]
 

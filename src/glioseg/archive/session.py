@@ -11,6 +11,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
 from requests.utils import get_netrc_auth
+from urllib3.exceptions import ReadTimeoutError
 from urllib3.util import Retry
 
 from glioseg.errors import GliosegError
@@ -114,6 +115,10 @@ def explained(url: str, what: str) -> Iterator[None]:
     except requests.exceptions.HTTPError as error:
         raise _answered(url, what, error) from error
     except (requests.exceptions.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
+        if _is_timeout(error):
+            raise GliosegError(
+                f"{url} does not answer in time", remedy="Try again later, or look at its load"
+            ) from error
         raise GliosegError(
             f"{url} cannot be reached: {_reason(error)}", remedy="Check host, port and whether the archive runs"
         ) from error
@@ -138,6 +143,12 @@ def _answered(url: str, what: str, error: requests.exceptions.HTTPError) -> Glio
 
 def _phrase(error: requests.exceptions.HTTPError) -> str:
     return str(error.response.reason or "") if error.response is not None else ""
+
+
+def _is_timeout(error: requests.exceptions.RequestException) -> bool:
+    """Whether it was waited too long for an answer: after tries, requests hides that in its error of connections."""
+    hidden = error.args[0] if error.args else None
+    return isinstance(getattr(hidden, "reason", None) or hidden, ReadTimeoutError)
 
 
 def _reason(error: BaseException) -> str:
