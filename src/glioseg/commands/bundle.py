@@ -4,11 +4,19 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from glioseg.commands.bundle_decisions import Answers, Probabilities, decide, decide_for_all
-from glioseg.commands.bundle_members import Fold, Member, folds_of, kind_of, read_members, shared_folder
+from glioseg.commands.bundle_members import (
+    Fold,
+    Member,
+    check_new,
+    check_same_data,
+    folds_of,
+    kind_of,
+    read_members,
+    shared_folder,
+)
 from glioseg.commands.bundle_scores import BundleOutcome, score_model
 from glioseg.dataset.splits import check_patients_present, save_split
 from glioseg.dataset.store import ArrayStore, open_store
-from glioseg.errors import GliosegError
 from glioseg.inference.backends.torch_backend import TorchBackend
 from glioseg.inference.bundle import load_bundle, save_bundle
 from glioseg.inference.contract import SPLIT, EnsembleContract, load_contract, save_ensemble
@@ -45,8 +53,7 @@ def bundle(
         GliosegError: If a run is unfinished, two splits test the same patient, the data is other than they were
             trained on, ``out`` holds something, or networks to share do not lie beside it.
     """
-    if out.exists() and any(out.iterdir()):
-        raise GliosegError(f"{out} is not empty", remedy="Name a new folder")
+    check_new(out)
     members = read_members(runs)
     folds, store = folds_of(members), open_store(data)
     _check_data(store, folds, members)
@@ -78,8 +85,7 @@ def _check_data(store: ArrayStore, folds: Sequence[Fold], members: Mapping[str, 
     for fold in folds:
         check_patients_present(fold.split, [entry.patient for entry in store.patients])
     for member in members.values():
-        if member.contract.data_fingerprint != store.fingerprint:
-            raise GliosegError("the data is other than the runs were trained on", remedy="Give the same folder")
+        check_same_data(member, store)
 
 
 def _settle(

@@ -7,6 +7,7 @@ from pathlib import Path
 from torch import nn
 
 from glioseg.dataset.splits import Split, load_split
+from glioseg.dataset.store import ArrayStore
 from glioseg.errors import GliosegError
 from glioseg.inference.bundle import load_bundle
 from glioseg.inference.contract import CONTRACT, ENSEMBLE, SPLIT, Contract, load_ensemble_contract
@@ -104,6 +105,18 @@ def folds_of(members: Mapping[str, Member]) -> tuple[Fold, ...]:
 def kind_of(name: str) -> str:
     """A member's name without its fold: unet-16_fold-4 and unet-16_fold-0 are one kind, trained on other patients."""
     return name.partition("_")[0]
+
+
+def check_new(out: Path) -> None:
+    """Refuse a folder that holds something."""
+    if out.exists() and any(out.iterdir()):
+        raise GliosegError(f"{out} is not empty", remedy="Name a new folder")
+
+
+def check_same_data(member: Member, store: ArrayStore) -> None:
+    """Refuse data other than a network was trained on."""
+    if member.contract.data_fingerprint != store.fingerprint:
+        raise GliosegError("the data is other than the runs were trained on", remedy="Give the same folder")
 
 
 def shared_folder(members: Mapping[str, Member], out: Path) -> Path:

@@ -7,7 +7,7 @@ on all of them by the same recipe, is what a user runs.
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from glioseg.commands.bundle_members import Member, read_refit
+from glioseg.commands.bundle_members import Member, check_new, check_same_data, read_refit
 from glioseg.commands.bundle_scores import BundleOutcome, score_refit
 from glioseg.dataset.splits import save_split
 from glioseg.dataset.store import ArrayStore, open_store
@@ -45,8 +45,7 @@ def bundle_refit(
         GliosegError: If the run is unfinished or has test patients, the siblings lie elsewhere or are of another
             recipe, the data is another, or ``out`` holds something.
     """
-    if out.exists() and any(out.iterdir()):
-        raise GliosegError(f"{out} is not empty", remedy="Name a new folder")
+    check_new(out)
     if siblings.resolve().parent != out.resolve().parent:
         raise GliosegError(f"the siblings {siblings} do not lie beside {out}", remedy="Put both into one folder")
     member, store, folds = read_refit(run), open_store(data), Model.load(siblings, backend="torch")
@@ -75,8 +74,7 @@ def _check_recipe(member: Member, folds: Model, store: ArrayStore) -> None:
             )
     if len(folds.networks) != len({network.contract.split_sha256 for network in folds.networks.values()}):
         raise GliosegError("the siblings hold several networks of one fold", expected="one network for each fold")
-    if own.data_fingerprint != store.fingerprint:
-        raise GliosegError("the data is other than the run was trained on", remedy="Give the same folder")
+    check_same_data(member, store)
 
 
 def _decide(unseen: Mapping[str, Model], store: ArrayStore) -> Decision:

@@ -12,6 +12,7 @@ from kornia.geometry.transform import get_affine_matrix2d, warp_affine
 from torch import Tensor
 
 from glioseg.inference.preprocessing import clip_and_normalise
+from glioseg.training.chance import uniform
 from glioseg.training.config import Augmentation
 from glioseg.training.hard_negatives import paint_hard_negatives
 from glioseg.training.resident import Batch
@@ -70,10 +71,6 @@ def _without_skulls(
     return Batch(images, masks, torch.where(way[:, None, None] < 0, batch.statistics, stripped))
 
 
-def _uniform(shape: tuple[int, ...], low: float, high: float, like: Tensor, generator: torch.Generator) -> Tensor:
-    return torch.rand(shape, device=like.device, generator=generator) * (high - low) + low
-
-
 def _warp(
     images: Tensor, masks: Tensor, settings: Augmentation, crop_size: int, shift_px: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
@@ -90,11 +87,11 @@ def _warp_matrices(
     """For each slice the matrix (2, 3) that takes (column, row) of the source to (column, row) of the crop."""
     count, _, rows, columns = images.shape
     low, high = settings.scale
-    scale = torch.exp(_uniform((count, 1), math.log(low), math.log(high), images, generator)).expand(-1, 2)
-    angle = _uniform((count,), -settings.rotation_degrees, settings.rotation_degrees, images, generator)
-    mirrored = _uniform((count,), 0, 1, images, generator) < settings.flip
+    scale = torch.exp(uniform((count, 1), math.log(low), math.log(high), images, generator)).expand(-1, 2)
+    angle = uniform((count,), -settings.rotation_degrees, settings.rotation_degrees, images, generator)
+    mirrored = uniform((count,), 0, 1, images, generator) < settings.flip
     # The head fills the middle of the picture; a crop that may land anywhere would mostly see black.
-    shift = _uniform((count, 2), -shift_px, shift_px, images, generator)
+    shift = uniform((count, 2), -shift_px, shift_px, images, generator)
     centre = torch.tensor([(columns - 1) / 2, (rows - 1) / 2], device=images.device)
     to_crop_centre = (crop_size - 1) / 2 - centre
     matrices = get_affine_matrix2d(shift + to_crop_centre, centre.expand(count, 2), scale, angle)
@@ -110,7 +107,7 @@ def _vary_gamma(images: Tensor, limits: Tensor, settings: Augmentation, generato
     # A sequence that is black all over has the limit 0.
     limits = limits.clamp(min=1e-3)
     low = math.log(1 - settings.gamma)
-    exponent = torch.exp(_uniform((len(images), len(CHANNELS), 1, 1), low, -low, images, generator))
+    exponent = torch.exp(uniform((len(images), len(CHANNELS), 1, 1), low, -low, images, generator))
     exponent = _for_all_seen(exponent, images)
     return (images.clamp(min=0) / limits).pow(exponent) * limits
 
@@ -121,7 +118,7 @@ def _vary_field(images: Tensor, settings: Augmentation, generator: torch.Generat
         return images
     # Nine numbers, bent into a smooth surface.
     shape = (len(images), len(CHANNELS), 3, 3)
-    knots = _uniform(shape, -settings.bias_field, settings.bias_field, images, generator)
+    knots = uniform(shape, -settings.bias_field, settings.bias_field, images, generator)
     field = F.interpolate(knots, size=images.shape[-2:], mode="bicubic", align_corners=True)
     return images * _for_all_seen(field.clamp(-settings.bias_field, settings.bias_field).exp(), images)
 
@@ -130,7 +127,7 @@ def _lower_resolution(images: Tensor, settings: Augmentation, generator: torch.G
     """Show some slices as a coarser scanner would: half of them at the lowest resolution, half nearer to the full."""
     if settings.low_resolution == 0:
         return images
-    chance = _uniform((len(images), 1, 1, 1), 0, 1, images, generator)
+    chance = uniform((len(images), 1, 1, 1), 0, 1, images, generator)
     # Two fixed resolutions: one drawn for each slice would need a picture size for each.
     for limit, share in ((1.0, math.sqrt(settings.lowest_resolution)), (0.5, settings.lowest_resolution)):
         coarse = F.interpolate(images, scale_factor=share, mode="bilinear", antialias=True)
@@ -141,9 +138,9 @@ def _lower_resolution(images: Tensor, settings: Augmentation, generator: torch.G
 
 def _vary_intensity(images: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
     shape = (len(images), len(CHANNELS), 1, 1)
-    gain = _for_all_seen(1 + _uniform(shape, -settings.contrast, settings.contrast, images, generator), images)
-    offset = _for_all_seen(_uniform(shape, -settings.brightness, settings.brightness, images, generator), images)
-    deviation = _uniform((len(images), 1, 1, 1), 0, settings.noise, images, generator)
+    gain = _for_all_seen(1 + uniform(shape, -settings.contrast, settings.contrast, images, generator), images)
+    offset = _for_all_seen(uniform(shape, -settings.brightness, settings.brightness, images, generator), images)
+    deviation = uniform((len(images), 1, 1, 1), 0, settings.noise, images, generator)
     noise = torch.randn(images.shape, device=images.device, generator=generator)
     return images * gain + offset + noise * deviation
 
@@ -151,7 +148,7 @@ def _vary_intensity(images: Tensor, settings: Augmentation, generator: torch.Gen
 def _drop_sequences(images: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
     """Fill post, or pre and post, by the FLAIR as it is after all else, since in the dataset the copies are exact."""
     flair, pre, post = (CHANNELS.index(role) for role in ("flair", "pre", "post"))
-    chance = _uniform((len(images),), 0, 1, images, generator)
+    chance = uniform((len(images),), 0, 1, images, generator)
     dropped = torch.zeros((len(images), 1, len(CHANNELS)), dtype=torch.bool, device=images.device)
     dropped[..., post] = (chance < settings.sequence_dropout)[:, None]
     dropped[..., pre] = (chance < settings.sequence_dropout * SHARE_WITHOUT_BOTH)[:, None]
@@ -167,7 +164,7 @@ def _vary_context(images: Tensor, settings: Augmentation, generator: torch.Gener
     seen = images.reshape(len(images), -1, len(CHANNELS), *images.shape[-2:])
     if seen.shape[1] == 1:
         return images
-    chance = _uniform((2, len(images), 1, 1, 1, 1), 0, 1, images, generator)
+    chance = uniform((2, len(images), 1, 1, 1, 1), 0, 1, images, generator)
     own, beside = seen[:, :1], seen[:, 1:]
     beside = torch.where(chance[0] < settings.flip, beside.flip(1), beside)
     beside = torch.where(chance[1] < settings.context_dropout, own, beside)

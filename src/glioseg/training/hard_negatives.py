@@ -9,6 +9,7 @@ import math
 import torch
 from torch import Tensor
 
+from glioseg.training.chance import uniform
 from glioseg.training.config import Augmentation
 from glioseg.volume import CHANNELS
 
@@ -52,22 +53,18 @@ def paint_hard_negatives(
     return torch.where(wanted[3], _with_a_bright_slice(images, generator), images)
 
 
-def _uniform(shape: tuple[int, ...], low: float, high: float, like: Tensor, generator: torch.Generator) -> Tensor:
-    return torch.rand(shape, device=like.device, generator=generator) * (high - low) + low
-
-
 def _with_lesions(images: Tensor, limits: Tensor, generator: torch.Generator) -> Tensor:
     """Small round lesions or, in one of three slices, a pair of caps that mirror each other; bright on FLAIR."""
     count = len(images)
     spots = _spots(images, generator)
     caps = _caps(images, generator)
-    shape = torch.where(_uniform((count, 1, 1), 0, 1, images, generator) < 1 / 3, caps, spots)
+    shape = torch.where(uniform((count, 1, 1), 0, 1, images, generator) < 1 / 3, caps, spots)
     seen = images.reshape(len(images), -1, len(CHANNELS), *images.shape[-2:]).clone()
     top = limits.reshape(len(images), -1, len(CHANNELS), 1, 1)
     flair, pre = CHANNELS.index("flair"), CHANNELS.index("pre")
     # Only where there is tissue, and thinner in the slices beside it: most lesions are smaller than a slice is thick.
-    brightness = _uniform((count, 1, 1, 1), 0.35, 1.0, images, generator)
-    darkness = _uniform((count, 1, 1, 1), 0.0, 0.35, images, generator)
+    brightness = uniform((count, 1, 1, 1), 0.35, 1.0, images, generator)
+    darkness = uniform((count, 1, 1, 1), 0.0, 0.35, images, generator)
     carried = torch.ones(seen.shape[1], device=images.device)
     carried[1:] = 0.4
     paint = shape[:, None] * carried[:, None, None] * (seen[:, :, flair] > 0.25 * top[:, :, flair])
@@ -80,9 +77,9 @@ def _spots(images: Tensor, generator: torch.Generator) -> Tensor:
     """Up to :data:`SPOTS` round lesions around the middle of the crop, shape (slice, row, column), 0 to 1."""
     shape = (len(images), SPOTS)
     low, high = SPOT_RADIUS
-    radius = torch.exp(_uniform(shape, math.log(low), math.log(high), images, generator))
-    row, column = (_uniform(shape, -0.35, 0.35, images, generator) for _ in range(2))
-    number = _uniform((len(images), 1), 1, SPOTS + 1, images, generator).floor()
+    radius = torch.exp(uniform(shape, math.log(low), math.log(high), images, generator))
+    row, column = (uniform(shape, -0.35, 0.35, images, generator) for _ in range(2))
+    number = uniform((len(images), 1), 1, SPOTS + 1, images, generator).floor()
     shown = (torch.arange(SPOTS, device=images.device) < number).float()
     return _ellipses(images, row, column, radius, radius, torch.zeros_like(row), shown)
 
@@ -90,12 +87,12 @@ def _spots(images: Tensor, generator: torch.Generator) -> Tensor:
 def _caps(images: Tensor, generator: torch.Generator) -> Tensor:
     """Two mirrored caps beside the middle of the crop, shape (slice, row, column), 0 to 1."""
     count = (len(images), 1)
-    across, along = (_uniform(count, low, high, images, generator) for low, high in CAP_RADII)
-    row = _uniform(count, -0.2, 0.2, images, generator)
-    aside = _uniform(count, 0.04, 0.12, images, generator)
-    tilt = _uniform(count, -0.6, 0.6, images, generator)
+    across, along = (uniform(count, low, high, images, generator) for low, high in CAP_RADII)
+    row = uniform(count, -0.2, 0.2, images, generator)
+    aside = uniform(count, 0.04, 0.12, images, generator)
+    tilt = uniform(count, -0.6, 0.6, images, generator)
     # The second is rarely as strong as the first.
-    strength = torch.cat((torch.ones_like(row), _uniform(count, 0.5, 1.0, images, generator)), dim=1)
+    strength = torch.cat((torch.ones_like(row), uniform(count, 0.5, 1.0, images, generator)), dim=1)
     both = (torch.cat((part, part), dim=1) for part in (row, across, along))
     rows, widths, lengths = both
     columns, tilts = torch.cat((aside, -aside), dim=1), torch.cat((tilt, -tilt), dim=1)
@@ -134,25 +131,25 @@ def _ellipses(
 def _beside_a_coil(images: Tensor, generator: torch.Generator) -> Tensor:
     """All sequences brightened around a point near the head's edge."""
     count = (len(images), 1)
-    angle = _uniform(count, 0, 2 * math.pi, images, generator)
-    far = _uniform(count, 0.25, 0.45, images, generator)
-    width = _uniform(count, 0.1, 0.25, images, generator)
+    angle = uniform(count, 0, 2 * math.pi, images, generator)
+    far = uniform(count, 0.25, 0.45, images, generator)
+    width = uniform(count, 0.1, 0.25, images, generator)
     near = _ellipses(images, far * angle.sin(), far * angle.cos(), width, width, torch.zeros_like(far), far / far)
-    factor = _uniform((len(images), 1, 1, 1), 0.1, BRIGHTEST_COIL, images, generator)
+    factor = uniform((len(images), 1, 1, 1), 0.1, BRIGHTEST_COIL, images, generator)
     return images * (factor * near[:, None]).exp()
 
 
 def _with_ghost(images: Tensor, generator: torch.Generator) -> Tensor:
     """The slice again, shifted along columns or rows, as a head that moved."""
     side = images.shape[-1]
-    shift = int(_uniform((1,), 0.08, 0.4, images, generator) * side)
-    much = _uniform((len(images), 1, 1, 1), 0.05, STRONGEST_GHOST, images, generator)
-    along_rows = _uniform((len(images), 1, 1, 1), 0, 1, images, generator) < 0.5
+    shift = int(uniform((1,), 0.08, 0.4, images, generator) * side)
+    much = uniform((len(images), 1, 1, 1), 0.05, STRONGEST_GHOST, images, generator)
+    along_rows = uniform((len(images), 1, 1, 1), 0, 1, images, generator) < 0.5
     ghost = torch.where(along_rows, images.roll(shift, dims=2), images.roll(shift, dims=3))
     return images * (1 - much) + ghost * much
 
 
 def _with_a_bright_slice(images: Tensor, generator: torch.Generator) -> Tensor:
     """The slice itself brighter than those beside it, in all sequences."""
-    factor = _uniform((len(images), 1, 1, 1), 0.0, BRIGHTEST_SLICE, images, generator).exp()
+    factor = uniform((len(images), 1, 1, 1), 0.0, BRIGHTEST_SLICE, images, generator).exp()
     return torch.cat((images[:, : len(CHANNELS)] * factor, images[:, len(CHANNELS) :]), dim=1)
