@@ -350,7 +350,7 @@ def test_everything_at_once_gives_finite_pictures_and_masks_of_0_and_1(seed: int
 
 
 def test_the_batch_itself_stays_as_it_was() -> None:
-    batch, untouched = with_heads(random_batch()), with_heads(random_batch())
+    batch, untouched = (replace(with_heads(one), targets=one.images[:, :1]) for one in (random_batch(), random_batch()))
     augmented(batch, Augmentation(strip=1.0, bias_field=0.5, low_resolution=1.0))
     assert all(torch.equal(vars(batch)[name], vars(untouched)[name]) for name in vars(batch))
 
@@ -435,3 +435,34 @@ def test_skull_comes_off_the_slices_beside_a_slice_too() -> None:
     _, before, after = images.chunk(3, dim=1)
     assert (before == black).all()
     assert not (after == black).all()
+
+
+def test_targets_are_shown_as_they_are_and_follow_the_mask() -> None:
+    batch = bright_square()
+    soft = replace(batch, targets=batch.masks.to(torch.uint8) * 51)
+    images, target = augmented(soft, NOTHING)
+    plain, masks = augmented(batch, NOTHING)
+    torch.testing.assert_close(target, masks * 0.2)
+    torch.testing.assert_close(images, plain)
+    _, target = augmented(soft, GEOMETRY, seed=2)
+    _, masks = augmented(batch, GEOMETRY, seed=2)
+    # Half of an interpolated mask is its edge; of a target there is no edge.
+    assert torch.equal((target >= 0.1).float(), masks)
+    assert ((target > 0.01) & (target < 0.19)).any()
+
+
+def test_targets_go_where_skull_is_taken_off() -> None:
+    batch = with_heads(random_batch())
+    soft = replace(batch, targets=torch.full_like(batch.images[:, :1], 255))
+    _, target = augmented(soft, only(strip=1.0))
+    brain = torch.zeros_like(target)
+    brain[..., 20:40, 20:40] = 1
+    assert torch.equal(target, brain)
+
+
+def test_lesions_are_painted_where_the_mask_is_empty_whatever_the_target_says() -> None:
+    batch = plain_batch(torch.full((8, 3, SIZE, SIZE), 100, dtype=torch.uint8))
+    soft = replace(batch, targets=torch.full((8, 1, SIZE, SIZE), 128, dtype=torch.uint8))
+    painted, _ = augmented(soft, only(hard_negatives=1.0))
+    same, _ = augmented(batch, only(hard_negatives=1.0))
+    assert torch.equal(painted, same)

@@ -50,6 +50,15 @@ def test_heads_and_their_statistics_travel_with_the_slices(small_store: ArraySto
     np.testing.assert_array_equal(batch.stripped_statistics[0], found)
 
 
+def test_targets_travel_with_the_slices(small_store: ArrayStore) -> None:
+    targets = np.random.default_rng(0).integers(0, 256, small_store.masks.shape, np.uint8)
+    slices = ResidentSlices.of(small_store, list(small_store.patients[1:3]), Preprocessing(), None, CPU, targets)
+    batch = slices.batch(np.array([9, 6, 9]))
+    assert batch.targets is not None
+    np.testing.assert_array_equal(batch.targets[:, 0], targets[[9, 6, 9]])
+    assert resident_slices(small_store).batch(np.array([9])).targets is None
+
+
 def test_a_processor_maps_the_store_and_copies_nothing(small_store: ArrayStore) -> None:
     slices = resident_slices(small_store)
     assert slices.images.data_ptr() == small_store.images.ctypes.data

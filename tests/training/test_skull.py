@@ -42,17 +42,16 @@ def test_nothing_left_gives_statistics_that_change_nothing() -> None:
 
 def taken_off(strip: float, slices: int = 200) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     images = torch.full((slices, 3, SIZE, SIZE), 99, dtype=torch.uint8)
-    masks = torch.ones(slices, 1, SIZE, SIZE, dtype=torch.bool)
     head = torch.from_numpy(heads()[:1])[None].expand(slices, 1, SIZE, SIZE)
     settings = Augmentation(strip=strip, strip_px=(2, DEEPEST))
-    return (*take_off_skulls(images, masks, head, settings, torch.Generator().manual_seed(0)), head)
+    return (*take_off_skulls(images, head, settings, torch.Generator().manual_seed(0)), head)
 
 
 def test_each_slice_keeps_what_its_way_says_and_no_more() -> None:
-    images, masks, ways, head = taken_off(0.7)
-    for image, mask, way, depth in zip(images, masks, ways.tolist(), head, strict=True):
-        kept = torch.ones_like(mask) if way < 0 else depth >= BRAIN_BIT if way == 0 else (depth & 127) >= way
-        assert torch.equal(mask, kept)
+    images, wholes, ways, head = taken_off(0.7)
+    for image, whole, way, depth in zip(images, wholes, ways.tolist(), head, strict=True):
+        kept = torch.ones_like(whole) if way < 0 else depth >= BRAIN_BIT if way == 0 else (depth & 127) >= way
+        assert torch.equal(whole, kept)
         assert torch.equal(image, 99 * kept.to(torch.uint8).expand_as(image))
 
 
@@ -67,7 +66,7 @@ def test_ways_are_drawn_as_often_as_the_settings_say() -> None:
 
 
 def test_skulls_stay_on_where_the_probability_is_zero() -> None:
-    images, masks, ways, _ = taken_off(0.0)
+    images, kept, ways, _ = taken_off(0.0)
     assert (ways == -1).all()
     assert (images == 99).all()
-    assert masks.all()
+    assert kept.all()

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glioseg.atomic import atomic_file
-from glioseg.dataset.store import ArrayStore
+from glioseg.dataset.store import ArrayStore, beside_the_store
 from glioseg.head import HEAD_ABOVE
 from glioseg.head.brain import brain_mask
 from glioseg.head.depth import head_depth_px
@@ -32,7 +32,7 @@ def open_heads(store: ArrayStore) -> NDArray[np.uint8]:
     Raises:
         GliosegError: If the file cannot be written.
     """
-    folder = _folder(store)
+    folder = beside_the_store(store)
     if folder is None:
         return np.concatenate([heads_of(store.volume(entry.patient)) for entry in store.patients])
     path = _file(folder)
@@ -45,7 +45,7 @@ def open_heads(store: ArrayStore) -> NDArray[np.uint8]:
 
 def stored_head(store: ArrayStore, patient: str) -> NDArray[np.uint8]:
     """The head of one patient, as a part of :func:`open_heads`; those of the others are not sought for it."""
-    folder, entry = _folder(store), store.entry(patient)
+    folder, entry = beside_the_store(store), store.entry(patient)
     if folder is None or not _is_whole(_file(folder), store):
         return heads_of(store.volume(patient))
     return _map(_file(folder), store)[entry.start : entry.stop]
@@ -58,11 +58,6 @@ def heads_of(volume: Volume) -> NDArray[np.uint8]:
     if brain.sum() < PLAUSIBLE_BRAIN * (depth > 0).sum():
         brain = depth >= DEEP_ENOUGH_PX
     return depth | np.where(brain, BRAIN_BIT, 0).astype(np.uint8)
-
-
-def _folder(store: ArrayStore) -> Path | None:
-    """Where the store's arrays lie; None for arrays in memory."""
-    return Path(str(store.images.filename)).parent if isinstance(store.images, np.memmap) else None
 
 
 def _file(folder: Path) -> Path:

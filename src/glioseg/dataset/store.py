@@ -73,6 +73,11 @@ class ArrayStore:
         return Mask(patient, self.masks[entry.start : entry.stop], slice_names=entry.slice_names)
 
 
+def beside_the_store(store: ArrayStore) -> Path | None:
+    """The folder of a store's arrays, for what is computed from them once; None for arrays in memory."""
+    return Path(str(store.images.filename)).parent if isinstance(store.images, np.memmap) else None
+
+
 def open_store(data: Path, *, cache: Path | None = None) -> ArrayStore:
     """Open a data folder as arrays, building them the first time and whenever its files have changed.
 

@@ -37,25 +37,27 @@ def augment(
             resolution.
 
     Returns:
-        Normalised intensities (slice, input channel, crop, crop), float32, and masks (slice, 1, crop, crop), float32
-        0 or 1.
+        Normalised intensities (slice, input channel, crop, crop), float32, and what the network shall answer
+        (slice, 1, crop, crop), float32: the masks, 0 or 1, or the batch's targets, 0 to 1.
     """
     if batch.heads is not None and batch.stripped_statistics is not None:
         batch = _without_skulls(batch, batch.heads, batch.stripped_statistics, settings, generator)
     statistics = _for_all_seen(batch.statistics, batch.images)
     limits = statistics[..., 2, None, None]
-    images, masks = torch.minimum(batch.images.float(), limits), batch.masks.float()
+    images, maps = torch.minimum(batch.images.float(), limits), batch.masks.float()
+    if batch.targets is not None:
+        maps = torch.cat((maps, batch.targets.float() / 255), dim=1)
     if binning > 1:
         # Means, as in use. A warp straight to fewer pixels would pick single ones, with all their noise.
-        images, masks = (F.avg_pool2d(part, binning, ceil_mode=True) for part in (images, masks))
-    images, masks = _warp(images, masks, settings, crop_size, settings.shift_pixels / binning, generator)
+        images, maps = (F.avg_pool2d(part, binning, ceil_mode=True) for part in (images, maps))
+    images, masks, target = _warp(images, maps, settings, crop_size, settings.shift_pixels / binning, generator)
     images = _vary_gamma(images, limits, settings, generator)
     images = paint_hard_negatives(images, masks, limits, settings, generator)
     images = _vary_field(images, settings, generator)
     images = _lower_resolution(images, settings, generator)
     images = clip_and_normalise(images, statistics)
     images = _vary_intensity(images, settings, generator)
-    return _vary_context(_drop_sequences(images, settings, generator), settings, generator), masks
+    return _vary_context(_drop_sequences(images, settings, generator), settings, generator), target
 
 
 def _for_all_seen(values: Tensor, images: Tensor) -> Tensor:
@@ -66,19 +68,23 @@ def _for_all_seen(values: Tensor, images: Tensor) -> Tensor:
 def _without_skulls(
     batch: Batch, heads: Tensor, statistics: Tensor, settings: Augmentation, generator: torch.Generator
 ) -> Batch:
-    images, masks, way = take_off_skulls(batch.images, batch.masks, heads, settings, generator)
+    masks, targets = batch.masks, batch.targets
+    images, kept, way = take_off_skulls(batch.images, heads, settings, generator)
     stripped = statistics[torch.arange(len(way), device=way.device), way.clamp(min=0)]
-    return Batch(images, masks, torch.where(way[:, None, None] < 0, batch.statistics, stripped))
+    chosen = torch.where(way[:, None, None] < 0, batch.statistics, stripped)
+    return Batch(images, masks & kept, chosen, targets=None if targets is None else targets * kept)
 
 
 def _warp(
-    images: Tensor, masks: Tensor, settings: Augmentation, crop_size: int, shift_px: float, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
+    images: Tensor, maps: Tensor, settings: Augmentation, crop_size: int, shift_px: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Warp and crop pictures and maps, whose first is the mask and whose last is the target; they may be one."""
     matrices = _warp_matrices(images, settings, crop_size, shift_px, generator)
-    together = torch.cat((images, masks), dim=1)
+    together, channels = torch.cat((images, maps), dim=1), images.shape[1]
     warped = warp_affine(together, matrices, (crop_size, crop_size), padding_mode="zeros", align_corners=True)
     # Half of an interpolated mask is where its outline runs.
-    return warped[:, :-1], (warped[:, -1:] >= 0.5).float()
+    masks = (warped[:, channels : channels + 1] >= 0.5).float()
+    return warped[:, :channels], masks, masks if maps.shape[1] == 1 else warped[:, -1:]
 
 
 def _warp_matrices(

@@ -138,6 +138,19 @@ class Optimisation(_Settings):
     ema_decay: float = Field(0.995, ge=0, lt=1)
 
 
+class Distillation(_Settings):
+    """What trained networks say of the training patients becomes a part of what the network shall answer.
+
+    Attributes:
+        teacher: Folder of a model, of whose networks those teach that were trained on nobody whom the run holds back;
+            null for none.
+        weight: Share of their mean probability in the target; the rest is the mask's.
+    """
+
+    teacher: str | None = None
+    weight: float = Field(0.5, ge=0, le=1)
+
+
 class Budget(_Settings):
     """When training ends: exactly one of the three.
 
@@ -218,6 +231,7 @@ class TrainingConfig(_Settings):
     sampling: Sampling = Sampling()
     augmentation: Augmentation = Augmentation()
     optimisation: Optimisation = Optimisation()
+    distillation: Distillation = Distillation()
     budget: Budget = Budget(epochs=60)
     validation: Validation = Validation()
     machine: Machine = Machine()

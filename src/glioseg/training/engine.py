@@ -34,6 +34,7 @@ from glioseg.training.resident import Skulls
 from glioseg.training.run_folder import RunFolder, write_history
 from glioseg.training.sampling import SliceSampler
 from glioseg.training.schedule import Progress, learning_rate
+from glioseg.training.teacher import soft_targets
 from glioseg.training.tensorboard import require_tensorboard, write_tensorboard
 from glioseg.training.validation import validation_dice
 
@@ -116,6 +117,7 @@ class _Run:
             config.seed,
             skulls=find_skulls(config, store),
             device=self.device,
+            targets=soft_targets(store, config.distillation, split),
         )
         self.progress = Progress.of(config.budget, self.sampler.steps_per_epoch)
         self.identity = _identity(config, split, store)

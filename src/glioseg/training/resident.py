@@ -31,6 +31,8 @@ class Batch:
             :func:`glioseg.dataset.heads.open_heads`; None where skulls stay on.
         stripped_statistics: Shape (slice, way, channel, 3), from
             :func:`glioseg.training.skull.stripped_statistics`; None likewise.
+        targets: Shape (slice, 1, row, column), uint8, 0 to 255 for 0 to 1: what the network shall answer in place of
+            the masks; None where these are all.
     """
 
     images: Tensor
@@ -38,6 +40,7 @@ class Batch:
     statistics: Tensor
     heads: Tensor | None = None
     stripped_statistics: Tensor | None = None
+    targets: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,7 @@ class ResidentSlices:
         statistics: Shape (slice, channel, 3), float32; of training patients' slices only.
         heads: Shape (slice, row, column), uint8, or None.
         stripped_statistics: Shape (slice, way, channel, 3), float32, or None.
+        targets: Shape (slice, row, column), uint8, or None.
         seen: Shape (slice, seen), int64: for each slice the slices that the network sees, itself first.
         device: Where batches are wanted; the arrays lie there too if they fit.
     """
@@ -76,6 +80,7 @@ class ResidentSlices:
     statistics: Tensor
     heads: Tensor | None
     stripped_statistics: Tensor | None
+    targets: Tensor | None
     seen: Tensor
     device: torch.device
 
@@ -87,6 +92,7 @@ class ResidentSlices:
         preprocessing: Preprocessing,
         skulls: Skulls | None,
         device: torch.device,
+        targets: NDArray[np.uint8] | None = None,
     ) -> Self:
         """Bring a store to where its batches are made.
 
@@ -96,6 +102,7 @@ class ResidentSlices:
             preprocessing: Gives the intensity statistics.
             skulls: Depth and brain of every slice where skulls are taken off at random.
             device: Where batches are wanted.
+            targets: As :attr:`targets`.
         """
         count = len(store.images)
         statistics = _of_slices(
@@ -110,7 +117,8 @@ class ResidentSlices:
                 count, entries, lambda entry: without(store.volume(entry.patient), entry, preprocessing)
             )
         seen = torch.from_numpy(_seen(count, entries, preprocessing.context))
-        parts = (images, masks, statistics, heads, stripped, seen)
+        taught = None if targets is None else torch.from_numpy(targets)
+        parts = (images, masks, statistics, heads, stripped, taught, seen)
         if fits(sum(part.nbytes for part in parts if part is not None), device):
             parts = tuple(None if part is None else part.to(device) for part in parts)  # type: ignore[assignment]
         return cls(*parts, device=device)
@@ -119,13 +127,14 @@ class ResidentSlices:
         """Slices of the store by number, on the device."""
         wanted = torch.from_numpy(indices).to(self.images.device)
         seen = self.seen[wanted]
-        heads, stripped = self.heads, self.stripped_statistics
+        heads, stripped, targets = self.heads, self.stripped_statistics, self.targets
         return Batch(
             self._moved(self.images[seen]).permute(0, 1, 4, 2, 3).flatten(1, 2),
             self._moved(self.masks[wanted])[:, None],
             self._moved(self.statistics[wanted]),
             None if heads is None else self._moved(heads[seen]),
             None if stripped is None else self._moved(stripped[wanted]),
+            None if targets is None else self._moved(targets[wanted])[:, None],
         )
 
     def _moved(self, part: Tensor) -> Tensor:

@@ -28,6 +28,8 @@ class SliceSampler:
         seed: The run's seed.
         skulls: Depth and brain of every slice where skulls are taken off at random; None where they stay on.
         device: Where batches are wanted; the CPU if None.
+        targets: What the network shall answer for every slice of the store, from
+            :func:`glioseg.training.teacher.soft_targets`; the masks if None.
 
     Raises:
         GliosegError: If there is no training patient, or none has a tumour.
@@ -43,6 +45,7 @@ class SliceSampler:
         *,
         skulls: Skulls | None = None,
         device: torch.device | None = None,
+        targets: NDArray[np.uint8] | None = None,
     ) -> None:
         self._settings = settings
         self._seed = seed
@@ -56,7 +59,9 @@ class SliceSampler:
             raise GliosegError("no training slice shows a tumour", remedy="Check the masks with 'glioseg data check'")
         poles = np.concatenate([_poles(entry.start, entry.stop) for entry in self._entries])
         self._pole_slices = np.setdiff1d(poles, self._tumour_slices)
-        self._resident = ResidentSlices.of(store, self._entries, preprocessing, skulls, device or torch.device("cpu"))
+        self._resident = ResidentSlices.of(
+            store, self._entries, preprocessing, skulls, device or torch.device("cpu"), targets
+        )
 
     @property
     def steps_per_epoch(self) -> int:

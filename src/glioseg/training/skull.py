@@ -48,20 +48,19 @@ def stripped_statistics(
 
 
 def take_off_skulls(
-    images: Tensor, masks: Tensor, heads: Tensor, settings: Augmentation, generator: torch.Generator
+    images: Tensor, heads: Tensor, settings: Augmentation, generator: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Blank what is not kept, in some slices of a batch.
 
     Args:
         images: Shape (slice, seen times channel, row, column), uint8: the slice itself, then those beside it.
-        masks: Shape (slice, 1, row, column), bool.
         heads: Shape (slice, seen, row, column), uint8, from :func:`glioseg.dataset.heads.open_heads`.
         settings: How often, and how deep.
         generator: The only source of chance; it lies on the batch's device.
 
     Returns:
-        Images, masks, and for each slice which row of :func:`stripped_statistics` belongs to it; -1 where nothing
-        was taken off.
+        Images, what is kept of the slice itself (slice, 1, row, column), bool, and for each slice which row of
+        :func:`stripped_statistics` belongs to it; -1 where nothing was taken off.
     """
     count, device = len(images), images.device
     chance = torch.rand((3, count), device=device, generator=generator)
@@ -72,7 +71,7 @@ def take_off_skulls(
     kept = torch.where(brain_only[:, None, None, None], heads >= BRAIN_BIT, deep) | ~stripped[:, None, None, None]
     row = torch.where(brain_only, 0, depth.long())
     channels = images.shape[1] // heads.shape[1]
-    return images * kept.repeat_interleave(channels, dim=1), masks & kept[:, :1], torch.where(stripped, row, -1)
+    return images * kept.repeat_interleave(channels, dim=1), kept[:, :1], torch.where(stripped, row, -1)
 
 
 def _statistics(histogram: NDArray[np.int64], clip_percentile: float) -> tuple[float, float, float]:
