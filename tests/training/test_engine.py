@@ -12,9 +12,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from glioseg.dataset.splits import Split, load_split
+from glioseg.dataset.splits import Split, load_split, save_split
 from glioseg.dataset.store import ArrayStore
 from glioseg.errors import GliosegError
+from glioseg.inference.bundle import load_bundle, save_bundle
+from glioseg.inference.contract import SPLIT
 from glioseg.training import engine
 from glioseg.training.config import TrainingConfig, load_config
 from glioseg.training.engine import TrainedNetwork, train_network
@@ -62,6 +64,17 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(train: Tra
     assert same(first, again)
     assert column(first, "loss") == column(again, "loss")
     assert not same(first, other)
+
+
+def test_a_teacher_changes_what_is_learnt(
+    train: Train, untrained_bundle: Path, small_split: Split, tmp_path: Path
+) -> None:
+    network, contract = load_bundle(untrained_bundle)
+    save_bundle(tmp_path / "teacher", network, contract, "card")
+    save_split(small_split, tmp_path / "teacher" / SPLIT)
+    teacher = f"distillation.teacher={tmp_path / 'teacher'}"
+    alone, taught = train("budget.steps=2"), train("budget.steps=2", teacher, folder="taught")
+    assert not same(alone, taught)
 
 
 def test_chance_outside_does_not_reach_a_run(train: Train) -> None:
