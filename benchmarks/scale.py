@@ -16,6 +16,7 @@ from glioseg.execution.executor import Event, Task
 from glioseg.execution.watch import Watch
 from glioseg.patients.examination import Examination
 from glioseg.patients.listing import read_list
+from glioseg.patients.manifest import write_manifest
 from glioseg.patients.records import RECORDS, ResultRecords
 from glioseg.patients.shard import Shard
 
@@ -73,7 +74,7 @@ def merge(out: Path) -> None:
     """Read all records and write both tables from them."""
     records = ResultRecords(out)
     (out / "measurements.csv").write_text(records.table())
-    (out / "run.json").write_text(json.dumps({"patients": records.results()}, indent=2))
+    write_manifest(out / "run.json", {}, records.results())
 
 
 def main(count: int) -> None:

@@ -394,7 +394,7 @@ def predict(
             **settings,
         )
     if json_output:
-        print(json.dumps(run.manifest, indent=2))
+        print(run.manifest.read_text(encoding="utf-8"), end="")
     else:
         done, failed = run.already + len(run.results), len(run.failures)
         print(f"{done} of {done + failed} patients done, masks and measurements in {out}")

@@ -164,8 +164,8 @@ def test_an_unknown_model_is_answered_with_those_there_are(few_slices: Path, tmp
 
 def test_the_record_of_the_run_is_complete(few_slices: Path, untrained_bundle: Path, tmp_path: Path) -> None:
     run = predict([few_slices], tmp_path / "out", model=untrained_bundle, device="cpu", precision="32")
-    record = json.loads((tmp_path / "out" / "run.json").read_text())
-    assert record == json.loads(json.dumps(run.manifest))
+    assert run.manifest == tmp_path / "out" / "run.json"
+    record = json.loads(run.manifest.read_text())
     assert {"python", "glioseg", "torch", "numpy", "tifffile"} <= record["versions"].keys()
     contract = load_contract(untrained_bundle)
     assert record["model"] == {"path": str(untrained_bundle), **contract.model_dump(mode="json")}

@@ -75,7 +75,8 @@ def test_parts_in_processes_one_of_which_is_killed(
     assert {path: at for path, at in times(out).items() if path in done} == done
     assert masks(out) == masks(whole)
     assert rows(out) == rows(whole)
-    assert {entry["patient"] for entry in second.manifest["patients"]} == {row["patient"] for row in rows(whole)}
+    merged = json.loads(second.manifest.read_text())
+    assert {entry["patient"] for entry in merged["patients"]} == {row["patient"] for row in rows(whole)}
     last = json.loads(told[-1])
     assert (last["waiting"], last["running"], last["done"], last["failed"]) == (0, 0, 2, 0)
 

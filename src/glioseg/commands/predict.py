@@ -32,6 +32,7 @@ from glioseg.patients.examination import NOBODY, Examination
 from glioseg.patients.find import find_sources
 from glioseg.patients.found import FoundPatients
 from glioseg.patients.listing import find_listed
+from glioseg.patients.manifest import read_facts, write_manifest
 from glioseg.patients.records import ResultRecords, as_csv, clear_leftovers
 from glioseg.patients.shard import Shard
 from glioseg.patients.source import OutputOptions, PatientSource, ReadPatient, Result
@@ -107,14 +108,14 @@ class PredictionRun:
     Attributes:
         results: A result for each patient that was predicted in this run.
         failures: For each patient that was not, the message.
-        manifest: The content of ``run.json``, with the results of earlier runs into the same folder.
+        manifest: ``run.json``, with the results of earlier runs into the same folder; that of a shard has its own.
         left_out: How many files of the inputs are no patient's, and why; empty where none is.
         already: How many were done before this run.
     """
 
     results: tuple[PatientResult, ...]
     failures: dict[str, str]
-    manifest: dict[str, Any] = field(repr=False)
+    manifest: Path
     left_out: str = ""
     already: int = 0
 
@@ -217,15 +218,15 @@ def predict(
             if shard is None:
                 _keep_table(records, out)
         interruption.check()
-    manifest = _manifest(loaded, folder, records, failures, time.perf_counter() - started)
-    manifest |= _where_the_scans_are(inputs, sequences or {}, out)
-    manifest["files"] = found.as_json()
+    facts = _facts(loaded, folder, failures, time.perf_counter() - started)
+    facts |= _where_the_scans_are(inputs, sequences or {}, out) | {"files": found.as_json()}
     if shard is None:
+        manifest = out / MANIFEST
         write_text_atomically(out / MEASUREMENTS, records.table() or _without_rows())
-        write_text_atomically(out / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+        write_manifest(manifest, facts, records.results())
     else:
-        own = {"shard": str(shard), **manifest, "patients": [result.as_json() for result in results]}
-        write_text_atomically(out / SHARDS / shard.name / MANIFEST, json.dumps(own, indent=2) + "\n")
+        manifest = out / SHARDS / shard.name / MANIFEST
+        write_manifest(manifest, {"shard": str(shard), **facts}, (result.as_json() for result in results))
     already = len(found.sources) - len(missing) - len(failures) + len(found.failures) if resume else 0
     return PredictionRun(tuple(results), failures, manifest, found.left_out_in_words(), max(0, already))
 
@@ -507,13 +508,8 @@ def _finding_as_json(finding: Finding | None) -> dict[str, Any]:
     return {"presence": told["presence"], "presence_chance": told["chance"], "evidence": told["evidence"]}
 
 
-def _manifest(
-    model: Model,
-    folder: Path,
-    records: ResultRecords,
-    failures: dict[str, str],
-    seconds: float,
-) -> dict[str, Any]:
+def _facts(model: Model, folder: Path, failures: Mapping[str, str], seconds: float) -> dict[str, Any]:
+    """Of the run, for the manifest."""
     facts = model.facts()
     return {
         "versions": library_versions(),
@@ -521,8 +517,7 @@ def _manifest(
         "model": {"path": str(folder), **facts["model"]},
         "seconds": round(seconds, 3),
         "peak_memory_mb": round(peak_memory_mb()),
-        "patients": records.results(),
-        "failures": failures,
+        "failures": dict(failures),
     }
 
 
@@ -533,7 +528,7 @@ def _where_the_scans_are(inputs: Sequence[Path], sequences: Mapping[str, str], o
         named = {role: str(Path(text).resolve()) for role, text in named.items()}
     places = [str(path.resolve()) for path in inputs]
     with suppress(OSError, ValueError, TypeError):
-        earlier = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
+        earlier = read_facts(out / MANIFEST)
         if earlier.get("sequences") == named:
             places = [*(place for place in earlier["inputs"] if place not in places), *places]
     return {"inputs": places, "sequences": named}

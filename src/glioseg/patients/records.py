@@ -2,13 +2,14 @@
 
 A record is begun before anything of an examination is written, so that nothing else takes its name, and completed when
 all of it is there, or says why that cannot be. The tables of a folder are made from them and so hold the rows of every
-run into it, one that was killed included.
+run into it, one that was killed included. Of each record little more than its row is held: there may be 100,000.
 """
 
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,36 @@ def clear_leftovers(out: Path) -> None:
     clear_unfinished(out / RECORDS)
 
 
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What is held of a record.
+
+    Attributes:
+        state: Begun, done or failed.
+        key: Of the examination.
+        ended: When it was done.
+        request: What was asked for; None where that is not told.
+        message: Why it failed.
+        is_whole: Whether all outputs of one that is done were written.
+        columns: Of its row; records of one version share them.
+        values: Of its row, as JSON, which takes a tenth of the memory.
+    """
+
+    state: str
+    key: str
+    ended: str = ""
+    request: str | None = None
+    message: str = ""
+    is_whole: bool = False
+    columns: tuple[str, ...] = ()
+    values: str = "[]"
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """Of the table of measurements."""
+        return dict(zip(self.columns, json.loads(self.values), strict=True))
+
+
 class ResultRecords:
     """The records of a folder.
 
@@ -45,9 +76,11 @@ class ResultRecords:
 
     def __init__(self, out: Path) -> None:
         self.out = out
-        found = {path.stem: _read(path) for path in (out / RECORDS).glob("*.json")}
-        self._by_name = dict(sorted(found.items(), key=lambda item: str(item[1].get("ended") or "")))
-        self._by_key = {record["examination"]["key"]: record for record in self._by_name.values()}
+        self._columns: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._unwritten: dict[str, dict[str, Any]] = {}
+        found = {path.stem: self._entry(_read(path)) for path in (out / RECORDS).glob("*.json")}
+        self._by_name = dict(sorted(found.items(), key=lambda item: item[1].ended))
+        self._by_key = {entry.key: entry for entry in self._by_name.values()}
 
     def named(self, sources: Sequence[PatientSource]) -> list[PatientSource]:
         """The sources under names of their own: that of their record, or one under which nothing lies yet."""
@@ -58,7 +91,7 @@ class ResultRecords:
 
     def names(self) -> dict[str, str]:
         """By the key of each examination the name of its results."""
-        return {record["examination"]["key"]: name for name, record in self._by_name.items()}
+        return {entry.key: name for name, entry in self._by_name.items()}
 
     def begin(self, name: str, examination: Examination) -> None:
         """Take a name before its results are written; an earlier record stays until it is replaced.
@@ -76,7 +109,7 @@ class ResultRecords:
                     f"the name {name} was taken meanwhile by {other['examination']['place'] or 'another scan'}",
                     remedy="Repeat the command with --retry-failed: this scan then gets another name",
                 )
-        self._by_name[name] = record
+        self._by_name[name] = self._entry(record)
 
     def complete(
         self,
@@ -109,39 +142,44 @@ class ResultRecords:
         Where another scan's results have the name, nothing is recorded, and the examination counts as not tried.
         """
         held = self._by_name.get(name)
-        if held is None and not claim(
-            self._path(name), _as_text(name, {"state": BEGUN, "examination": vars(examination)})
-        ):
-            held = _read(self._path(name))
-        if held is None or held["examination"]["key"] == examination.key:
+        begun = {"state": BEGUN, "examination": vars(examination)}
+        if held is None and not claim(self._path(name), _as_text(name, begun)):
+            held = self._entry(_read(self._path(name)))
+        if held is None or held.key == examination.key:
             self._write(name, {"state": FAILED, "examination": vars(examination), "run": run, "message": message})
 
     def is_settled(self, examination: Examination, request: str, *, retry_failed: bool) -> bool:
         """Whether the same request was done for an examination, or failed and is not to be tried again."""
-        record = self._of(examination)
-        if record is None or record["state"] == BEGUN or record["run"].get("request") != request:
+        entry = self._by_key.get(examination.key)
+        if entry is None or entry.state == BEGUN or entry.request != request:
             return False
-        return not record["result"].get("not_written") if record["state"] == DONE else not retry_failed
+        return entry.is_whole if entry.state == DONE else not retry_failed
 
     def failure(self, examination: Examination) -> str | None:
         """Why an examination could not be predicted; None where it could, or was not tried."""
-        record = self._of(examination)
-        return record["message"] if record is not None and record["state"] == FAILED else None
+        entry = self._by_key.get(examination.key)
+        return entry.message if entry is not None and entry.state == FAILED else None
 
     def failures(self) -> dict[str, str]:
         """By name why an examination could not be predicted."""
-        return {name: record["message"] for name, record in self._by_name.items() if record["state"] == FAILED}
+        return {name: entry.message for name, entry in self._by_name.items() if entry.state == FAILED}
 
-    def results(self) -> list[dict[str, Any]]:
-        """Of every completed examination the result, with the run that it is of; those of this run last."""
-        return [{**record["result"], "run": record["run"]} for record in self._done()]
+    def results(self) -> Iterator[dict[str, Any]]:
+        """Of every completed examination the result, with the run that it is of; those of this run last.
+
+        Raises:
+            GliosegError: If a record cannot be read any more.
+        """
+        for name, _ in self._done():
+            record = self._unwritten.get(name) or _read(self._path(name))
+            yield {**record["result"], "run": record["run"]}
 
     def table(self) -> str:
         """The rows of every completed examination as CSV; empty without any."""
-        rows = [record["row"] for record in self._done()]
+        done = [entry for _, entry in self._done()]
         # A later version may know more columns than the one that wrote an earlier row.
-        columns = dict.fromkeys(column for row in reversed(rows) for column in row)
-        return as_csv(list(columns), rows) if rows else ""
+        columns = dict.fromkeys(column for entry in reversed(done) for column in entry.columns)
+        return as_csv(list(columns), (entry.row for entry in done)) if done else ""
 
     def is_time_for_the_table(self) -> bool:
         """After each examination, or where there are thousands, less often: each time all rows are written."""
@@ -150,26 +188,39 @@ class ResultRecords:
     def _is_taken(self, name: str) -> bool:
         return name in self._by_name or any((self.out / f"{name}{ending}").exists() for ending in _ENDINGS)
 
-    def _done(self) -> list[dict[str, Any]]:
-        return [record for record in list(self._by_name.values()) if record["state"] == DONE]
+    def _done(self) -> list[tuple[str, _Entry]]:
+        return [(name, entry) for name, entry in list(self._by_name.items()) if entry.state == DONE]
 
     def _write(self, name: str, record: dict[str, Any]) -> None:
         # First in memory: on a full disk the run's own table may still find room.
-        self._by_name[name] = self._by_key[record["examination"]["key"]] = record
+        self._by_name[name] = self._by_key[record["examination"]["key"]] = self._entry(record)
+        self._unwritten[name] = record
         write_text_atomically(self._path(name), _as_text(name, record))
+        del self._unwritten[name]
+
+    def _entry(self, record: Mapping[str, Any]) -> _Entry:
+        row = record.get("row", {})
+        columns = tuple(row)
+        return _Entry(
+            record["state"],
+            record["examination"]["key"],
+            str(record.get("ended") or ""),
+            record.get("run", {}).get("request"),
+            record.get("message", ""),
+            not record.get("result", {}).get("not_written"),
+            self._columns.setdefault(columns, columns),
+            json.dumps(list(row.values())),
+        )
 
     def _path(self, name: str) -> Path:
         return self.out / RECORDS / f"{name}.json"
-
-    def _of(self, examination: Examination) -> dict[str, Any] | None:
-        return self._by_key.get(examination.key)
 
 
 def _as_text(name: str, record: Mapping[str, Any]) -> str:
     return json.dumps({"patient": name, **record}, indent=1, ensure_ascii=False) + "\n"
 
 
-def as_csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+def as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
     """A table with a header; what a row lacks is empty."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, columns, restval="", lineterminator="\n")
