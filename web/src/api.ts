@@ -113,7 +113,8 @@ export class Api {
     return this.json(`api/cases/${id}`);
   }
 
-  strokes(id: string): Promise<{ revision: number; strokes: LoggedStroke[] }> {
+  /** The mask: what reading began from, and the strokes since. */
+  strokes(id: string): Promise<{ revision: number; prediction: Runs; strokes: LoggedStroke[] }> {
     return this.json(`api/cases/${id}/strokes`);
   }
 
@@ -121,12 +122,6 @@ export class Api {
   async voxels(id: string, what: string, dtype: keyof typeof ARRAYS): Promise<Voxels> {
     const answer = await this.ask(`api/cases/${id}/${what}`);
     return new ARRAYS[dtype](await answer.arrayBuffer());
-  }
-
-  /** The mask after all strokes, and the revision it is of. */
-  async mask(id: string): Promise<{ voxels: Uint8Array; revision: number }> {
-    const answer = await this.ask(`api/cases/${id}/mask`);
-    return { voxels: new Uint8Array(await answer.arrayBuffer()), revision: Number(answer.headers.get("X-Revision")) };
   }
 
   draw(id: string, revision: number, stroke: SentStroke): Promise<{ revision: number }> {

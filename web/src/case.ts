@@ -2,7 +2,7 @@
 
 import type { Api, CaseInfo, CaseState, Sequence, Voxels } from "./api";
 import { type Geometry, geometryOf, indexOf, isInside, type Place, type Plane, planeSlice, sliceAxis, sliceCount } from "./space/geometry";
-import { apply, type Change, changeBetween, changedVoxels, gainOf, indicesOf, isEmpty, type Mask, settingOf } from "./voxels/change";
+import { apply, type Change, changeBetween, gainOf, indicesOf, isEmpty, type Mask, type Runs, settingOf, type Stretch, stretched } from "./voxels/change";
 import { grow, type Growth } from "./voxels/grow";
 import { drawn, type History, redone, replayed, type Stroke, undone } from "./voxels/history";
 import { interpolated } from "./voxels/interpolate";
@@ -18,6 +18,8 @@ export interface Scan {
   voxels: Voxels;
 }
 
+const UNTOUCHED: Stretch = { first: Infinity, end: 0 };
+
 /** Tools that draw a slice by hand. */
 const OUTLINING: ReadonlySet<string> = new Set(["brush", "erase", "outline"]);
 
@@ -26,33 +28,22 @@ export interface Parts {
   info: CaseInfo;
   scans: Scan[];
   probability: Voxels | null;
-  prediction: Mask;
-  mask: Mask;
-  revision: number;
+  /** The mask that reading began from; with the log it makes the mask of this revision. */
+  prediction: Runs;
   log: Stroke[];
+  revision: number;
 }
 
 /** Fetch everything of a case at once. */
 export async function fetchCase(api: Api, id: string): Promise<Parts> {
   const info = await api.info(id);
-  const [scans, probability, prediction, mask, log] = await Promise.all([
+  const [scans, probability, { revision, prediction, strokes }] = await Promise.all([
     Promise.all(info.sequences.map((sequence) => fetchScan(api, id, sequence))),
     info.probability && api.voxels(id, "probability", info.probability.dtype),
-    api.voxels(id, "prediction", "uint8"),
-    api.mask(id),
     api.strokes(id),
   ]);
-  return {
-    info,
-    scans,
-    probability,
-    prediction: prediction as Mask,
-    mask: mask.voxels,
-    revision: mask.revision,
-    log: log.strokes
-      .filter(({ revision }) => revision <= mask.revision)
-      .map(({ tool, detail, added, removed }) => ({ tool, detail, change: { added, removed } })),
-  };
+  const log = strokes.map(({ tool, detail, added, removed }) => ({ tool, detail, change: { added, removed } }));
+  return { info, scans, probability, prediction, log, revision };
 }
 
 async function fetchScan(api: Api, id: string, sequence: Sequence): Promise<Scan> {
@@ -74,21 +65,26 @@ export class OpenCase {
   private readonly probabilities: { voxels: Voxels; scale: number } | null;
   private thresholds: Threshold | null = null;
   private before: Mask | null = null;
+  /** What the stroke that is being drawn has touched so far. */
+  private touched: Stretch = UNTOUCHED;
   /** Where the slider was left; a step of it may change no voxel, and is then no stroke. */
   private position: number | null = null;
-  private differs: number;
+  private differs = 0;
   private isTouched = false;
 
   constructor(parts: Parts) {
     this.info = parts.info;
     this.scans = parts.scans;
-    this.prediction = parts.prediction;
-    this.mask = parts.mask;
-    this.geometry = geometryOf(parts.info.shape, parts.info.affine, parts.info.place);
-    this.measures = new Measures(this.mask, this.geometry);
-    this.predictedAreas = areasOf(this.prediction, this.geometry);
+    const { shape, affine, place } = parts.info;
+    this.geometry = geometryOf(shape, affine, place);
+    this.prediction = new Uint8Array(shape[0] * shape[1] * shape[2]);
+    apply(this.prediction, { added: parts.prediction, removed: [] });
+    const predicted = indicesOf(parts.prediction);
+    this.predictedAreas = areasOf(predicted, this.geometry);
+    this.mask = this.prediction.slice();
+    this.measures = new Measures(this.mask, this.geometry, predicted);
+    for (const { change } of parts.log) this.change(change);
     this.history = replayed(parts.log);
-    this.differs = changedVoxels(changeBetween(this.prediction, this.mask));
     const { probability } = parts.info;
     this.probabilities = parts.probability && probability && { voxels: parts.probability, scale: probability.scale };
   }
@@ -139,7 +135,9 @@ export class OpenCase {
 
   /** A stroke of several pieces begins. */
   begin(): void {
-    this.before ??= this.mask.slice();
+    if (this.before !== null) return;
+    this.before = this.mask.slice();
+    this.touched = UNTOUCHED;
   }
 
   /** A piece of a stroke, to be seen at once. */
@@ -149,14 +147,14 @@ export class OpenCase {
 
   /** The stroke ends; null where it changed nothing. */
   finish(tool: string, detail: Record<string, unknown> = {}): Edit | null {
-    const change = this.before === null ? null : changeBetween(this.before, this.mask);
+    const change = this.before === null ? null : changeBetween(this.before, this.mask, this.touched);
     this.before = null;
     return change === null || isEmpty(change) ? null : this.record({ tool, change, detail });
   }
 
   /** The stroke never was. */
   cancel(): void {
-    if (this.before !== null) this.change(changeBetween(this.mask, this.before));
+    if (this.before !== null) this.change(changeBetween(this.mask, this.before, this.touched));
     this.before = null;
   }
 
@@ -223,7 +221,8 @@ export class OpenCase {
   /** Show the outline at another threshold; what was drawn by hand stays. Ends with {@link finish}. */
   preview(threshold: number): void {
     this.position = threshold;
-    const { on, off } = towards(this.mask, this.thresholdAt().at(threshold), this.byHand());
+    const thresholds = this.thresholdAt();
+    const { on, off } = towards(this.mask, thresholds.at(threshold), thresholds.reach, this.byHand());
     this.begin();
     this.set(on, 1);
     this.set(off, 0);
@@ -296,6 +295,7 @@ export class OpenCase {
 
   private change(change: Change): void {
     apply(this.mask, change);
+    this.touched = stretched(this.touched, change);
     this.measures.changed(change);
     for (const [side, value] of [["added", 1], ["removed", 0]] as const)
       for (const index of indicesOf(change[side])) this.differs += this.prediction[index] === value ? -1 : 1;

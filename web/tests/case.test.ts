@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { type CaseInfo } from "../src/api";
 import { OpenCase, type Parts } from "../src/case";
-import { apply } from "../src/voxels/change";
+import { apply, runsOf } from "../src/voxels/change";
 import type { Stroke } from "../src/voxels/history";
-import { drawn, pictures } from "./support";
+import { drawn, pictures, voxelsOf } from "./support";
 
 const SHAPE = [5, 4, 6] as const;
 const EMPTY = ["......", "......", "......", "......"];
@@ -19,7 +19,7 @@ function open(changes: Partial<Parts> = {}, probability: number[] | null = null)
   };
   return new OpenCase({
     info, scans: [{ sequence: info.sequences[0], voxels: new Uint8Array(120) }], probability: probability && Uint8Array.from(probability),
-    prediction: PREDICTION.slice(), mask: PREDICTION.slice(), revision: 0, log: [], ...changes,
+    prediction: runsOf(voxelsOf(PREDICTION)), revision: 0, log: [], ...changes,
   });
 }
 
@@ -108,7 +108,7 @@ test("the slider stays where it was put although no voxel changed, until undo ta
 });
 
 test("slices drawn by hand in the plane are filled between, those of a sphere are not outlined", () => {
-  const one = open({ prediction: new Uint8Array(120), mask: new Uint8Array(120) });
+  const one = open({ prediction: [] });
   const draw = (slice: number, detail: Record<string, unknown>) => {
     one.begin();
     one.set([7, 8, 13, 14].map((pixel) => slice * 24 + pixel), 1);
@@ -133,16 +133,14 @@ test("beside the scan there is no piece to remove and nothing to grow from", () 
 
 test("a case opens where its tumour is largest, an empty one in the middle", () => {
   expect(open().start).toEqual([1, 2, 2]);
-  expect(open({ mask: new Uint8Array(120) }).start).toEqual([2, 2, 3]);
+  expect(open({ prediction: [] }).start).toEqual([2, 2, 3]);
   expect(open().tumourEnds("axial")).toEqual([1, 3]);
   expect(open().tumourEnds("sagittal")).toEqual([1, 2]);
 });
 
 test("after a reload the strokes of before can still be undone", () => {
-  const mask = PREDICTION.slice();
-  mask[0] = 1;
   const log: Stroke[] = [{ tool: "brush", detail: { plane: "axial", slice: 0 }, change: { added: [0, 1], removed: [] } }];
-  const one = open({ mask, log });
+  const one = open({ log });
   expect(one.differing).toBe(1);
   one.undo();
   expect(one.mask).toEqual(PREDICTION);

@@ -36,6 +36,11 @@ export function maskOf(indices: Iterable<number>, [slices, rows, columns]: Tripl
   return mask;
 }
 
+/** The flat indices of a mask's voxels. */
+export function voxelsOf(mask: Mask): number[] {
+  return [...mask.keys()].filter((index) => mask[index] === 1);
+}
+
 /** Chance that is the same every time (mulberry32). */
 export function chance(seed: number): () => number {
   let state = seed;

@@ -66,7 +66,8 @@ def assemble(patient: str, scans: Mapping[str, Scan]) -> Assembly:
             resampled.append(role)
         channels.append((placed or flair).voxels)
     remarks += [f"there is no {TITLES[role]}; the FLAIR stands in for it" for role in missing if role not in scans]
-    voxels = np.stack(channels, axis=-1)
+    # Each channel in one piece of memory: whoever takes one, as all do, reads it several times as fast.
+    voxels = np.moveaxis(np.stack(channels), 0, -1)
     volume = Volume(patient, voxels, missing=copies_of_flair(voxels), affine=flair.affine, place=flair.place)
     return Assembly(volume, tuple(missing), tuple(resampled), tuple(dict.fromkeys(remarks)))
 

@@ -85,7 +85,12 @@ def mask_of(scan: Scan, *, labels: Sequence[int] = ()) -> Mask:
 def _values(scan: Scan) -> NDArray[np.float32]:
     """The distinct values, or of a picture with many only the first few: sorting all of it would take seconds."""
     few = np.unique(scan.voxels.flat[:: max(scan.voxels.size // 10_000, 1)])
-    return few if len(few) > 100 else np.unique(scan.voxels)
+    if len(few) > 100:
+        return few
+    # Sorting what is tumour takes a hundredth of the time of sorting all.
+    inside = scan.voxels[scan.voxels != 0]
+    background = np.zeros(int(inside.size < scan.voxels.size), scan.voxels.dtype)
+    return np.unique(np.concatenate((background, inside)))
 
 
 def _listed(values: NDArray[np.float32]) -> str:

@@ -176,10 +176,11 @@ def _check_size(path: Path, header: Header, stream: IO[bytes]) -> None:
 
 
 def _by_slice(voxels: NDArray[Any]) -> NDArray[np.float32]:
-    # A copy, since the voxels of an uncompressed file would still lie in the file, which may change. What is too
+    # The voxels of an uncompressed file still lie in the file, which may change: only they need a copy. What is too
     # large for float32 becomes infinite, which the scan refuses.
     with np.errstate(over="ignore"):
-        return np.array(voxels.reshape((*voxels.shape, 1)[:3]).T, np.float32, order="C")
+        by_slice = voxels.reshape((*voxels.shape, 1)[:3]).T
+        return np.array(by_slice, np.float32, order="C", copy=isinstance(voxels, np.memmap) or None)
 
 
 def _reversed(affine: NDArray[np.float64] | None) -> Any:

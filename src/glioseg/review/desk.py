@@ -20,7 +20,7 @@ from glioseg.errors import GliosegError
 from glioseg.review.cases import NO_PROBABILITIES, Cases, ReviewCase
 from glioseg.review.opened import OpenCase, open_case
 from glioseg.review.pictures import PROBABILITY_STEPS, thumbnail
-from glioseg.review.runs import changed, parse_runs
+from glioseg.review.runs import as_list, changed, parse_runs, runs_of
 from glioseg.review.saving import dice_of, write_saving, write_tables
 from glioseg.review.store import DECIDED, Decision, Reading, Store, Stroke
 
@@ -109,6 +109,19 @@ class Desk:
                     mask = _after(mask, stroke)
             self._masks[case_id] = revision, mask
             return revision, mask
+
+    def strokes(self, case_id: str, after: int = 0) -> dict[str, Any]:
+        """The mask as the page keeps it: what reading began from, as runs, and the strokes since a revision.
+
+        Raises:
+            KeyError: If there is no such case.
+            GliosegError: If the case cannot be opened.
+        """
+        prediction = as_list(runs_of(self.open(case_id).prediction))
+        # Before the strokes, as in mask().
+        revision = self.store.reading(case_id, self.reading).revision
+        strokes = [each for each in self.store.strokes(case_id, self.reading, after) if each["revision"] <= revision]
+        return {"revision": revision, "prediction": prediction, "strokes": strokes}
 
     def draw(self, case_id: str, revision: int, stroke: Stroke) -> int:
         """Take a stroke, and tell the revision that it makes once it is in the store.

@@ -1,5 +1,6 @@
 """A case in memory: its scan and masks, all on the scan's own grid."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -7,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glioseg.errors import GliosegError
-from glioseg.review.cases import Cases, ReviewCase
+from glioseg.patients.source import PatientSource
+from glioseg.review.cases import Cases, Origin, ReviewCase
 from glioseg.review.pictures import Sequence, as_steps, sequences_of
 from glioseg.review.runs import as_list, mask_of_runs, parse_runs, runs_of
 from glioseg.review.store import Store
@@ -54,9 +56,14 @@ def open_case(cases: Cases, store: Store, case: ReviewCase) -> OpenCase:
     """
     if case.source is None:
         raise GliosegError(f"patient {case.patient} cannot be opened", found=(case.problem or "").rstrip("."))
-    read, origin = case.source.read(), cases.origin
-    volume, mask = read.volume, origin.mask(case.source, read)
-    probabilities = origin.probabilities(case.source)
+    origin = cases.origin
+    with ThreadPoolExecutor(1) as beside:
+        # Unpacking leaves the interpreter free: two cores halve the wait.
+        stored = beside.submit(_steps, origin, case.source)
+        read = case.source.read()
+        volume, mask = read.volume, origin.mask(case.source, read)
+        sequences = sequences_of(volume)
+        probabilities = stored.result()
     shape = volume.voxels.shape[:3]
     _check_shape(case.patient, "mask", mask.voxels, shape)
     if probabilities is not None:
@@ -68,14 +75,19 @@ def open_case(cases: Cases, store: Store, case: ReviewCase) -> OpenCase:
     remarks = read.remarks if kept == runs else (*read.remarks, _CHANGED)
     return OpenCase(
         case=case,
-        sequences=sequences_of(volume),
+        sequences=sequences,
         prediction=mask_of_runs(parse_runs(kept, mask.voxels.size), shape),
-        probabilities=None if probabilities is None else as_steps(probabilities),
+        probabilities=probabilities,
         affine=volume.affine,
         place=volume.place,
         slice_names=volume.slice_names,
         remarks=remarks,
     )
+
+
+def _steps(origin: Origin, source: PatientSource) -> NDArray[np.uint16] | None:
+    probabilities = origin.probabilities(source)
+    return None if probabilities is None else as_steps(probabilities)
 
 
 def _check_shape(patient: str, what: str, found: NDArray[Any], expected: tuple[int, ...]) -> None:

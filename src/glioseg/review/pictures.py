@@ -83,7 +83,8 @@ def thumbnail(flair: Sequence, mask: NDArray[np.bool_], affine: NDArray[np.float
 
 def _sequence(role: str, voxels: NDArray[Any], copy_of_flair: bool) -> Sequence:
     stored, slope, intercept = _stored(voxels)
-    dark, bright = brain_window(voxels)
+    # A quarter of the pixels tells the window as well as all of them.
+    dark, bright = brain_window(voxels[:, ::2, ::2])
     return Sequence(role, stored, slope, intercept, (float(dark), float(bright)), copy_of_flair)
 
 

@@ -200,9 +200,7 @@ def _strokes(desk: Desk, request: Request) -> Response:
     after = request.query_params.get("after", "0")
     if not after.isdecimal():
         raise GliosegError("after is no revision", found=after[:20])
-    case = desk.case(_case(request))
-    strokes = desk.store.strokes(case.id, desk.reading, int(after))
-    return JSONResponse({"revision": desk.store.reading(case.id, desk.reading).revision, "strokes": strokes})
+    return JSONResponse(desk.strokes(_case(request), int(after)))
 
 
 def _draw(desk: Desk, case_id: str, body: StrokeBody) -> Response:

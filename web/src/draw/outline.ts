@@ -7,26 +7,37 @@ export type Edges = number[];
 
 export function edgesOf(mask: ArrayLike<number>, plane: PlaneSlice): Edges {
   const { rows, columns } = plane;
-  const isInside = (row: number, column: number) =>
-    row >= 0 && column >= 0 && row < rows && column < columns &&
-    mask[plane.base + row * plane.rowStride + column * plane.columnStride] === 1;
+  const width = columns + 2;
+  const framed = withBorder(mask, plane);
   const edges: Edges = [];
-  lines(rows, columns, (line, at) => isInside(line - 1, at) !== isInside(line, at), (line, from, to) => edges.push(from, line, to, line));
-  lines(columns, rows, (line, at) => isInside(at, line - 1) !== isInside(at, line), (line, from, to) => edges.push(line, from, line, to));
+  lines(framed, { first: 1, line: width, along: 1 }, rows, columns, (line, from, to) => edges.push(from, line, to, line));
+  lines(framed, { first: width, line: 1, along: width }, columns, rows, (line, from, to) => edges.push(line, from, line, to));
   return edges;
+}
+
+/** The plane's pixels with a border of 0 around them. */
+function withBorder(mask: ArrayLike<number>, { base, rows, columns, rowStride, columnStride }: PlaneSlice): Uint8Array {
+  const framed = new Uint8Array((rows + 2) * (columns + 2));
+  for (let row = 0, at = columns + 3; row < rows; row++, at += 2)
+    for (let column = 0, index = base + row * rowStride; column < columns; column++, at++, index += columnStride) framed[at] = mask[index];
+  return framed;
+}
+
+/** Steps through pixels with a border: to the first beside an edge, from line to line, and along a line. */
+interface Steps {
+  first: number;
+  line: number;
+  along: number;
 }
 
 /** Runs of edges along each of the lines between pixels. */
 function lines(
-  count: number,
-  length: number,
-  isEdge: (line: number, at: number) => boolean,
-  draw: (line: number, from: number, to: number) => void,
+  framed: Uint8Array, steps: Steps, count: number, length: number, draw: (line: number, from: number, to: number) => void,
 ): void {
   for (let line = 0; line <= count; line++) {
     let start = -1;
-    for (let at = 0; at <= length; at++) {
-      const edge = at < length && isEdge(line, at);
+    for (let at = 0, pixel = steps.first + line * steps.line; at <= length; at++, pixel += steps.along) {
+      const edge = at < length && framed[pixel] !== framed[pixel + steps.line];
       if (edge && start < 0) start = at;
       if (!edge && start >= 0) {
         draw(line, start, at);

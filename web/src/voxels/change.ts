@@ -13,7 +13,11 @@ export interface Change {
   removed: Runs;
 }
 
-export const NO_CHANGE: Change = { added: [], removed: [] };
+/** Voxels that follow each other in memory. */
+export interface Stretch {
+  first: number;
+  end: number;
+}
 
 /** The runs of flat indices in any order; doubles count once. */
 export function runsOf(indices: ArrayLike<number>): number[] {
@@ -44,12 +48,12 @@ export function countOf(runs: Runs): number {
   return count;
 }
 
-/** What leads from one mask to another. */
-export function changeBetween(before: Mask, after: Mask): Change {
+/** What leads from one mask to another, which differ within a stretch of voxels at most. */
+export function changeBetween(before: Mask, after: Mask, { first, end }: Stretch = { first: 0, end: before.length }): Change {
   const added: number[] = [];
   const removed: number[] = [];
   let open = 0;
-  for (let index = 0; index < before.length; index++) {
+  for (let index = first; index < end; index++) {
     const step = after[index] - before[index];
     if (step !== 0) {
       const runs = step > 0 ? added : removed;
@@ -78,6 +82,12 @@ export function apply(mask: Mask, { added, removed }: Change): void {
 /** What takes a change back. */
 export function inverse({ added, removed }: Change): Change {
   return { added: removed, removed: added };
+}
+
+/** The stretch that holds all of a change and of another stretch. */
+export function stretched({ first, end }: Stretch, { added, removed }: Change): Stretch {
+  const [ours, theirs] = [added, removed].map((runs) => ({ first: runs[0] ?? Infinity, end: (runs.at(-2) ?? 0) + (runs.at(-1) ?? 0) }));
+  return { first: Math.min(first, ours.first, theirs.first), end: Math.max(end, ours.end, theirs.end) };
 }
 
 export function isEmpty({ added, removed }: Change): boolean {

@@ -25,13 +25,25 @@ export interface Diameters {
 
 type Frame = readonly [number, number, number];
 
-/** The diameters of one slice; null where it holds no tumour. */
-export function sliceDiameters(mask: Mask, geometry: Geometry, slice: number): Diameters | null {
-  const flags = cropped(flagsOf(mask, planeSlice(geometry, "axial", slice)));
-  if (flags === null) return null;
+/** Part of a slice, first and last included. */
+export interface Box {
+  rows: { first: number; last: number };
+  columns: { first: number; last: number };
+}
+
+/** The diameters of one slice, whose tumour lies within a box; null where it holds none. */
+export function sliceDiameters(mask: Mask, geometry: Geometry, slice: number, { rows, columns }: Box): Diameters | null {
+  const plane = planeSlice(geometry, "axial", slice);
+  const part = {
+    ...plane,
+    base: plane.base + rows.first * plane.rowStride + columns.first * plane.columnStride,
+    rows: rows.last - rows.first + 1,
+    columns: columns.last - columns.first + 1,
+  };
   const frame = frameOf(planeGram(geometry, "axial"));
-  const found = regionsOf(flags).map((region) => regionDiameters(region, flags.columns, frame));
-  return moved(found.reduce((best, next) => (isLarger(next, best) ? next : best)), flags.origin);
+  const found = regionsOf(flagsOf(mask, part)).map((region) => regionDiameters(region, part.columns, frame));
+  if (found.length === 0) return null;
+  return moved(found.reduce((best, next) => (isLarger(next, best) ? next : best)), { row: rows.first, column: columns.first });
 }
 
 /** Whether one pair of diameters is larger: the longest decides, then the one across. */
@@ -50,27 +62,6 @@ function moved({ longest, perpendicular }: Diameters, origin: Point): Diameters 
     ends: ends.map((end) => ({ row: end.row + origin.row, column: end.column + origin.column })) as [Point, Point],
   });
   return { longest: move(longest), perpendicular: move(perpendicular) };
-}
-
-/** The part of a plane that holds its tumour. */
-function cropped({ rows, columns, pixels }: Flags): (Flags & { origin: Point }) | null {
-  let [top, bottom, left, right] = [rows, -1, columns, -1];
-  for (let row = 0, at = 0; row < rows; row++)
-    for (let column = 0; column < columns; column++, at++)
-      if (pixels[at]) {
-        top = Math.min(top, row);
-        bottom = row;
-        left = Math.min(left, column);
-        right = Math.max(right, column);
-      }
-  if (bottom < 0) return null;
-  const lines = Array.from({ length: bottom - top + 1 }, (_, row) =>
-    pixels.subarray((top + row) * columns + left, (top + row) * columns + right + 1),
-  );
-  const width = right - left + 1;
-  const part = new Uint8Array(lines.length * width);
-  lines.forEach((line, row) => part.set(line, row * width));
-  return { rows: lines.length, columns: width, pixels: part, origin: { row: top, column: left } };
 }
 
 function regionsOf({ rows, columns, pixels }: Flags): number[][] {

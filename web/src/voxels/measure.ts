@@ -1,9 +1,9 @@
 /** Volume, area on every slice and diameters of a mask, kept up to date slice by slice while it is edited. */
 
 import { voxelVolume } from "../space/affine";
-import { type Geometry, planeSlice, placeOf, sliceCount } from "../space/geometry";
+import { type Geometry, placeOf } from "../space/geometry";
 import { type Change, changedVoxels, indicesOf, type Mask } from "./change";
-import { type Diameters, isLarger, sliceDiameters } from "./diameters";
+import { type Box, type Diameters, isLarger, sliceDiameters } from "./diameters";
 
 /** What a voxel measures in millilitres, or null where the spacing is not known. */
 export function voxelMillilitres({ affine, isSized }: Geometry): number | null {
@@ -13,18 +13,10 @@ export function voxelMillilitres({ affine, isSized }: Geometry): number | null {
 /** How many voxels of tumour each axial, coronal and sagittal slice holds. */
 export type Areas = readonly [Int32Array, Int32Array, Int32Array];
 
-export function areasOf(mask: Mask, geometry: Geometry): Areas {
+/** @param tumour flat indices. */
+export function areasOf(tumour: Iterable<number>, geometry: Geometry): Areas {
   const areas: Areas = [0, 1, 2].map((axis) => new Int32Array(geometry.shape[axis])) as unknown as Areas;
-  for (let slice = 0; slice < sliceCount(geometry, "axial"); slice++) {
-    const { base, rows, columns, rowStride, columnStride } = planeSlice(geometry, "axial", slice);
-    for (let row = 0; row < rows; row++)
-      for (let column = 0, at = base + row * rowStride; column < columns; column++, at += columnStride)
-        if (mask[at]) {
-          areas[0][slice]++;
-          areas[1][row]++;
-          areas[2][column]++;
-        }
-  }
+  for (const index of tumour) placeOf(geometry, index).forEach((at, axis) => areas[axis][at]++);
   return areas;
 }
 
@@ -33,11 +25,13 @@ export class Measures {
   readonly areas: Areas;
   private readonly diametersOf = new Map<number, Diameters | null>();
 
+  /** @param tumour flat indices of the mask's voxels. */
   constructor(
     private readonly mask: Mask,
     private readonly geometry: Geometry,
+    tumour: Iterable<number>,
   ) {
-    this.areas = areasOf(mask, geometry);
+    this.areas = areasOf(tumour, geometry);
   }
 
   /** Voxels of tumour. */
@@ -67,7 +61,16 @@ export class Measures {
   }
 
   private diametersAt(slice: number): Diameters | null {
-    if (!this.diametersOf.has(slice)) this.diametersOf.set(slice, sliceDiameters(this.mask, this.geometry, slice));
+    if (!this.diametersOf.has(slice)) this.diametersOf.set(slice, sliceDiameters(this.mask, this.geometry, slice, this.box));
     return this.diametersOf.get(slice) ?? null;
+  }
+
+  /** Rows and columns of axial slices that hold tumour. */
+  private get box(): Box {
+    const [rows, columns] = [this.areas[1], this.areas[2]].map((areas) => ({
+      first: areas.findIndex((area) => area > 0),
+      last: areas.findLastIndex((area) => area > 0),
+    }));
+    return { rows, columns };
   }
 }

@@ -22,7 +22,8 @@ export function flood(
     found.push(index);
   };
   for (const seed of seeds) visit(seed);
-  for (let at = 0; at < found.length; at++) eachNeighbour(shape, found[at], connectivity, visit);
+  const each = neighbours(shape, connectivity);
+  for (let at = 0; at < found.length; at++) each(found[at], visit);
   return found;
 }
 
@@ -45,15 +46,27 @@ export function holes(mask: Mask, plane: PlaneSlice): number[] {
   return pixels.filter((pixel) => !reached[pixel] && mask[index(pixel)] === 0).map(index);
 }
 
-function eachNeighbour(shape: Triple, index: number, connectivity: Connectivity, visit: (index: number) => void): void {
-  const [, rows, columns] = shape;
-  const slice = Math.floor(index / (rows * columns));
-  const row = Math.floor(index / columns) % rows;
-  const column = index % columns;
-  for (let s = Math.max(slice - 1, 0); s <= Math.min(slice + 1, shape[0] - 1); s++)
-    for (let r = Math.max(row - 1, 0); r <= Math.min(row + 1, rows - 1); r++)
-      for (let c = Math.max(column - 1, 0); c <= Math.min(column + 1, columns - 1); c++) {
-        const steps = Math.abs(s - slice) + Math.abs(r - row) + Math.abs(c - column);
-        if (steps === 1 || (connectivity === 26 && steps > 1)) visit((s * rows + r) * columns + c);
-      }
+/** Calls back for each neighbour of a voxel. */
+export function neighbours(shape: Triple, connectivity: Connectivity): (index: number, visit: (index: number) => void) => void {
+  const [slices, rows, columns] = shape;
+  const steps = stepsOf(connectivity).map(([s, r, c]) => ({ s, r, c, flat: (s * rows + r) * columns + c }));
+  const isInner = (at: number, size: number) => at > 0 && at < size - 1;
+  const isOn = (at: number, size: number) => at >= 0 && at < size;
+  return (index, visit) => {
+    const slice = Math.floor(index / (rows * columns));
+    const row = Math.floor(index / columns) % rows;
+    const column = index % columns;
+    if (isInner(slice, slices) && isInner(row, rows) && isInner(column, columns)) {
+      for (let at = 0; at < steps.length; at++) visit(index + steps[at].flat);
+      return;
+    }
+    for (const { s, r, c, flat } of steps) if (isOn(slice + s, slices) && isOn(row + r, rows) && isOn(column + c, columns)) visit(index + flat);
+  };
+}
+
+function stepsOf(connectivity: Connectivity): Triple[] {
+  const one = [-1, 0, 1];
+  const all = one.flatMap((s) => one.flatMap((r) => one.map((c): Triple => [s, r, c])));
+  const farthest = connectivity === 6 ? 1 : 3;
+  return all.filter((step) => step.some(Boolean) && step.filter(Boolean).length <= farthest);
 }

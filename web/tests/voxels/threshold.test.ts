@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
+import { flood } from "../../src/voxels/region";
 import { Threshold, towards } from "../../src/voxels/threshold";
-import { drawn, maskOf, pictures } from "../support";
+import { chance, drawn, maskOf, pictures, voxelsOf } from "../support";
 
 const SHAPE = [1, 2, 6] as const;
 const VOXELS = Uint8Array.from([
@@ -33,6 +34,20 @@ test("an outline never shrinks as the threshold falls", () => {
   for (let at = 1; at < sets.length; at++) expect([...sets[at]].filter((index) => !sets[at - 1].has(index))).toEqual([]);
 });
 
+test("below it is what a flood from the prediction reaches, in whatever order thresholds are asked for", () => {
+  const [shape, random] = [[4, 5, 6] as const, chance(3)];
+  for (let trial = 0; trial < 30; trial++) {
+    const voxels = Uint8Array.from({ length: 120 }, () => random() * 256);
+    const prediction = Uint8Array.from(voxels, (value) => Number(value > 235 && random() < 0.7));
+    const threshold = new Threshold({ voxels, scale: 1 / 255 }, prediction, shape, 0.93, 0.02);
+    for (const at of [0.9, 0.4, 0.7, 0.55, 0.2]) {
+      if (!prediction.includes(1)) continue;
+      const reached = flood(shape, voxelsOf(prediction), (index) => prediction[index] === 1 || voxels[index] / 255 >= at, 26);
+      expect(maskOf(threshold.at(at), shape)).toEqual(maskOf(reached, shape));
+    }
+  }
+});
+
 test("an empty prediction takes in everything that is likely", () => {
   expect(outline(0.5, drawn(["......", "......"]))).toEqual(["......", "......"]);
   expect(outline(0.4, drawn(["......", "......"]))).toEqual(["##..#.", "......"]);
@@ -40,5 +55,5 @@ test("an empty prediction takes in everything that is likely", () => {
 
 test("what was drawn by hand stays", () => {
   const mask = drawn(["#..#", "...."]);
-  expect(towards(mask, [1, 2], new Set([0, 2]))).toEqual({ on: [1], off: [3] });
+  expect(towards(mask, [1, 2], [0, 1, 2, 3], new Set([0, 2]))).toEqual({ on: [1], off: [3] });
 });
