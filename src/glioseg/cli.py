@@ -1,13 +1,16 @@
 """The command line: parses and calls. Each command imports what it needs when it runs."""
 
+import gc
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
+from inspect import cleandoc
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from cyclopts import App, Parameter
 
@@ -31,8 +34,9 @@ app = App(
     name="glioseg",
     version=__version__,
     help="Segment lower-grade glioma on MRI: train networks, compare them by patient, use the winner.",
-    # Markdown, which is the default, takes <patient> for a tag and leaves it out.
-    help_format="rst",
+    # Markdown, which is the default, takes <patient> for a tag and leaves it out; reStructuredText takes as long to
+    # load as all else that help needs.
+    help_format="plaintext",
     # main() says what a user who stops the work needs to know.
     suppress_keyboard_interrupt=False,
 )
@@ -41,10 +45,27 @@ EXTRAS = {
     **dict.fromkeys(("onnx", "onnxscript", "nncf"), "export"),
 }
 """Libraries that a plain installation lacks, and the extra that brings them."""
+COLLECTED_AFTER = 50_000
+"""New objects after which Python looks for those that nobody needs."""
 OUTPUT_WAS_CLOSED = 141
 """The exit code of a program whose output nobody reads any more, in every shell."""
 data_app = App(name="data", help="Practice patients and the dataset.")
 app.command(data_app)
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+_BROKEN = re.compile(r"^ {4}\S.*(?:\n {4}\S.*)+", re.MULTILINE)
+
+
+def _command(of: App) -> Callable[[Command], Command]:
+    """Register a command. What its docstring says of a parameter goes on one line, which the terminal breaks anew."""
+
+    def register(command: Command) -> Command:
+        command.__doc__ = _BROKEN.sub(lambda lines: lines[0].replace("\n    ", " "), cleandoc(command.__doc__ or ""))
+        of.command(command)
+        return command
+
+    return register
+
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print the result as JSON.")]
 Device = Annotated[Literal["auto", "cpu", "cuda"], Parameter(help="Where to compute.")]
@@ -53,7 +74,7 @@ Flag = Parameter(negative="")
 Several = Parameter(negative="", consume_multiple=True)
 
 
-@app.command
+@_command(app)
 def demo(*, out: Path = Path("demo"), json_output: Json = False) -> None:
     """See it work: practice patients, three small networks compared, masks, scores and a report, in a few minutes.
 
@@ -72,7 +93,7 @@ def demo(*, out: Path = Path("demo"), json_output: Json = False) -> None:
         print(f"\nlook at the masks, correct and accept them: glioseg review {outcome.masks}")
 
 
-@app.command
+@_command(app)
 def train(
     *,
     data: Path,
@@ -97,7 +118,7 @@ def train(
     out
         The run's folder: configuration, split, log, checkpoint, bundle, scores, report.
     network
-        A name that ``glioseg info`` lists.
+        A name that glioseg info lists.
     from_
         A bundle to go on from: its network and preprocessing, its weights to start with, a short schedule. One that was
         trained on a patient whom this run holds back is refused.
@@ -145,7 +166,7 @@ def train(
     print_place("report", out / "report.html", json_output)
 
 
-@app.command
+@_command(app)
 def study(
     *,
     data: Path,
@@ -241,7 +262,7 @@ def study(
     print_study(outcome)
 
 
-@app.command
+@_command(app)
 def predict(
     *inputs: Path,
     out: Path,
@@ -405,7 +426,7 @@ def predict(
     return 1 if run.failures or any(result.not_written for result in run.results) else 0
 
 
-@app.command
+@_command(app)
 def review(
     masks: Path,
     *,
@@ -447,7 +468,7 @@ def review(
         review(masks, scans=scans, reader=reader, port=port, browser=browser, say=say)
 
 
-@app.command
+@_command(app)
 def export(
     model: Path,
     *,
@@ -490,7 +511,7 @@ def export(
         print(f"mean Dice lost: {parity.dice_loss:.4f}")
 
 
-@app.command
+@_command(app)
 def bundle(
     *runs: Path,
     data: Path,
@@ -535,7 +556,7 @@ def bundle(
     print_place("model", outcome.folder, json_output)
 
 
-@app.command
+@_command(app)
 def presence(
     model: str,
     *,
@@ -571,7 +592,7 @@ def presence(
     print(outcome.in_words())
 
 
-@app.command
+@_command(app)
 def evaluate(
     predicted: Path,
     truth: Path,
@@ -615,7 +636,7 @@ def evaluate(
     return 1 if found.failures else 0
 
 
-@app.command
+@_command(app)
 def compare(*files: str, metric: str = "dice", json_output: Json = False) -> None:
     """Compare models by their files of scores: each by itself, and every two paired by patient.
 
@@ -637,7 +658,7 @@ def compare(*files: str, metric: str = "dice", json_output: Json = False) -> Non
     print_side_by_side(found)
 
 
-@app.command
+@_command(app)
 def measure(
     *masks: Path,
     scan: Path | None = None,
@@ -693,7 +714,7 @@ def measure(
     return 1 if run.failures else 0
 
 
-@data_app.command
+@_command(data_app)
 def fetch(dest: Path, *, json_output: Json = False) -> None:
     """Fetch the dataset through Kaggle's own client, or tell how to fetch it by hand.
 
@@ -708,7 +729,7 @@ def fetch(dest: Path, *, json_output: Json = False) -> None:
     print(json.dumps({"patients": patients}) if json_output else f"{patients} patients in {dest}")
 
 
-@data_app.command
+@_command(data_app)
 def phantom(dest: Path, *, patients: int = 20, seed: int = 0, size: int = 256, json_output: Json = False) -> None:
     """Make practice patients with known tumours, in the dataset's layout.
 
@@ -729,7 +750,7 @@ def phantom(dest: Path, *, patients: int = 20, seed: int = 0, size: int = 256, j
     print(json.dumps(names) if json_output else f"{len(names)} practice patients in {dest}")
 
 
-@data_app.command
+@_command(data_app)
 def split(
     data: Path,
     out: Path,
@@ -769,7 +790,7 @@ def split(
     print(json.dumps({**counts, "sha256": chosen.sha256}) if json_output else f"{chosen.name}: {line}, in {out}")
 
 
-@data_app.command
+@_command(data_app)
 def from_review(
     masks: Path,
     dest: Path,
@@ -806,7 +827,7 @@ def from_review(
         print(f"{len(made.written)} patients in {dest}, {len(made.left_out)} left out")
 
 
-@data_app.command
+@_command(data_app)
 def check(
     data: Path,
     *,
@@ -860,7 +881,7 @@ def check(
     return 1 if outcome.result.count("error") else 0
 
 
-@app.command
+@_command(app)
 def info(*, json_output: Json = False) -> None:
     """List the networks with what they cost, the models that come with glioseg, and the formats."""
     from glioseg.inference.shipped import MORE_MODELS, SHIPPED
@@ -888,7 +909,7 @@ def info(*, json_output: Json = False) -> None:
     print("\n" + "\n".join(f"{way:12}{', '.join(names)}" for way, names in formats.items()))
 
 
-@app.command
+@_command(app)
 def doctor(*, json_output: Json = False) -> None:
     """Versions, device and threads, for a bug report."""
     from glioseg.machine import describe_machine, library_versions
@@ -904,6 +925,8 @@ def main() -> None:
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     # Threads that spin while they wait take the cores from each other on a busy machine; libraries read this once.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # What imports leave behind stays; to look through it again and again costs a tenth of their time.
+    gc.set_threshold(COLLECTED_AFTER, *gc.get_threshold()[1:])
     try:
         code = _run(sys.argv[1:])
         sys.stdout.flush()

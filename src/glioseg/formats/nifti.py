@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from nibabel.nifti1 import Nifti1Header, Nifti1Image
-from nibabel.nifti2 import Nifti2Header, Nifti2Image
 from numpy.typing import NDArray
 
 from glioseg.atomic import write_bytes_atomically
 from glioseg.errors import BadFileError, GliosegError
 from glioseg.formats.claimed_size import GZIP_EXPANSION, check_claimed_size
 from glioseg.formats.damage import damage_told
+from glioseg.formats.nibabel_alone import Nifti1Header, Nifti1Image, Nifti2Header, Nifti2Image
 from glioseg.formats.nifti_header import Header, check_form, find_voxels, is_pair, open_nifti, place, read_header
 from glioseg.formats.not_numbers import nan_as_background
 from glioseg.formats.readers import companions, without_suffix

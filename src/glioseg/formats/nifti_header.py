@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 import numpy as np
-from nibabel.nifti1 import Nifti1Header
-from nibabel.nifti2 import Nifti2Header
-from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from glioseg.errors import BadFileError
+from glioseg.formats.nibabel_alone import HeaderDataError, Nifti1Header, Nifti2Header
 from glioseg.scan import Place, is_invertible
 from glioseg.space.affine import SAME_PLACE_MM, largest_displacement_mm, spacing_mm
 

@@ -17,8 +17,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.spatial import ConvexHull
-from scipy.spatial.distance import cdist
 
 from glioseg.space.axial import axial_view
 
@@ -135,7 +133,7 @@ def _regions(flags: NDArray[np.bool_]) -> Iterator[NDArray[np.bool_]]:
 def _plane_lines(region: NDArray[np.bool_], frame: NDArray[np.float64]) -> _PlaneLines:
     corners = _hull(_face_centres(region))
     placed = corners @ frame.T
-    distances = cdist(placed, placed)
+    distances = _distances(placed, placed)
     longest = distances.max()
     pairs = np.argwhere(np.triu(distances >= longest * (1 - _EQUAL)))
     candidates = []
@@ -196,14 +194,24 @@ def _face_centres(flags: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 def _hull(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """The corners of the convex hull, in order around it where it is plane. One voxel's faces already span it."""
+    # As long to import as scipy.ndimage, for nothing where there is no tumour.
+    from scipy.spatial import ConvexHull
+
     return np.asarray(points[ConvexHull(points).vertices])
+
+
+def _distances(some: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Between every two points, shape (some, others)."""
+    from scipy.spatial.distance import cdist
+
+    return np.asarray(cdist(some, others))
 
 
 def _farthest_pair(points: NDArray[np.float64]) -> tuple[int, int]:
     """Indices of the two points farthest apart; in blocks, as all distances at once may not fit into memory."""
     best, pair = -1.0, (0, 0)
     for start in range(0, len(points), BLOCK_POINTS):
-        distances = cdist(points[start : start + BLOCK_POINTS], points)
+        distances = _distances(points[start : start + BLOCK_POINTS], points)
         place = int(distances.argmax())
         if distances.flat[place] > best * (1 + _EQUAL):
             best = float(distances.flat[place])

@@ -35,7 +35,11 @@ dark if the window held it."""
 BRIGHTEST = 2.9
 """White, in medians of the brain above black: a tumour on FLAIR and its enhancement on T1 reach about two."""
 
-WINDOW_SLICES = 12
+WINDOW_SLICES, WINDOW_PX = 12, 320
+"""A window is found on so many slices, thinned to about so many columns: what decides it is centimetres large."""
+
+COMPRESSION = 3
+"""Of the picture: no larger than by the usual level, in less than half the time."""
 
 
 @dataclass(frozen=True)
@@ -43,18 +47,24 @@ class _Hung:
     """A patient in the axial view, cropped to the head; arrays are (slice, row, column).
 
     Attributes:
-        greys: Windowed pictures by role, uint8.
+        pictures: Intensities by role.
+        windows: Intensities shown as black and as white, by role.
         tumour: The mask, bool.
         proportions: Height and width of a pixel, in millimetres where they are known.
         into_view: Voxel indices of the source to those of the cropped view, shape (4, 4).
         from_view: The slice of the source of each slice, from 0.
     """
 
-    greys: dict[str, NDArray[np.uint8]]
+    pictures: dict[str, NDArray[np.uint8] | NDArray[np.float32]]
+    windows: dict[str, tuple[float, float]]
     tumour: NDArray[np.bool_]
     proportions: tuple[float, float]
     into_view: NDArray[np.float64]
     from_view: tuple[int, ...]
+
+    def grey(self, role: str, index: int) -> NDArray[np.uint8]:
+        """A slice as it is shown."""
+        return to_grey(self.pictures[role][index], self.windows[role])
 
 
 def write_contact_sheet(
@@ -62,7 +72,9 @@ def write_contact_sheet(
 ) -> None:
     """Write :func:`contact_sheet` as a PNG, whole or not at all; the same input gives the same bytes."""
     buffer = io.BytesIO()
-    Image.fromarray(contact_sheet(volume, mask, measurement, presence)).save(buffer, format="PNG")
+    Image.fromarray(contact_sheet(volume, mask, measurement, presence)).save(
+        buffer, format="PNG", compress_level=COMPRESSION
+    )
     write_bytes_atomically(path, buffer.getvalue())
 
 
@@ -94,8 +106,8 @@ def contact_sheet(
     hung = _hang(volume, mask)
     diameters = measured.whole.diameters
     largest = None if diameters is None else hung.from_view.index(diameters.axial_slice)
-    shown = slices_to_show(hung.tumour, _holds_head(hung.greys["flair"]), largest)
-    tiles = {role: [_tile(hung, role, index, measured, index == largest) for index in shown] for role in hung.greys}
+    shown = slices_to_show(hung.tumour, _head_slices(hung), largest)
+    tiles = {role: [_tile(hung, role, index, measured, index == largest) for index in shown] for role in hung.pictures}
     return draw_sheet(
         {TITLES[role]: row for role, row in tiles.items()},
         SheetText(
@@ -140,10 +152,12 @@ def brain_window(voxels: NDArray[np.uint8] | NDArray[np.float32]) -> tuple[float
     Args:
         voxels: One sequence, shape (slice, row, column); some of its slices stand for all.
     """
-    whole = intensity_window(voxels)
-    some = voxels[:: max(len(voxels) // WINDOW_SLICES, 1)]
+    thinned = max(voxels.shape[2] // WINDOW_PX, 1)
+    few = voxels[::thinned, ::thinned, ::thinned]
+    whole = intensity_window(few)
+    some = few[:: max(len(few) // WINDOW_SLICES, 1)]
     head = to_grey(some, whole) > DARKEST_OF_HEAD
-    margin = max(round(SCALP_SHARE * voxels.shape[2]), 1)
+    margin = max(round(SCALP_SHARE * few.shape[2]), 1)
     deep = [ndimage.distance_transform_edt(ndimage.binary_fill_holes(plane)) > margin for plane in head]
     brain = some[np.stack(deep)]
     if brain.size == 0:
@@ -156,22 +170,21 @@ def _hang(volume: Volume, mask: Mask) -> _Hung:
     view = axial_view(volume.affine)
     shape = mask.voxels.shape
     roles = [role for role in TITLES if role in volume.channels and role not in volume.missing]
-    greys = {role: _grey_of(to_axial(volume.channel(role), view)) for role in roles}
+    pictures = {role: to_axial(volume.channel(role), view) for role in roles}
+    windows = {role: brain_window(picture) for role, picture in pictures.items()}
     tumour = to_axial(mask.voxels, view)
-    rows, columns = head_box(greys["flair"].max(axis=0) > DARKEST_OF_HEAD, tumour.max(axis=0))
+    brightest = to_grey(pictures["flair"].max(axis=0), windows["flair"])
+    rows, columns = head_box(brightest > DARKEST_OF_HEAD, tumour.max(axis=0))
     cropped = np.eye(4)
     cropped[1:3, 3] = -rows.start, -columns.start
     return _Hung(
-        greys={role: grey[:, rows, columns] for role, grey in greys.items()},
+        pictures={role: picture[:, rows, columns] for role, picture in pictures.items()},
+        windows=windows,
         tumour=tumour[:, rows, columns],
         proportions=_proportions(volume.affine, view),
         into_view=cropped @ np.linalg.inv(axial_affine(np.eye(4), shape, view)),
         from_view=tuple(range(len(tumour)))[:: -1 if view.reversed_axes[0] else 1],
     )
-
-
-def _grey_of(scan: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.uint8]:
-    return to_grey(scan, brain_window(scan))
 
 
 def _proportions(affine: NDArray[np.float64] | None, view: AxialView) -> tuple[float, float]:
@@ -181,16 +194,19 @@ def _proportions(affine: NDArray[np.float64] | None, view: AxialView) -> tuple[f
     return steps[view.axes[1]], steps[view.axes[2]]
 
 
-def _holds_head(grey: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Slices in which the head fills a fifth of the picture or more."""
-    return np.asarray((grey > DARKEST_OF_HEAD).mean(axis=(1, 2)) >= 0.2)
+def _head_slices(hung: _Hung) -> NDArray[np.bool_]:
+    """Slices of which the head fills a fifth or more; none, where the tumour tells which to show."""
+    if hung.tumour.any():
+        return np.zeros(len(hung.tumour), np.bool_)
+    greys = (hung.grey("flair", index) for index in range(len(hung.tumour)))
+    return np.array([(grey > DARKEST_OF_HEAD).mean() >= 0.2 for grey in greys])
 
 
 def _tile(hung: _Hung, role: str, index: int, measured: Measurement, is_largest: bool) -> Tile:
     diameters = measured.whole.diameters
     lines = (diameters.longest, diameters.perpendicular) if diameters and is_largest and role == "flair" else ()
     return Tile(
-        grey=hung.greys[role][index],
+        grey=hung.grey(role, index),
         tumour=hung.tumour[index],
         proportions=hung.proportions,
         label=f"{hung.from_view[index] + 1}/{len(hung.from_view)}",
