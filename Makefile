@@ -15,7 +15,7 @@ NPM := $(if $(filter true,$(NODE_IS_NEW)),npm,PATH="$(PYPI_NODE)/bin:$$PATH" nod
 PAGE := src/glioseg/review/page/index.html
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check page tools fuzz bench lock
+.PHONY: help demo test check page tools fuzz kills bench lock
 
 help:  ## List the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -68,6 +68,9 @@ endif
 
 fuzz: .venv/installed  ## Damage files of every format: all of CASES=1000 SEED=0 must be read or refused.
 	OMP_NUM_THREADS=1 PYTHONPATH=tests/support $(BIN)/python -m fuzz --cases $(or $(CASES),1000) --seed $(or $(SEED),0)
+
+kills: .venv/installed  ## Kill commands at KILLS=40 random moments, SEED=0: nothing may be half or lost, reruns go on.
+	OMP_NUM_THREADS=1 PYTHONPATH=tests/support $(BIN)/python -m kills --kills $(or $(KILLS),40) --seed $(or $(SEED),0)
 
 bench: .venv/installed  ## Measure reading, training and prediction; DATA=folder of the dataset, PARTS=some of them.
 	$(BIN)/python -m benchmarks $(DATA) $(PARTS)

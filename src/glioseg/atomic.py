@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,24 +26,13 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     Raises:
         GliosegError: If the file cannot be written; the message names it and the cause.
     """
-    unfinished: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_UNFINISHED)
-        unfinished = Path(name)
-        with os.fdopen(descriptor, "wb") as file:
-            _hold(file.fileno())
+        with _unfinished_file(path) as (file, unfinished):
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-            # mkstemp makes files private to the user; results are as readable as any other file.
-            unfinished.chmod(0o666 & ~_umask())
+            _complete(file, unfinished)
             unfinished.replace(path)
     except OSError as error:
         raise _cannot_write(path, error) from error
-    finally:
-        if unfinished is not None:
-            unfinished.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -54,11 +44,8 @@ def atomic_folder(path: Path, *, ours: str = "*") -> Iterator[Path]:
     Raises:
         GliosegError: If it cannot be written; the message names it and the cause. What stood there is unchanged.
     """
-    unfinished: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=_UNFINISHED))
-        with _held(unfinished):
+        with unfinished_folder(path) as unfinished:
             yield unfinished
             unfinished.chmod(0o777 & ~_umask())
             if path.is_dir():
@@ -68,20 +55,38 @@ def atomic_folder(path: Path, *, ours: str = "*") -> Iterator[Path]:
                 unfinished.rename(path)
     except OSError as error:
         raise _cannot_write(path, error) from error
+
+
+@contextmanager
+def unfinished_folder(path: Path) -> Iterator[Path]:
+    """A hidden folder beside another, which is gone at the end of the block unless it was given a name.
+
+    Raises:
+        OSError: If it cannot be made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=_UNFINISHED))
+    try:
+        with _held(unfinished):
+            yield unfinished
     finally:
-        if unfinished is not None:
-            shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def clear_unfinished(folder: Path) -> None:
+def clear_unfinished(folder: Path, of: str | None = None) -> None:
     """Take away what killed processes left in a folder; what a living one is writing, on this machine, stays.
 
     A folder that was being replaced when its process was killed comes back.
+
+    Args:
+        folder: Where they wrote.
+        of: Only what belongs to this name, where the folder is not ours alone.
     """
-    for path in folder.glob(f".*{_UNFINISHED}"):
+    name = "*" if of is None else escape(of)
+    for path in folder.glob(f".{name}.*{_UNFINISHED}"):
         if _is_abandoned(path):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    for path in folder.glob(f".*{_REPLACED}"):
+    for path in folder.glob(f".{name}{_REPLACED}"):
         if _is_abandoned(path):
             replaced = path.with_name(path.name[1 : -len(_REPLACED)])
             shutil.rmtree(path) if replaced.exists() else path.rename(replaced)
@@ -107,16 +112,16 @@ def claim(path: Path, text: str) -> bool:
     Raises:
         GliosegError: If it cannot be.
     """
-    written = path.with_name(f".{path.name}.{os.uname().nodename}.{os.getpid()}.claim")
-    write_text_atomically(written, text)
     try:
-        os.link(written, path)
-    except FileExistsError:
-        return False
+        with _unfinished_file(path) as (file, unfinished):
+            file.write(readable(text).encode())
+            _complete(file, unfinished)
+            try:
+                os.link(unfinished, path)
+            except FileExistsError:
+                return False
     except OSError as error:
         raise _cannot_write(path, error) from error
-    finally:
-        written.unlink(missing_ok=True)
     return True
 
 
@@ -141,6 +146,26 @@ def check_writable(folder: Path, *, file: Path | None = None) -> None:
         ) from error
 
 
+@contextmanager
+def _unfinished_file(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
+    """A hidden file beside another, open and held, which is gone at the end of the block unless it was given a name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_UNFINISHED)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            _hold(file.fileno())
+            yield file, Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _complete(file: BinaryIO, path: Path) -> None:
+    """Bring a file to the disk, and make it as readable as any other: mkstemp makes it private to the user."""
+    file.flush()
+    os.fsync(file.fileno())
+    path.chmod(0o666 & ~_umask())
+
+
 def _cannot_write(path: Path, error: OSError) -> GliosegError:
     return GliosegError(
         f"cannot write {path}: {error.strerror or error}",
@@ -150,7 +175,7 @@ def _cannot_write(path: Path, error: OSError) -> GliosegError:
 
 def _take_along(old: Path, new: Path, ours: str) -> None:
     for entry in old.iterdir():
-        if entry.match(ours) or (new / entry.name).exists():
+        if entry.match(ours) or entry.name.endswith(_UNFINISHED) or (new / entry.name).exists():
             continue
         if entry.is_dir() and not entry.is_symlink():
             shutil.copytree(entry, new / entry.name, symlinks=True)

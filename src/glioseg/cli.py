@@ -369,9 +369,10 @@ def predict(
 
     # Before a library loads: it looks at the number once.
     use_threads(threads if threads is not None or workers is None else max(1, (os.cpu_count() or 1) // workers))
-    from glioseg.commands.predict import MANIFEST, SHARDS, predict_study
+    from glioseg.commands.predict import MANIFEST, predict_study
     from glioseg.commands.predict_many import DEFAULT_WORKERS, SHARDS_OF_A_WORKER, predict_on_engine
     from glioseg.execution.engines import Engine
+    from glioseg.patients.records import SHARDS
     from glioseg.patients.shard import Shard
     from glioseg.patients.source import OutputOptions
 

@@ -86,16 +86,20 @@ def test_saving_over_a_bundle_replaces_it(bundle: Path, contract: Contract) -> N
     assert names(bundle) == sorted([WEIGHTS, CONTRACT, CARD])
 
 
-def test_a_bundle_that_could_not_be_written_whole_is_none(
+def test_a_bundle_that_could_not_be_written_whole_leaves_the_one_before(
     bundle: Path, network: nn.Module, contract: Contract, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    before = load_bundle(bundle)[1]
+
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(GliosegError, match="No space left on device"):
         save_bundle(bundle, network, contract, "new")
-    assert f"no {CONTRACT}" in refusal(bundle)
+    assert load_bundle(bundle)[1] == before
+    assert (bundle / CARD).read_text() != "new"
+    assert not list(bundle.parent.glob(".*"))
 
 
 @pytest.mark.parametrize("width", [16, 9])

@@ -9,20 +9,19 @@ import csv
 import io
 import json
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from glioseg.atomic import write_text_atomically
+from glioseg.atomic import atomic_folder, clear_unfinished, write_text_atomically
 from glioseg.check.against_set import MOST_SLICES
 from glioseg.check.dataset_check import CheckResult
 from glioseg.check.finding import Finding
 from glioseg.check.structure import CLEANING_LOG, binarised
 from glioseg.dataset.lgg import CLINICAL_TABLE, case_of, read_table_text
-from glioseg.errors import BadOptionError, GliosegError
+from glioseg.errors import BadOptionError
 from glioseg.formats.readers import kind_by_name
 from glioseg.formats.tif import read_tif, write_mask_slice
 
@@ -116,24 +115,10 @@ def write_cleaned(result: CheckResult, dest: Path) -> Cleaning:
     if dest.suffix == ".json":
         write_text_atomically(dest, log)
         return cleaning
-    try:
-        dest.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(dir=dest.parent, prefix=f".{dest.name}."))
-    except OSError as error:
-        raise GliosegError(f"cannot write {dest}: {error.strerror or error}") from error
-    try:
+    clear_unfinished(dest.absolute().parent, dest.name)
+    with atomic_folder(dest) as unfinished:
         _copy(result, cleaning, unfinished)
         write_text_atomically(unfinished / CLEANING_LOG, log)
-        unfinished.chmod(0o755)
-        if dest.exists():
-            dest.rmdir()
-        unfinished.rename(dest)
-    except OSError as error:
-        raise GliosegError(
-            f"cannot write {dest}: {error.strerror or error}", remedy="Free space or choose another folder"
-        ) from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     return cleaning
 
 

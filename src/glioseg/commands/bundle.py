@@ -1,8 +1,10 @@
 """``glioseg bundle``: finished runs become one model for others, small, calibrated, scored, with a card."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from glioseg.atomic import atomic_folder
 from glioseg.commands.bundle_decisions import Answers, Probabilities, decide, decide_for_all
 from glioseg.commands.bundle_members import (
     Fold,
@@ -58,13 +60,28 @@ def bundle(
     folds, store = folds_of(members), open_store(data)
     _check_data(store, folds, members)
     members_in = shared_folder(members, out) if shared else None
+    with atomic_folder(out) as unfinished:
+        outcome = _make(members, folds, store, unfinished, members_in, stand_ins, say)
+    return replace(outcome, folder=out)
+
+
+def _make(
+    members: Mapping[str, Member],
+    folds: Sequence[Fold],
+    store: ArrayStore,
+    out: Path,
+    members_in: Path | None,
+    stand_ins: bool,
+    say: Callable[[str], None],
+) -> BundleOutcome:
+    """Write the model into a folder beside ``members_in``, the networks' own where they are shared."""
     places = {name: (members_in or out) / name if len(members) > 1 else out for name in members}
     if members_in is None:
         _copy(members, places)
     if len(folds) == 1:
         save_split(folds[0].split, out / SPLIT)
     say("choosing temperature, threshold and component rule on the validation patients")
-    contract = _settle(places, folds, store, shared)
+    contract = _settle(places, folds, store, shared=members_in is not None)
     if contract is not None:
         where = "." if members_in is None else f"../{members_in.name}"
         save_ensemble(out, contract.model_copy(update={"members_in": where}), "")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from torch import nn
 
+from glioseg.atomic import check_writable, clear_unfinished
 from glioseg.dataset.splits import Split, load_split
 from glioseg.dataset.store import ArrayStore
 from glioseg.errors import GliosegError
@@ -108,9 +109,16 @@ def kind_of(name: str) -> str:
 
 
 def check_new(out: Path) -> None:
-    """Refuse a folder that holds something."""
+    """Refuse a folder that holds something, or that cannot be written; take away what a killed command left beside it.
+
+    A model takes its folder's name when it is finished, which no folder can take that somebody works in.
+    """
+    check_writable(out.absolute().parent, file=out)
+    clear_unfinished(out.absolute().parent, out.name)
     if out.exists() and any(out.iterdir()):
         raise GliosegError(f"{out} is not empty", remedy="Name a new folder")
+    if out.exists() and (out.is_mount() or out.samefile(Path.cwd())):
+        raise GliosegError(f"{out} cannot be replaced", remedy="Name a new folder")
 
 
 def check_same_data(member: Member, store: ArrayStore) -> None:

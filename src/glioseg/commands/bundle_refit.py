@@ -5,8 +5,10 @@ on all of them by the same recipe, is what a user runs.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
+from glioseg.atomic import atomic_folder
 from glioseg.commands.bundle_members import Member, check_new, check_same_data, read_refit
 from glioseg.commands.bundle_scores import BundleOutcome, score_refit
 from glioseg.dataset.splits import save_split
@@ -54,10 +56,12 @@ def bundle_refit(
     say(f"choosing temperature, threshold and component rule on {len(unseen)} patients out of fold")
     decision = _decide(unseen, store)
     update = {**dict(decision), "siblings": f"../{siblings.resolve().name}", "presence": None}
-    save_bundle(out, member.network, member.contract.model_copy(update=update), "", half=True)
-    save_split(member.split, out / SPLIT)
-    say(f"scoring {len(unseen)} patients{', and their stand-ins from elsewhere' if stand_ins else ''}")
-    return score_refit(Model.load(out, backend="torch"), unseen, out, store, stand_ins)
+    with atomic_folder(out) as unfinished:
+        save_bundle(unfinished, member.network, member.contract.model_copy(update=update), "", half=True)
+        save_split(member.split, unfinished / SPLIT)
+        say(f"scoring {len(unseen)} patients{', and their stand-ins from elsewhere' if stand_ins else ''}")
+        outcome = score_refit(Model.load(unfinished, backend="torch"), unseen, unfinished, store, stand_ins)
+    return replace(outcome, folder=out)
 
 
 def _check_recipe(member: Member, folds: Model, store: ArrayStore) -> None:

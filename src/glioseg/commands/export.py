@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from glioseg.atomic import check_writable
 from glioseg.dataset.lgg import case_of, find_patients, read_patient
 from glioseg.dataset.splits import PUBLISHED_TEST_CASES
 from glioseg.errors import GliosegError
@@ -28,8 +29,11 @@ def export(
         The new bundle's contract; its ``exported.parity`` holds the comparison.
 
     Raises:
-        GliosegError: As :func:`glioseg.inference.export.export_bundle`, or if the folder holds no usable patient.
+        GliosegError: As :func:`glioseg.inference.export.export_bundle`, if the folder
+            holds no usable patient, or if ``out`` cannot be written.
     """
+    # Patients are read first, which may take minutes.
+    check_writable(out)
     return export_bundle(
         find_model(model), out, to, size_px=size_px, int8=int8, patients=[] if patients is None else _read(patients)
     )

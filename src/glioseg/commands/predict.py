@@ -32,12 +32,12 @@ from glioseg.patients.find import find_sources
 from glioseg.patients.found import FoundPatients
 from glioseg.patients.listing import find_listed
 from glioseg.patients.manifest import read_facts, write_manifest
-from glioseg.patients.records import ResultRecords, as_csv, clear_leftovers
+from glioseg.patients.records import SHARDS, ResultRecords, as_csv, clear_leftovers
 from glioseg.patients.shard import Shard
 from glioseg.patients.source import OutputOptions, PatientSource, ReadPatient, Result
 from glioseg.volume import Mask
 
-MEASUREMENTS, MANIFEST, ERRORS, SHARDS = "measurements.csv", "run.json", "errors.log", "shards"
+MEASUREMENTS, MANIFEST, ERRORS = "measurements.csv", "run.json", "errors.log"
 
 
 @dataclass(frozen=True)

@@ -13,16 +13,16 @@ from typing import Any
 
 from glioseg import interruption
 from glioseg.atomic import write_text_atomically
-from glioseg.commands.predict import SHARDS, PredictionRun, predict
+from glioseg.commands.predict import PredictionRun, predict
 from glioseg.errors import GliosegError
 from glioseg.execution.executor import Executor, Task
 from glioseg.execution.watch import Watch
 from glioseg.inference.model import Model
 from glioseg.inference.shipped import DEFAULT, find_model
 from glioseg.patients.listing import read_list
+from glioseg.patients.records import SHARDS, STUDIES
 from glioseg.patients.shard import Shard, shards
 
-STUDIES = "studies"
 IN_FLIGHT = 2
 """Examinations of an archive that are fetched or predicted at a time."""
 

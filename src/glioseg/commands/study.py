@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from glioseg.atomic import check_writable
 from glioseg.dataset.splits import SplitChoice, check_patients_present
 from glioseg.dataset.store import ArrayStore, open_store
 from glioseg.errors import GliosegError
@@ -52,6 +53,7 @@ def study(
         GliosegError: If ``out`` holds a study under another plan, data or settings are unusable, a loss is no number,
             or a file cannot be written.
     """
+    check_writable(out)
     store, folder = open_store(data), StudyFolder(out)
     chosen = (splits or SplitChoice()).splits([entry.patient for entry in store.patients])
     for split in chosen:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from glioseg.atomic import check_writable
 from glioseg.dataset.splits import SplitChoice
 from glioseg.dataset.store import open_store
 from glioseg.execution.experiment import TrainingOutcome, train_and_score
@@ -36,6 +37,7 @@ def train(
     Raises:
         GliosegError: If data, settings or split are unusable, the loss is no number, or a file cannot be written.
     """
+    check_writable(out)
     folder = RunFolder(out)
     store = open_store(data)
     goes_on = resume and folder.config.exists()

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from glioseg.atomic import atomic_file
+from glioseg.atomic import atomic_file, clear_unfinished
 from glioseg.dataset.store import ArrayStore, beside_the_store
 from glioseg.head import HEAD_ABOVE
 from glioseg.head.brain import brain_mask
@@ -37,6 +37,7 @@ def open_heads(store: ArrayStore) -> NDArray[np.uint8]:
         return np.concatenate([heads_of(store.volume(entry.patient)) for entry in store.patients])
     path = _file(folder)
     if not _is_whole(path, store):
+        clear_unfinished(folder)
         with atomic_file(path) as file:
             for entry in store.patients:
                 file.write(heads_of(store.volume(entry.patient)).data)

@@ -8,7 +8,6 @@ import json
 import math
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
+from glioseg.atomic import clear_unfinished, unfinished_folder
 from glioseg.dataset.lgg import PatientFiles, find_patients, read_patient, site_of
 from glioseg.errors import GliosegError
 from glioseg.volume import CHANNELS, Mask, Volume
@@ -126,20 +126,15 @@ def _is_complete(folder: Path, signature: str) -> bool:
 
 def _build(files: Sequence[PatientFiles], signature: str, folder: Path) -> None:
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+        clear_unfinished(folder.parent, folder.name)
+        with unfinished_folder(folder) as unfinished:
+            _write_arrays(files, signature, unfinished)
+            # Another process may have finished the same arrays meanwhile, and be about to map them.
+            if not _is_complete(folder, signature):
+                shutil.rmtree(folder, ignore_errors=True)
+                unfinished.rename(folder)
     except OSError as error:
         raise GliosegError(f"cannot keep the arrays in {folder.parent}: {error.strerror}", remedy=_REMEDY) from error
-    try:
-        _write_arrays(files, signature, unfinished)
-        # Another process may have finished the same arrays meanwhile, and be about to map them.
-        if not _is_complete(folder, signature):
-            shutil.rmtree(folder, ignore_errors=True)
-            unfinished.rename(folder)
-    except OSError as error:
-        raise GliosegError(f"cannot keep the arrays in {folder}: {error.strerror}", remedy=_REMEDY) from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 _REMEDY = "Free about 1 GB, or name another folder in the variable GLIOSEG_CACHE"

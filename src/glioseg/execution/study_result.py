@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from glioseg.atomic import clear_unfinished
 from glioseg.dataset.store import ArrayStore
 from glioseg.evaluation.metrics import dice
 from glioseg.evaluation.score_files import read_scores
@@ -60,6 +61,8 @@ def compare_runs(plan: StudyPlan, store: ArrayStore, folder: StudyFolder, comman
     Raises:
         GliosegError: If a file cannot be written.
     """
+    clear_unfinished(folder.root)
+    clear_unfinished(folder.tables)
     jobs = list(plan.jobs())
     scores = [read_scores(folder.run(job).scores) for job in jobs]
     table = StudyTable.of_runs(zip(jobs, scores, strict=True))

@@ -9,14 +9,14 @@ from safetensors.torch import load as parse_tensors
 from safetensors.torch import save as tensors_as_bytes
 from torch import Tensor, nn
 
-from glioseg.atomic import write_bytes_atomically, write_text_atomically
+from glioseg.atomic import atomic_folder, write_bytes_atomically, write_text_atomically
 from glioseg.errors import BadFileError, GliosegError
 from glioseg.inference.contract import CARD, CONTRACT, DAMAGED, WEIGHTS, Contract, load_contract
 from glioseg.networks import build_network
 
 
 def save_bundle(folder: Path, network: nn.Module, contract: Contract, card: str, *, half: bool = False) -> Contract:
-    """Write a bundle; the contract comes last, so that a folder without one is no bundle.
+    """Write a bundle, all of it or nothing; other files that lie in its folder stay.
 
     Args:
         folder: Where.
@@ -29,9 +29,8 @@ def save_bundle(folder: Path, network: nn.Module, contract: Contract, card: str,
         The contract with the hash of the weights.
 
     Raises:
-        GliosegError: If a file cannot be written.
+        GliosegError: If it cannot be written; a bundle that stood there is unchanged.
     """
-    (folder / CONTRACT).unlink(missing_ok=True)
     # batch counters matter to training alone, and safetensors wants contiguous tensors.
     tensors = {
         name: _half(value.detach().cpu()).contiguous() if half else value.detach().cpu().contiguous()
@@ -40,9 +39,10 @@ def save_bundle(folder: Path, network: nn.Module, contract: Contract, card: str,
     }
     content = tensors_as_bytes(tensors)
     contract = contract.model_copy(update={"weights_sha256": hashlib.sha256(content).hexdigest()})
-    write_bytes_atomically(folder / WEIGHTS, content)
-    write_text_atomically(folder / CARD, card)
-    write_text_atomically(folder / CONTRACT, contract.model_dump_json(indent=2) + "\n")
+    with atomic_folder(folder, ours=CONTRACT) as unfinished:
+        write_bytes_atomically(unfinished / WEIGHTS, content)
+        write_text_atomically(unfinished / CARD, card)
+        write_text_atomically(unfinished / CONTRACT, contract.model_dump_json(indent=2) + "\n")
     return contract
 
 

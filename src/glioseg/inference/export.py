@@ -3,9 +3,8 @@
 import hashlib
 import json
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from glioseg.atomic import write_bytes_atomically, write_text_atomically
+from glioseg.atomic import (
+    check_writable,
+    clear_unfinished,
+    unfinished_folder,
+    write_bytes_atomically,
+    write_text_atomically,
+)
 from glioseg.errors import GliosegError, MissingLibraryError
 from glioseg.evaluation.metrics import dice
 from glioseg.inference.backends import BackendName
@@ -93,9 +98,9 @@ def export_bundle(
     _check(bundle, out, form, int8, patients)
     network, contract = load_bundle(bundle)
     side = _side(contract, size_px)
-    with tempfile.TemporaryDirectory() as workshop:
+    with _workshop(out) as workshop:
         weights = (bundle / WEIGHTS).read_bytes()
-        files = _write_model(network, Path(workshop), form, side, patients if int8 else (), contract, weights)
+        files = _write_model(network, workshop, form, side, patients if int8 else (), contract, weights)
         exported = Exported(
             format=form,
             precision="int8" if int8 else "32",
@@ -105,15 +110,28 @@ def export_bundle(
             parity=Parity(slices=0, source="", largest_difference=0, mean_difference=0, mask_disagreement=0),
         )
         trial = contract.model_copy(update={"exported": exported})
-        _write(Path(workshop) / "trial", files, trial, "")
+        _write(workshop / "trial", files, trial, "")
         original = Model.of(TorchBackend(network, device="cpu", precision="32"), contract)
-        parity = _compare(
-            original, Model.load(Path(workshop) / "trial", backend=_RUNTIME[form], precision="32"), patients
-        )
+        exported_model = Model.load(workshop / "trial", backend=_RUNTIME[form], precision="32")
+        parity = _compare(original, exported_model, patients)
     _check_parity(parity, affordable_dice_loss if int8 else None)
     contract = contract.model_copy(update={"exported": exported.model_copy(update={"parity": parity})})
     _write(out, files, contract, (bundle / CARD).read_text(encoding="utf-8"))
     return contract
+
+
+@contextmanager
+def _workshop(out: Path) -> Iterator[Path]:
+    """A hidden folder in the new bundle's, which is gone afterwards, as is that one if nothing came to lie there."""
+    was_there = out.exists()
+    clear_unfinished(out)
+    try:
+        with unfinished_folder(out / "workshop") as folder:
+            yield folder
+    finally:
+        if not was_there:
+            with suppress(OSError):
+                out.rmdir()
 
 
 def _side(contract: Contract, size_px: int | None) -> int:
@@ -126,6 +144,7 @@ def _side(contract: Contract, size_px: int | None) -> int:
 
 
 def _check(bundle: Path, out: Path, form: Form, int8: bool, patients: Sequence[Patient]) -> None:
+    check_writable(out)
     if (out / CONTRACT).exists() and not (form == "onnx" and out.resolve() == bundle.resolve()):
         raise GliosegError(f"{out} holds a bundle already", remedy="Name a new folder")
     if int8 and form != "openvino":

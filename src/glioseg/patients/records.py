@@ -19,7 +19,7 @@ from glioseg.errors import GliosegError
 from glioseg.patients.examination import Examination, names_of
 from glioseg.patients.source import PatientSource
 
-RECORDS = "records"
+RECORDS, SHARDS, STUDIES = "records", "shards", "studies"
 BEGUN, DONE, FAILED = "begun", "done", "failed"
 
 # Under which names results lie, beside the folder of a patient's slices.
@@ -30,8 +30,8 @@ _FEW = 1000
 
 def clear_leftovers(out: Path) -> None:
     """Take away what runs into a folder left unfinished when they were killed; see :func:`clear_unfinished`."""
-    clear_unfinished(out)
-    clear_unfinished(out / RECORDS)
+    for folder in (out, out / RECORDS, out / STUDIES, *(out / SHARDS).glob("*")):
+        clear_unfinished(folder)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from glioseg import interruption
-from glioseg.atomic import write_text_atomically
+from glioseg.atomic import clear_unfinished, write_text_atomically
 from glioseg.dataset.heads import open_heads
 from glioseg.dataset.splits import Split, check_patients_present, save_split
 from glioseg.dataset.store import ArrayStore
@@ -279,7 +279,8 @@ def _prepare(
     average: torch.optim.swa_utils.AveragedModel,
     optimiser: torch.optim.Optimizer,
 ) -> RunState:
-    """Start the folder, or load what it holds."""
+    """Start the folder, or load what it holds; what a killed run left unfinished is taken away."""
+    clear_unfinished(folder.root)
     if folder.checkpoint.exists():
         if not resume:
             raise GliosegError(
