@@ -1,10 +1,11 @@
-"""Practice patients that every test may read, and a cache that is never the user's own."""
+"""Practice patients that every test may read, a cache that is never the user's own, and a SLURM of one node."""
 
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from slurm_node import missing, running_node
 
 from glioseg.dataset.lgg import find_patients
 from glioseg.dataset.phantom import write_phantoms
@@ -88,3 +89,15 @@ def untrained_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("untrained") / "bundle"
     save_bundle(folder, network, contract, "# Untrained\n")
     return folder
+
+
+@pytest.fixture(scope="session")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A SLURM of one node; the path of its configuration, which the environment names."""
+    pytest.importorskip("submitit", reason="submitit is not installed")
+    if missing():
+        pytest.skip(missing())
+    folder = tmp_path_factory.mktemp("slurm") / "node"
+    with running_node(folder) as configuration, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLURM_CONF", str(configuration))
+        yield configuration
