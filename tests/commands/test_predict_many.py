@@ -1,8 +1,10 @@
 """An archive in parts gives what one process gives, whatever happens to a part."""
 
 import csv
+import errno
 import json
 import os
+import shutil
 import signal
 from functools import partial
 from pathlib import Path
@@ -79,6 +81,82 @@ def test_parts_in_processes_one_of_which_is_killed(
     assert {entry["patient"] for entry in merged["patients"]} == {row["patient"] for row in rows(whole)}
     last = json.loads(told[-1])
     assert (last["waiting"], last["running"], last["done"], last["failed"]) == (0, 0, 2, 0)
+
+
+@pytest.fixture
+def archive(few_slices: Path, tmp_path: Path) -> Path:
+    """Forty patients of two slices; the first picture of the last cannot be read."""
+    root, sources = tmp_path / "archive", find_patients(few_slices)
+    for number in range(40):
+        source, name = sources[number % 3], f"PHANTOM_XX_{number:04d}_19990101"
+        (root / name).mkdir(parents=True)
+        for place, picture in enumerate(source.images[number % 5 :][:2], start=1):
+            shutil.copy(picture, root / name / f"{name}_{place}.tif")
+    (root / name / f"{name}_1.tif").write_bytes(b"II*\0")
+    return root
+
+
+def test_forty_patients_of_which_one_always_fails_in_parts_of_which_one_is_killed(
+    archive: Path, untrained_bundle: Path, tmp_path: Path
+) -> None:
+    settings = {"model": untrained_bundle, **SETTINGS}
+    bad = "PHANTOM_XX_0039_19990101"
+    assert list(predict([archive], tmp_path / "whole", **settings).failures) == [bad]
+    out, part = tmp_path / "out", partial(killed_once, [archive], killed=tmp_path / "killed")
+    first = predict_on_engine(part, out, executor=ParallelExecutor(2), count=4, **settings)
+    (lost,) = (name for name in first.failures if name.startswith("shard-"))
+    assert "ended from outside" in first.failures[lost]
+    assert len(first.failures) > 2
+    settled = {path: at for path, at in times(out).items() if '"begun"' not in Path(path).read_text()}
+    second = predict_on_engine(part, out, executor=ParallelExecutor(2), count=4, **settings)
+    assert list(second.failures) == [bad]
+    assert settled.items() <= times(out).items()
+    assert len(masks(out)) == 2 * 39
+    assert masks(out) == masks(tmp_path / "whole")
+    assert rows(out) == rows(tmp_path / "whole")
+
+
+def on_a_full_disk(inputs: list[Path], *, place: Path, full: Path, **settings: Any) -> PredictionRun:
+    """Predicts; the worker that has the patient at a place finds no room as long as a file is there."""
+    shard = settings.get("shard")
+    if full.exists() and shard is not None and shard.holds(f"slices {place}"):
+        os.fsync = no_room
+    return predict(inputs, **settings)
+
+
+def no_room(descriptor: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_worker_whose_disk_is_full_tells_so_and_the_others_go_on(
+    few_slices: Path, untrained_bundle: Path, whole: Path, tmp_path: Path
+) -> None:
+    out, full = tmp_path / "out", tmp_path / "full"
+    full.touch()
+    places = [few_slices.resolve() / files.patient for files in find_patients(few_slices)]
+    # So many parts that not all patients are in one, wherever the test's folder lies.
+    count = next(n for n in range(2, 100) if len({shard_of(place, n) for place in places}) > 1)
+    mine = {place.name for place in places if shard_of(place, count) == shard_of(places[0], count)}
+    part = partial(on_a_full_disk, [few_slices], place=places[0], full=full)
+    settings = {"model": untrained_bundle, **SETTINGS}
+    first = predict_on_engine(part, out, executor=ParallelExecutor(1), count=count, **settings)
+    job = f"shard-{shard_of(places[0], count)}-of-{count}"
+    assert first.failures.keys() == {job, *mine}
+    assert "No space left on device" in first.failures[job]
+    log = out / "shards" / job.removeprefix("shard-") / "job.log"
+    assert all(f"{name}: skipped, cannot write" in log.read_text() for name in mine)
+    assert {row["patient"] for row in rows(out)} == {place.name for place in places} - mine
+    done = times(out)
+    full.unlink()
+    second = predict_on_engine(part, out, executor=ParallelExecutor(1), count=count, **settings)
+    assert second.failures == {}
+    assert done.items() <= times(out).items()
+    assert masks(out) == masks(whole)
+    assert rows(out) == rows(whole)
+
+
+def shard_of(place: Path, count: int) -> int:
+    return next(shard.number for shard in shards(count) if shard.holds(f"slices {place}"))
 
 
 def test_shards_by_hand_are_merged_by_the_command_without_them(

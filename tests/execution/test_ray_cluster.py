@@ -1,7 +1,8 @@
-"""A real Ray cluster of three nodes on this machine: a node that is killed takes no task with it."""
+"""A real Ray cluster of three nodes on this machine: a node that is killed takes no task and no patient with it."""
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from glioseg.commands.predict import PredictionRun, predict
+from glioseg.commands.predict_many import predict_on_engine
 from glioseg.errors import GliosegError
 from glioseg.execution.executor import Task
 
@@ -73,6 +76,51 @@ def test_a_killed_node_loses_nothing_and_a_failure_is_told(cluster: Any, tmp_pat
     assert errors[KEYS[1]] == "this one always fails."
     assert len((tmp_path / KEYS[0]).read_text().splitlines()) == 2
     assert len((tmp_path / KEYS[2]).read_text().splitlines()) == 1
+
+
+def wait_for_ever_once(inputs: list[Path], *, place: Path, **settings: Any) -> PredictionRun:
+    """Predicts; the first process that is done with a patient goes no further."""
+
+    def say(line: str) -> None:
+        if "tumour" in line and not place.exists():
+            place.write_text(f"{os.getppid()}\n")
+            while True:
+                time.sleep(0.1)
+
+    return predict(inputs, **{**settings, "say": say})
+
+
+def records(out: Path) -> dict[str, int]:
+    """When each record was written."""
+    return {path.name: path.stat().st_mtime_ns for path in (out / "records").glob("*.json")}
+
+
+def test_a_node_killed_amid_a_prediction_loses_no_patient(
+    cluster: Any, few_slices: Path, untrained_bundle: Path, tmp_path: Path
+) -> None:
+    settings: dict[str, Any] = {"model": untrained_bundle, "previews": False, "device": "cpu", "precision": "32"}
+    predict([few_slices], tmp_path / "whole", **settings)
+    cluster.add_node(num_cpus=1)
+    out, place, done = tmp_path / "out", tmp_path / "place", dict[str, int]()
+
+    def kill_its_node() -> None:
+        while not (place.exists() and place.read_text().endswith("\n")):
+            time.sleep(0.1)
+        done.update(records(out))
+        cluster.remove_node(node_of(cluster, int(place.read_text())), allow_graceful=False)
+
+    killer = threading.Thread(target=kill_its_node, daemon=True)
+    killer.start()
+    part, executor = partial(wait_for_ever_once, [few_slices], place=place), RayExecutor(cluster.address)
+    run = predict_on_engine(part, out, executor=executor, count=1, **settings)
+    killer.join(1)
+    assert run.failures == {}
+    assert done.items() <= records(out).items()
+    masks, whole = (
+        {path.name: path.read_bytes() for path in root.rglob("*.tif")} for root in (out, tmp_path / "whole")
+    )
+    assert masks == whole
+    assert (out / "shards" / "1-of-1" / "job.log").read_text().count("--- ") == 2
 
 
 def test_what_no_node_has_is_refused(cluster: Any) -> None:

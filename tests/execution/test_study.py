@@ -111,7 +111,7 @@ def test_finished_runs_are_not_repeated(studies: Studies) -> None:
     recorder, said = Recorder([]), list[str]()
     outcome = again(studies, executor=recorder, say=said.append)
     assert recorder.jobs == []
-    assert said == ["2 of 2 runs are finished already"]
+    assert said == ["runs: 0 waiting, 0 running, 2 done, 0 failed"]
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert StudyTable.read(outcome.folder.scores, outcome.folder.patients) == outcome.table
 

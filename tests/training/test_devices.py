@@ -82,7 +82,7 @@ def alone(phantom_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
 def assert_equal_up_to_rounding(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> None:
     assert one.keys() == two.keys()
     for name, weight in one.items():
-        # They differ by 1e-13; statistics of one part instead of the whole batch would make it 0.1.
+        # They differ by 1e-13; means of a part instead of the whole batch would make it 0.6.
         torch.testing.assert_close(two[name], weight, rtol=1e-9, atol=1e-9, msg=name)
 
 

@@ -81,14 +81,11 @@ def _do_runs(
 ) -> None:
     jobs = list(plan.jobs())
     waiting = [job for job in jobs if not is_finished(folder.run(job))]
-    done = len(jobs) - len(waiting)
-    if done:
-        say(f"{done} of {len(jobs)} runs are finished already")
     if waiting:
         # Kept beside the arrays: runs in several processes would each seek them, for a minute or more.
         find_skulls(plan.config, store)
     tasks = [task_of(job, plan=plan, data=data, out=folder.root) for job in waiting]
-    watch = Watch(len(jobs), say, as_json=json_lines, done=done)
+    watch = Watch(len(jobs), say, as_json=json_lines, done=len(jobs) - len(waiting))
     for _ in watch.follow(executor.run(tasks)):
         pass
     watch.raise_failures("Repeat the command to try them again; finished runs are not repeated")

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from glioseg.errors import GliosegError
 from glioseg.execution.executor import Event
@@ -32,7 +33,7 @@ class Watch:
     done: int = 0
     running: set[str] = field(default_factory=set)
     failed: dict[str, str] = field(default_factory=dict)
-    _began: float = field(default_factory=time.monotonic)
+    _began: float = 0.0
     _ended: int = 0
 
     @property
@@ -47,7 +48,9 @@ class Watch:
         return (time.monotonic() - self._began) / self._ended * left if self._ended else None
 
     def follow(self, events: Iterable[Event]) -> Iterator[Event]:
-        """Count events and tell them on the way."""
+        """Tell how things stand, then count events and tell them on the way."""
+        self._began = time.monotonic()
+        self.say(self._line())
         for event in events:
             self._count(event)
             self.say(self._line(event))
@@ -77,7 +80,7 @@ class Watch:
         else:
             self.failed[event.key] = event.error
 
-    def _line(self, event: Event) -> str:
+    def _line(self, event: Event | None = None) -> str:
         counts = {
             "waiting": self.waiting,
             "running": len(self.running),
@@ -86,12 +89,20 @@ class Watch:
         }
         left = self.seconds_left
         if self.as_json:
-            own = {"job": event.key, "state": event.state, **({"error": event.error} if event.error else {})}
-            return json.dumps({**own, **counts, "seconds_left": None if left is None else round(left)})
+            return json.dumps(_as_json(event) | counts | {"seconds_left": None if left is None else round(left)})
         told = [f"{number} {state}" for state, number in counts.items()]
         told += [f"about {_duration(left)} left"] if left else []
+        stand = f"{self.what}: {', '.join(told)}"
+        if event is None:
+            return stand
         why = f": {event.error}" if event.error else ""
-        return f"{event.key} {event.state}{why} ({self.what}: {', '.join(told)})"
+        return f"{event.key} {event.state}{why} ({stand})"
+
+
+def _as_json(event: Event | None) -> dict[str, Any]:
+    if event is None:
+        return {}
+    return {"job": event.key, "state": event.state, **({"error": event.error} if event.error else {})}
 
 
 def _duration(seconds: float) -> str:
