@@ -15,7 +15,7 @@ from typing import TypeVar
 from glioseg.execution.executor import Event, Task
 from glioseg.execution.watch import Watch
 from glioseg.patients.examination import Examination
-from glioseg.patients.listing import read_list
+from glioseg.patients.listing import read_list, real_paths
 from glioseg.patients.manifest import write_manifest
 from glioseg.patients.records import RECORDS, ResultRecords
 from glioseg.patients.shard import Shard
@@ -58,6 +58,11 @@ def write_list(path: Path, count: int) -> None:
     path.write_text("".join(f"/archive/{number % 1000:03d}/patient-{number:07d}\n" for number in range(count)))
 
 
+def list_shard(path: Path) -> list[Path]:
+    """The lines of one shard of 64."""
+    return [line for line, real in real_paths(read_list(path)).items() if Shard(1, 64).holds(real)]
+
+
 def write_records(out: Path, count: int) -> None:
     """A record of each examination, as long as those of real ones."""
     (out / RECORDS).mkdir()
@@ -83,7 +88,7 @@ def main(count: int) -> None:
         folder = Path(name)
         write_list(folder / "list.txt", count)
         measured(f"plan and follow {count} jobs", lambda: follow(count))
-        measured(f"list {count} scans, one shard of 64", lambda: read_list(folder / "list.txt", Shard(1, 64)))
+        measured(f"list {count} scans, one shard of 64", lambda: list_shard(folder / "list.txt"))
         write_records(folder, count)
         measured(f"merge {count} records", lambda: merge(folder))
 

@@ -103,12 +103,12 @@ def test_forty_patients_of_which_one_always_fails_in_parts_of_which_one_is_kille
     bad = "PHANTOM_XX_0039_19990101"
     assert list(predict([archive], tmp_path / "whole", **settings).failures) == [bad]
     out, part = tmp_path / "out", partial(killed_once, [archive], killed=tmp_path / "killed")
-    first = predict_on_engine(part, out, executor=ParallelExecutor(2), count=4, **settings)
+    first = predict_on_engine(part, out, executor=ParallelExecutor(2), count=2, **settings)
     (lost,) = (name for name in first.failures if name.startswith("shard-"))
     assert "ended from outside" in first.failures[lost]
     assert len(first.failures) > 2
     settled = {path: at for path, at in times(out).items() if '"begun"' not in Path(path).read_text()}
-    second = predict_on_engine(part, out, executor=ParallelExecutor(2), count=4, **settings)
+    second = predict_on_engine(part, out, executor=ParallelExecutor(2), count=2, **settings)
     assert list(second.failures) == [bad]
     assert settled.items() <= times(out).items()
     assert len(masks(out)) == 2 * 39
@@ -116,10 +116,10 @@ def test_forty_patients_of_which_one_always_fails_in_parts_of_which_one_is_kille
     assert rows(out) == rows(tmp_path / "whole")
 
 
-def on_a_full_disk(inputs: list[Path], *, place: Path, full: Path, **settings: Any) -> PredictionRun:
-    """Predicts; the worker that has the patient at a place finds no room as long as a file is there."""
+def on_a_full_disk(inputs: list[Path], *, key: str, full: Path, **settings: Any) -> PredictionRun:
+    """Predicts; the worker that has an examination finds no room as long as a file is there."""
     shard = settings.get("shard")
-    if full.exists() and shard is not None and shard.holds(f"slices {place}"):
+    if full.exists() and shard is not None and shard.holds(key):
         os.fsync = no_room
     return predict(inputs, **settings)
 
@@ -133,19 +133,20 @@ def test_a_worker_whose_disk_is_full_tells_so_and_the_others_go_on(
 ) -> None:
     out, full = tmp_path / "out", tmp_path / "full"
     full.touch()
-    places = [few_slices.resolve() / files.patient for files in find_patients(few_slices)]
+    keys = {files.patient: f"slices {few_slices.resolve() / files.patient}" for files in find_patients(few_slices)}
+    first_key = next(iter(keys.values()))
     # So many parts that not all patients are in one, wherever the test's folder lies.
-    count = next(n for n in range(2, 100) if len({shard_of(place, n) for place in places}) > 1)
-    mine = {place.name for place in places if shard_of(place, count) == shard_of(places[0], count)}
-    part = partial(on_a_full_disk, [few_slices], place=places[0], full=full)
+    count = next(n for n in range(2, 100) if len({shard_of(key, n) for key in keys.values()}) > 1)
+    mine = {name for name, key in keys.items() if shard_of(key, count) == shard_of(first_key, count)}
+    part = partial(on_a_full_disk, [few_slices], key=first_key, full=full)
     settings = {"model": untrained_bundle, **SETTINGS}
     first = predict_on_engine(part, out, executor=ParallelExecutor(1), count=count, **settings)
-    job = f"shard-{shard_of(places[0], count)}-of-{count}"
+    job = f"shard-{shard_of(first_key, count)}-of-{count}"
     assert first.failures.keys() == {job, *mine}
     assert "No space left on device" in first.failures[job]
     log = out / "shards" / job.removeprefix("shard-") / "job.log"
     assert all(f"{name}: skipped, cannot write" in log.read_text() for name in mine)
-    assert {row["patient"] for row in rows(out)} == {place.name for place in places} - mine
+    assert {row["patient"] for row in rows(out)} == keys.keys() - mine
     done = times(out)
     full.unlink()
     second = predict_on_engine(part, out, executor=ParallelExecutor(1), count=count, **settings)
@@ -155,8 +156,8 @@ def test_a_worker_whose_disk_is_full_tells_so_and_the_others_go_on(
     assert rows(out) == rows(whole)
 
 
-def shard_of(place: Path, count: int) -> int:
-    return next(shard.number for shard in shards(count) if shard.holds(f"slices {place}"))
+def shard_of(key: str, count: int) -> int:
+    return next(shard.number for shard in shards(count) if shard.holds(key))
 
 
 def test_shards_by_hand_are_merged_by_the_command_without_them(
@@ -219,6 +220,26 @@ def test_a_list_tells_its_bad_lines_and_does_the_others(
     assert masks(tmp_path / "out") == masks(whole)
     with pytest.raises(GliosegError, match="cannot be read as a list"):
         predict_list(tmp_path / "none.txt", tmp_path / "out", **settings)
+
+
+def test_copies_of_an_examination_in_two_shards_are_told_and_done_once(untrained_bundle: Path, tmp_path: Path) -> None:
+    places = [tmp_path / name for name in ("here", "there")]
+    for place in places:
+        write_series(place / "1", head(), AXIAL, PatientID="P1", StudyInstanceUID="2.25.1")
+    (tmp_path / "list.txt").write_text("".join(f"{place}\n" for place in places))
+    count = next(n for n in range(2, 100) if len({shard_of(str(place), n) for place in places}) > 1)
+    settings = {"model": untrained_bundle, "options": OutputOptions(overlay=False), **SETTINGS}
+    out, ask = tmp_path / "out", partial(predict_list, tmp_path / "list.txt")
+    run = predict_on_engine(ask, out, executor=LocalExecutor(), count=count, **settings)
+    assert run.failures == {str(places[1]): "patient P1 is given twice. Give each scan once."}
+    accounts = [json.loads(path.read_text()) for path in (out / "shards").glob("*/run.json")]
+    assert sum(len(account["patients"]) for account in accounts) == 1
+    (told,) = (why for account in accounts for why in account["failures"].values())
+    assert "too, and is done from there" in told
+    assert [row["patient"] for row in rows(out)] == ["P1"]
+    done = times(out)
+    assert predict_on_engine(ask, out, executor=LocalExecutor(), count=count, **settings).failures == run.failures
+    assert times(out) == done
 
 
 def test_a_shard_keeps_its_own_account(few_slices: Path, untrained_bundle: Path, tmp_path: Path) -> None:

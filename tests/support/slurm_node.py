@@ -3,11 +3,13 @@
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PROGRAMS = ("slurmctld", "slurmd", "squeue", "sbatch", "munged", "munge")
@@ -114,3 +116,11 @@ def _wait_until_idle(configuration: Path, folder: Path) -> None:
 def _end(pid_file: Path) -> None:
     if pid_file.exists():
         subprocess.run(["kill", pid_file.read_text().strip()], check=False)
+
+
+if __name__ == "__main__":
+    # By hand: a node in a new folder, until it is interrupted.
+    with tempfile.TemporaryDirectory() as name, running_node(Path(name) / "node") as conf:
+        print(f"export SLURM_CONF={conf}", flush=True)
+        with suppress(KeyboardInterrupt):
+            signal.pause()

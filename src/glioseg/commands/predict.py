@@ -27,6 +27,7 @@ from glioseg.inference.shipped import DEFAULT, find_model
 from glioseg.machine import Precision, library_versions, peak_memory_mb
 from glioseg.measurement.measure import Measurement, measure_mask
 from glioseg.outputs import Outputs
+from glioseg.patients.copies import done_from
 from glioseg.patients.examination import NOBODY, Examination
 from glioseg.patients.find import find_sources
 from glioseg.patients.found import FoundPatients
@@ -132,7 +133,7 @@ def predict(
     backend: BackendName | Literal["auto"] = "auto",
     options: OutputOptions | None = None,
     previews: bool = True,
-    listed: bool = False,
+    listed: Collection[str] | None = None,
     shard: Shard | None = None,
     resume: bool = False,
     retry_failed: bool = False,
@@ -158,7 +159,8 @@ def predict(
             ``auto``.
         options: What is written beside the masks.
         previews: Whether a contact sheet is drawn for each patient.
-        listed: Whether the inputs come from a list, of which a line without a patient is a failure like others.
+        listed: Where the inputs are lines of a list, the real paths of all its lines: a line without a patient is then
+            a failure like others, and a shard leaves an examination that another one does from a copy.
         shard: Only this part of the examinations; then the tables are left to a run without it.
         resume: Leave examinations as they are whose files, model and options are those of their record.
         retry_failed: But try those again that failed.
@@ -172,7 +174,7 @@ def predict(
     """
     started = time.perf_counter()
     folder = find_model(model)
-    found = find_listed(inputs) if listed else find_sources(inputs, sequences)
+    found = find_sources(inputs, sequences) if listed is None else find_listed(inputs)
     for source in found.sources:
         source.check_output(out)
     loaded = loaded or Model.load(folder, backend=backend, device=device, precision=precision)
@@ -188,13 +190,17 @@ def predict(
     records, log = ResultRecords(out), ErrorLog(out / _errors_name(shard))
     # Before the part is taken: every shard gives the same names.
     found.sources = records.named(found.sources)
-    found = found if shard is None or listed else _part(shard, found)
+    found = found if shard is None or listed is not None else _part(shard, found)
+    copies = _copies(out, found, listed, take=shard is not None)
+    if shard is not None:
+        found = _without(copies, found)
     models = {one.examination.key: parts.get(one.examination.patient, loaded) for one in found.sources}
     requests = _Requests(models, options, previews, found.owners)
     writing = _Writing(models, records, log, options, previews, requests)
     missing = found.sources
     if resume:
         missing = [one for one in found.sources if not requests.are_settled(one, records, retry_failed)]
+        missing = [one for one in missing if not (one.examination.key in copies and records.is_tried(one.examination))]
         say(f"{len(found.sources) - len(missing)} of {len(found.sources)} examinations are settled already")
     failures = dict(found.failures) | _earlier_failures(found.sources, missing, records)
     for line in _failures_in_words(found):
@@ -373,6 +379,22 @@ def _part(shard: Shard, found: FoundPatients) -> FoundPatients:
         sources=[source for source in found.sources if shard.holds(source.examination.key)],
         failures={name: why for name, why in found.failures.items() if shard.holds(name)},
     )
+
+
+def _copies(out: Path, found: FoundPatients, listed: Collection[str] | None, *, take: bool) -> dict[str, str]:
+    """By key the examinations that are done from another line of the list, and from where."""
+    if not listed:
+        return {}
+    examinations = [source.examination for source in found.sources]
+    return done_from(out / SHARDS / "copies", examinations, listed, take=take)
+
+
+def _without(copies: Mapping[str, str], found: FoundPatients) -> FoundPatients:
+    """What is left to a shard; that others do the rest is told."""
+    others = [source.examination for source in found.sources if source.examination.key in copies]
+    told = {one.place: f"the same examination lies in {copies[one.key]} too, and is done from there." for one in others}
+    mine = [source for source in found.sources if source.examination.key not in copies]
+    return replace(found, sources=mine, failures={**found.failures, **told})
 
 
 def _earlier_failures(

@@ -19,7 +19,7 @@ from glioseg.execution.executor import Executor, Task
 from glioseg.execution.watch import Watch
 from glioseg.inference.model import Model
 from glioseg.inference.shipped import DEFAULT, find_model
-from glioseg.patients.listing import read_list
+from glioseg.patients.listing import read_list, real_paths
 from glioseg.patients.records import SHARDS, STUDIES
 from glioseg.patients.shard import Shard, shards
 
@@ -47,7 +47,9 @@ def predict_list(path: Path, out: Path, *, shard: Shard | None = None, **setting
     Raises:
         GliosegError: If the file cannot be read, or as :func:`glioseg.commands.predict.predict`.
     """
-    return predict(read_list(path, shard), out, listed=True, shard=shard, **settings)
+    real = real_paths(read_list(path))
+    lines = [line for line in real if shard is None or shard.holds(real[line])]
+    return predict(lines, out, listed=frozenset(real.values()), shard=shard, **settings)
 
 
 def predict_query(
@@ -95,7 +97,7 @@ def predict_query(
         for uid, scans in _fetched(url, missing):
             states[uid] = _predict_fetched(url, uid, scans, out, say, settings)
             interruption.check()
-    merged = predict([], out, listed=True, shard=shard, resume=True, **settings)
+    merged = predict([], out, listed=(), shard=shard, resume=True, **settings)
     told = {uid: _NOT_YET if state is None else state for uid, state in states.items()}
     merged.failures.update({uid: why for uid, why in told.items() if why})
     return merged

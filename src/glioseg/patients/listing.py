@@ -1,20 +1,16 @@
 """Scans named in a file, for archives that are too large to be walked through."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from glioseg.errors import GliosegError
 from glioseg.patients.find import find_sources
 from glioseg.patients.found import FoundPatients
-from glioseg.patients.shard import Shard
 
 
-def read_list(path: Path, shard: Shard | None = None) -> list[Path]:
+def read_list(path: Path) -> list[Path]:
     """The folders and files that a text file names, one a line; empty lines and those after # do not count.
-
-    Args:
-        path: The text file.
-        shard: Only the lines of this part.
 
     Raises:
         GliosegError: If the file cannot be read.
@@ -23,8 +19,12 @@ def read_list(path: Path, shard: Shard | None = None) -> list[Path]:
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, ValueError) as error:
         raise GliosegError(f"{path} cannot be read as a list of scans: {error}") from error
-    named = dict.fromkeys(line for line in lines if line and not line.startswith("#"))
-    return [Path(line) for line in named if shard is None or shard.holds(line)]
+    return [Path(line) for line in dict.fromkeys(line for line in lines if line and not line.startswith("#"))]
+
+
+def real_paths(lines: Iterable[Path]) -> dict[Path, str]:
+    """Of each line what it stands for, however it is written; by this a line belongs to a shard."""
+    return {line: os.path.realpath(line) for line in lines}
 
 
 def find_listed(paths: Iterable[Path]) -> FoundPatients:

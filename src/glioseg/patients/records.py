@@ -155,6 +155,11 @@ class ResultRecords:
             return False
         return entry.is_whole if entry.state == DONE else not retry_failed
 
+    def is_tried(self, examination: Examination) -> bool:
+        """Whether an examination was done or failed, whatever was asked for."""
+        entry = self._by_key.get(examination.key)
+        return entry is not None and entry.state != BEGUN
+
     def failure(self, examination: Examination) -> str | None:
         """Why an examination could not be predicted; None where it could, or was not tried."""
         entry = self._by_key.get(examination.key)
