@@ -139,10 +139,15 @@ def _measured(address: str, server: int) -> list[tuple[str, str, str]]:
         for _ in range(3):
             page.keyboard.press("j")
         rows.append(bench.row("one that nobody asked for yet, from disk", lambda: _open(page, "Enter", "D")))
+        rows.append(bench.row("and until its other sequences are there", lambda: _complete(page)))
         rows.append(bench.row("the next slice", lambda: page.keyboard.press("k"), times=20))
         rows.append(bench.row("a step of the threshold", lambda: page.keyboard.press("-"), times=5))
         browser.close()
     return rows
+
+
+def _complete(page: Page) -> None:
+    page.wait_for_selector(".side-pane.coming", state="detached")
 
 
 def _open(page: Page, key: str, patient: str) -> None:

@@ -1,16 +1,23 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom.uid import generate_uid
 from reading import write_predictions
+from synthetic_dicom import head, write_series
 
 from glioseg.commands.review import open_desk
 from glioseg.errors import GliosegError
+from glioseg.formats.masks import read_mask
+from glioseg.formats.nifti import write_nifti_mask
 from glioseg.patients.tif_patient import TifPatient
 from glioseg.review.cases import Facts, ReviewCase, by_need, find_review_cases
+from glioseg.review.runs import as_list, runs_of
+from glioseg.review.store import Stroke
 
 NOWHERE = TifPatient(Path())
 
@@ -53,16 +60,24 @@ def test_a_patient_whose_scan_is_missing_is_listed_with_the_reason(masks: Path) 
     desk.close()
 
 
-def test_a_candidate_that_was_taken_for_no_tumour_is_remarked(masks: Path) -> None:
+def test_a_candidate_that_was_taken_for_no_tumour_is_offered(masks: Path) -> None:
     record = json.loads((masks / "run.json").read_text())
-    (entry,) = record["patients"]
-    none = {**entry, "patient": "B", "presence": "none", "files": ["B_mask.nii.gz", "B_candidate.nii.gz"]}
-    record["patients"].append(none)
+    record["patients"][0] |= {"presence": "none", "files": ["A_mask.nii.gz", "A_candidate.nii.gz"]}
     (masks / "run.json").write_text(json.dumps(record))
-    cases = {case.patient: case for case in find_review_cases(masks).cases.values()}
-    assert cases["A"].facts.remarks == ()
-    assert cases["B"].facts.is_doubtful
-    assert "B_candidate.nii.gz" in cases["B"].facts.remarks[0]
+    found = read_mask(masks / "A_mask.nii.gz")
+    write_nifti_mask(masks / "A_candidate.nii.gz", found)
+    write_nifti_mask(masks / "A_mask.nii.gz", replace(found, voxels=np.zeros_like(found.voxels)))
+    desk = open_desk(masks)
+    ((case_id, case),) = desk.cases.cases.items()
+    assert case.facts.is_doubtful
+    assert "can be taken" in case.facts.remarks[0]
+    kept = desk.strokes(case_id)
+    assert kept["prediction"] == []
+    assert kept["candidate"] == as_list(runs_of(found.voxels))
+    desk.draw(case_id, 0, Stroke("stroke-0001", "candidate", added=kept["candidate"]))
+    assert desk.decide(case_id, 1, "accepted", "", 0.0)[0] == "corrected"
+    desk.close()
+    assert np.array_equal(read_mask(masks / "review" / "shared" / "A_mask.nii.gz").voxels, found.voxels)
 
 
 def test_the_datasets_own_masks_are_read_and_never_written(few_slices: Path) -> None:
@@ -140,7 +155,21 @@ def test_an_earlier_examination_is_found(few_slices: Path) -> None:
     by_name = {case.patient: case for case in cases.cases.values()}
     assert cases.earlier(by_name[later.name]) == by_name[first.name]
     assert cases.earlier(by_name[first.name]) is None
-    assert by_name[later.name].date == "2030-01-02"
+    assert by_name[later.name].visit.when == "2030-01-02"
+
+
+def test_an_earlier_examination_is_found_by_the_headers_of_dicom(tmp_path: Path) -> None:
+    for patient, day in [("P1", "20200102"), ("P2", "20200601"), ("P1", "20210102")]:
+        of = {"PatientID": patient, "StudyDate": day, "StudyInstanceUID": generate_uid()}
+        write_series(tmp_path / "scans" / f"{patient}-{day}", head(), SeriesDescription="FLAIR", **of)
+    write_predictions(tmp_path / "masks", tmp_path / "scans")
+    cases = find_review_cases(tmp_path / "masks")
+    found = {case.visit.when: cases.earlier(case) for case in cases.cases.values()}
+    assert {day: None if case is None else case.visit.when for day, case in found.items()} == {
+        "2020-01-02": None,
+        "2020-06-01": None,
+        "2021-01-02": "2020-01-02",
+    }
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", "shared", "x" * 40, ".hidden", "a b"])

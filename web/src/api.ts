@@ -51,7 +51,7 @@ export interface CaseInfo {
   affine: Affine | null;
   place: Told;
   sequences: Sequence[];
-  probability: { dtype: "uint8" | "uint16"; scale: number } | null;
+  probability: { dtype: "uint8"; scale: number } | null;
   no_probability: string | null;
   threshold: number | null;
   revision: number;
@@ -113,8 +113,8 @@ export class Api {
     return this.json(`api/cases/${id}`);
   }
 
-  /** The mask: what reading began from, and the strokes since. */
-  strokes(id: string): Promise<{ revision: number; prediction: Runs; strokes: LoggedStroke[] }> {
+  /** The mask: what reading began from, what was taken for no tumour, and the strokes since. */
+  strokes(id: string): Promise<{ revision: number; prediction: Runs; candidate: Runs | null; strokes: LoggedStroke[] }> {
     return this.json(`api/cases/${id}/strokes`);
   }
 

@@ -2,13 +2,13 @@
 
 import type { Api, CaseInfo, CaseState, Sequence, Voxels } from "./api";
 import { type Geometry, geometryOf, indexOf, isInside, type Place, type Plane, planeSlice, sliceAxis, sliceCount } from "./space/geometry";
-import { apply, type Change, changeBetween, gainOf, indicesOf, isEmpty, type Mask, type Runs, settingOf, type Stretch, stretched } from "./voxels/change";
+import { apply, type Change, changeBetween, gainOf, indicesOf, isEmpty, type Mask, maskOf, type Runs, settingOf, type Stretch, stretched } from "./voxels/change";
 import { grow, type Growth } from "./voxels/grow";
 import { drawn, type History, redone, replayed, type Stroke, undone } from "./voxels/history";
 import { interpolated } from "./voxels/interpolate";
 import { areasOf, type Areas, Measures, voxelMillilitres } from "./voxels/measure";
 import { component, holes } from "./voxels/region";
-import { Threshold, towards } from "./voxels/threshold";
+import { type Probabilities, Threshold, towards } from "./voxels/threshold";
 
 /** The slider's range and steps; a key goes several at once. */
 export const THRESHOLDS = { least: 0.01, most: 0.99, step: 0.01, keySteps: 2 } as const;
@@ -23,27 +23,36 @@ const UNTOUCHED: Stretch = { first: Infinity, end: 0 };
 /** Tools that draw a slice by hand. */
 const OUTLINING: ReadonlySet<string> = new Set(["brush", "erase", "outline"]);
 
+/** Tools that take what the networks found; all others are the reader's hand. */
+const OF_THE_PREDICTION: ReadonlySet<string> = new Set(["threshold", "candidate"]);
+
 /** What the server sent of a case. */
 export interface Parts {
   info: CaseInfo;
-  scans: Scan[];
-  probability: Voxels | null;
+  flair: Scan;
+  /** The other sequences, which come after: a case is open before they are there. */
+  others: Promise<Scan[]>;
+  probability: Uint8Array | null;
   /** The mask that reading began from; with the log it makes the mask of this revision. */
   prediction: Runs;
+  /** What was found and taken for no tumour; then the prediction is empty. */
+  candidate: Runs | null;
   log: Stroke[];
   revision: number;
 }
 
-/** Fetch everything of a case at once. */
+/** Fetch a case: what reading begins with first. */
 export async function fetchCase(api: Api, id: string): Promise<Parts> {
   const info = await api.info(id);
-  const [scans, probability, { revision, prediction, strokes }] = await Promise.all([
-    Promise.all(info.sequences.map((sequence) => fetchScan(api, id, sequence))),
+  const [first, ...rest] = info.sequences;
+  const [flair, probability, { strokes, ...mask }] = await Promise.all([
+    fetchScan(api, id, first),
     info.probability && api.voxels(id, "probability", info.probability.dtype),
     api.strokes(id),
   ]);
+  const others = Promise.all(rest.map((sequence) => fetchScan(api, id, sequence)));
   const log = strokes.map(({ tool, detail, added, removed }) => ({ tool, detail, change: { added, removed } }));
-  return { info, scans, probability, prediction, log, revision };
+  return { info, flair, others, probability: probability as Uint8Array | null, log, ...mask };
 }
 
 async function fetchScan(api: Api, id: string, sequence: Sequence): Promise<Scan> {
@@ -56,13 +65,16 @@ export type Edit = Stroke & { detail: Record<string, unknown> };
 export class OpenCase {
   readonly info: CaseInfo;
   readonly geometry: Geometry;
-  readonly scans: Scan[];
+  /** Those that are there, the FLAIR first. */
+  scans: readonly Scan[];
   readonly prediction: Mask;
+  readonly candidate: Mask | null;
+  /** Of the candidate, where there is one. */
   readonly predictedAreas: Areas;
   readonly mask: Mask;
   readonly measures: Measures;
   history: History;
-  private readonly probabilities: { voxels: Voxels; scale: number } | null;
+  private readonly probabilities: Probabilities | null;
   private thresholds: Threshold | null = null;
   private before: Mask | null = null;
   /** What the stroke that is being drawn has touched so far. */
@@ -74,15 +86,15 @@ export class OpenCase {
 
   constructor(parts: Parts) {
     this.info = parts.info;
-    this.scans = parts.scans;
+    this.scans = [parts.flair];
     const { shape, affine, place } = parts.info;
     this.geometry = geometryOf(shape, affine, place);
-    this.prediction = new Uint8Array(shape[0] * shape[1] * shape[2]);
-    apply(this.prediction, { added: parts.prediction, removed: [] });
-    const predicted = indicesOf(parts.prediction);
-    this.predictedAreas = areasOf(predicted, this.geometry);
+    const size = shape[0] * shape[1] * shape[2];
+    this.prediction = maskOf(parts.prediction, size);
+    this.candidate = parts.candidate && maskOf(parts.candidate, size);
+    this.predictedAreas = areasOf(indicesOf(parts.candidate ?? parts.prediction), this.geometry);
     this.mask = this.prediction.slice();
-    this.measures = new Measures(this.mask, this.geometry, predicted);
+    this.measures = new Measures(this.mask, this.geometry, indicesOf(parts.prediction));
     for (const { change } of parts.log) this.change(change);
     this.history = replayed(parts.log);
     const { probability } = parts.info;
@@ -111,20 +123,21 @@ export class OpenCase {
     return this.differs;
   }
 
-  /** The middle of the slice on which the tumour is largest, or of the scan where there is none. */
+  /** The middle of the slice on which the tumour is largest, or the candidate; of the scan where there is neither. */
   get start(): Place {
-    const { areas } = this.measures;
-    if (this.measures.voxels === 0) return this.geometry.shape.map((size) => Math.floor(size / 2)) as unknown as Place;
+    const isEmptied = this.measures.voxels === 0;
+    const areas = isEmptied ? this.predictedAreas : this.measures.areas;
+    if (isEmptied && this.candidate === null) return this.geometry.shape.map((size) => Math.floor(size / 2)) as unknown as Place;
     const slice = areas[0].indexOf(Math.max(...areas[0]));
-    return [slice, ...this.middleOn(slice)] as unknown as Place;
+    return [slice, ...this.middleOn(slice, isEmptied ? this.candidate! : this.mask)] as unknown as Place;
   }
 
-  private middleOn(slice: number): [number, number] {
+  private middleOn(slice: number, mask: Mask): [number, number] {
     const { base, rows, columns, rowStride, columnStride } = planeSlice(this.geometry, "axial", slice);
     let [row, column, count] = [0, 0, 0];
     for (let r = 0; r < rows; r++)
       for (let c = 0; c < columns; c++)
-        if (this.mask[base + r * rowStride + c * columnStride]) [row, column, count] = [row + r, column + c, count + 1];
+        if (mask[base + r * rowStride + c * columnStride]) [row, column, count] = [row + r, column + c, count + 1];
     return [Math.round(row / count), Math.round(column / count)];
   }
 
@@ -170,6 +183,16 @@ export class OpenCase {
   reset(): Edit | null {
     this.position = null;
     return this.whole("reset", changeBetween(this.mask, this.prediction));
+  }
+
+  /** Whether there is a candidate that the reader may take. */
+  get offersCandidate(): boolean {
+    return this.candidate !== null && this.measures.voxels === 0;
+  }
+
+  /** What was taken for no tumour is one after all. */
+  takeCandidate(): Edit | null {
+    return this.candidate && this.whole("candidate", changeBetween(this.mask, this.candidate));
   }
 
   /** Remove the component at a place, or all others. */
@@ -221,8 +244,8 @@ export class OpenCase {
   /** Show the outline at another threshold; what was drawn by hand stays. Ends with {@link finish}. */
   preview(threshold: number): void {
     this.position = threshold;
-    const thresholds = this.thresholdAt();
-    const { on, off } = towards(this.mask, thresholds.at(threshold), thresholds.reach, this.byHand());
+    const outlines = this.outlines();
+    const { on, off } = towards(this.mask, outlines.at(threshold), outlines.reach, this.byHand());
     this.begin();
     this.set(on, 1);
     this.set(off, 0);
@@ -240,6 +263,7 @@ export class OpenCase {
     return this.info.threshold ?? 0.5;
   }
 
+  /** A sequence; the FLAIR in place of one that is not there. */
   scan(role: string): Scan {
     return this.scans.find(({ sequence }) => sequence.role === role) ?? this.scans[0];
   }
@@ -251,19 +275,19 @@ export class OpenCase {
     return first < 0 ? [0, sliceCount(this.geometry, plane) - 1] : [first, areas.findLastIndex((area) => area > 0)];
   }
 
-  private thresholdAt(): Threshold {
-    this.thresholds ??= new Threshold(
-      this.probabilities!,
-      this.prediction,
-      this.geometry.sourceShape,
-      this.ownThreshold,
-      Math.min(THRESHOLDS.least, this.ownThreshold),
-    );
+  /** The outline at every threshold, of the candidate once it is taken. */
+  private outlines(): Threshold {
+    const isTaken = this.sinceReset().some(({ tool }) => tool === "candidate");
+    const base = isTaken ? this.candidate! : this.prediction;
+    if (this.thresholds?.base !== base) {
+      const lowest = Math.min(THRESHOLDS.least, this.ownThreshold);
+      this.thresholds = new Threshold(this.probabilities!, base, this.geometry.sourceShape, this.ownThreshold, lowest);
+    }
     return this.thresholds;
   }
 
   private byHand(): Set<number> {
-    const strokes = this.sinceReset().filter(({ tool }) => tool !== "threshold");
+    const strokes = this.sinceReset().filter(({ tool }) => !OF_THE_PREDICTION.has(tool));
     return new Set(strokes.flatMap(({ change }) => [change.added, change.removed].flatMap((runs) => [...indicesOf(runs)])));
   }
 

@@ -84,6 +84,7 @@ const IN_CASE: Partial<Record<Command, Act>> = {
   higher: (desk) => stepThreshold(desk, 1),
   undo: (desk) => desk.mayDraw() && desk.commit(desk.open!.undo(), "Undone"),
   redo: (desk) => desk.mayDraw() && desk.commit(desk.open!.redo(), "Done again"),
+  candidate: (desk) => desk.mayDraw() && desk.commit(desk.open!.takeCandidate(), "Candidate taken"),
   reset: (desk) => desk.mayDraw() && desk.commit(desk.open!.reset(), "Back to the prediction"),
 };
 

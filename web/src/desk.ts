@@ -132,8 +132,15 @@ export class Desk {
     this.outbox = new Outbox(this.api, id, parts.revision, (delivery) => this.state.caseId === id && this.dispatch({ type: "delivery", delivery }));
     this.activity.taken();
     this.dispatch({ type: "opened", geometry: this.open.geometry, view: viewOf(this.open), comment: parts.info.comment });
+    await this.complete(this.open, parts);
     if (this.state.choices.showsEarlier) await this.loadEarlier();
     this.prefetch(parts.info.next ?? neighbour(this.state, 1));
+  }
+
+  /** Show the other sequences as well. */
+  private async complete(open: OpenCase, { flair, others }: Parts): Promise<void> {
+    open.scans = [flair, ...(await others)];
+    if (open === this.open || open === this.earlier) this.dispatch({ type: "edited", message: "" });
   }
 
   /** A case that was fetched ahead, if nobody has drawn on it since. */
@@ -149,7 +156,7 @@ export class Desk {
     if (id === null || this.fetched.has(id)) return;
     this.fetched.clear();
     const parts = fetchCase(this.api, id);
-    parts.catch(() => this.fetched.delete(id));
+    parts.then(({ others }) => others).catch(() => this.fetched.delete(id));
     this.fetched.set(id, parts);
   }
 
@@ -160,6 +167,7 @@ export class Desk {
     if (this.open !== current) return;
     this.earlier = new OpenCase(parts);
     this.dispatch({ type: "edited", message: "" });
+    await this.complete(this.earlier, parts);
   }
 
   private sendSeconds(): void {
@@ -195,6 +203,6 @@ function viewOf(open: OpenCase): View {
     role: open.scans[0].sequence.role,
     zoom: 1,
     centre: middleOf(open.geometry),
-    windows: Object.fromEntries(open.scans.map(({ sequence }) => [sequence.role, sequence.window])),
+    windows: Object.fromEntries(open.info.sequences.map(({ role, window }) => [role, window])),
   };
 }

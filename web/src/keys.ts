@@ -11,7 +11,7 @@ export type Command =
   | "overlay" | "probability" | "prediction" | "diameters" | "earlier"
   | "look" | "brush" | "erase" | "outline" | "component" | "grow"
   | "smaller" | "larger" | "solid" | "apply" | "apply-other" | "close-outline"
-  | "fill" | "fill-all" | "interpolate" | "lower" | "higher"
+  | "fill" | "fill-all" | "interpolate" | "lower" | "higher" | "candidate"
   | "undo" | "redo" | "reset"
   | "accept" | "reject" | "unsure" | "comment" | "escape";
 
@@ -127,6 +127,7 @@ export const CASE_KEYS: readonly Group[] = [
       { command: "undo", keys: ["u", "Ctrl+z"], says: "undo" },
       { command: "redo", keys: ["y", "Ctrl+y", "Ctrl+Shift+Z"], says: "redo" },
       { command: "reset", keys: ["Backspace"], says: "back to the prediction" },
+      { command: "candidate", keys: ["Shift+C"], says: "take what was found for a tumour" },
       { command: "lower", keys: ["-"], says: "threshold down: more" },
       { command: "higher", keys: ["=", "+"], says: "threshold up: less" },
       { command: "fill", keys: ["f"], says: "fill holes on this slice" },

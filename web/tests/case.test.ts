@@ -18,8 +18,8 @@ function open(changes: Partial<Parts> = {}, probability: number[] | null = null)
     reader: null, expected_dice: null, presence: "present", remarks: [], earlier: null, next: null, labels: { prediction: "prediction" },
   };
   return new OpenCase({
-    info, scans: [{ sequence: info.sequences[0], voxels: new Uint8Array(120) }], probability: probability && Uint8Array.from(probability),
-    prediction: runsOf(voxelsOf(PREDICTION)), revision: 0, log: [], ...changes,
+    info, flair: { sequence: info.sequences[0], voxels: new Uint8Array(120) }, others: Promise.resolve([]), probability: probability && Uint8Array.from(probability),
+    prediction: runsOf(voxelsOf(PREDICTION)), candidate: null, revision: 0, log: [], ...changes,
   });
 }
 
@@ -121,6 +121,19 @@ test("slices drawn by hand in the plane are filled between, those of a sphere ar
   expect(one.outlined("coronal")).toEqual([]);
   one.interpolate("axial");
   expect(pictures(one.mask, SHAPE)).toEqual([BLOCK, BLOCK, BLOCK, BLOCK, EMPTY]);
+});
+
+test("what was taken for no tumour can be taken, moved by the threshold, and left again", () => {
+  const one = open({ prediction: [], candidate: runsOf(voxelsOf(PREDICTION)) }, PROBABILITY);
+  expect([one.offersCandidate, one.measures.voxels, one.start]).toEqual([true, 0, [1, 2, 2]]);
+  expect(one.takeCandidate()!.change).toEqual({ added: runsOf(voxelsOf(PREDICTION)), removed: [] });
+  expect([one.offersCandidate, one.measures.voxels]).toEqual([false, 12]);
+  one.preview(0.64);
+  one.finish("threshold", { threshold: 0.64 });
+  expect(voxelsOf(one.mask)).toEqual(voxelsOf(PREDICTION).filter((index) => PROBABILITY[index] >= 64));
+  one.undo();
+  one.undo();
+  expect([one.offersCandidate, one.measures.voxels]).toEqual([true, 0]);
 });
 
 test("beside the scan there is no piece to remove and nothing to grow from", () => {

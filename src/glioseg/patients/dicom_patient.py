@@ -69,6 +69,8 @@ class DicomPatient:
             readable(str(place)),
             file_name_of(readable(folder)),
             self.date,
+            # Nobody's name is shared by all who have none.
+            self.person or key,
         )
 
     def called(self, name: str) -> Self:

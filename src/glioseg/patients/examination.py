@@ -18,6 +18,8 @@ class Examination:
         place: The folder, file or zip.
         folder: The name of the folder or zip that tells scans of one name apart.
         date: As 20240229; empty where it is not told.
+        person: Whom the headers name, the same in all of a person's examinations; empty for formats whose files name
+            nobody.
     """
 
     patient: str
@@ -25,6 +27,7 @@ class Examination:
     place: str = ""
     folder: str = ""
     date: str = ""
+    person: str = ""
 
 
 NOBODY = Examination("", "")

@@ -2,28 +2,31 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glioseg.dataset.lgg import case_of, find_patient_folders, find_slices, parse_slice_name, read_patient
+from glioseg.dataset.lgg import find_patient_folders, find_slices, parse_slice_name, read_patient
 from glioseg.errors import BadFileError, GliosegError
 from glioseg.files import entries
+from glioseg.formats.masks import read_mask
 from glioseg.formats.nifti import read_nifti
+from glioseg.patients.examination import NOBODY
 from glioseg.patients.find import find_sources
 from glioseg.patients.records import ResultRecords
 from glioseg.patients.source import PatientSource, ReadPatient
 from glioseg.patients.tif_patient import TifPatient
+from glioseg.review.visits import Visit, last_before, visit_of
 from glioseg.volume import Mask
 
 RUN_RECORD = "run.json"
+CANDIDATE = "_candidate.nii.gz"
 NO_PROBABILITIES = "No probabilities lie beside the masks. Predict again with --probabilities to move the threshold"
-_DATE = re.compile(r"(?P<year>(19|20)\d\d)-?(?P<month>\d\d)-?(?P<day>\d\d)$")
 
 
 class Origin(Protocol):
@@ -38,6 +41,9 @@ class Origin(Protocol):
 
     def probabilities(self, source: PatientSource) -> NDArray[np.float32] | None:
         """Shape (slice, row, column), 0 to 1, or None where there are none."""
+
+    def candidate(self, source: PatientSource) -> Mask | None:
+        """What was found and taken for no tumour, where it was kept; raises GliosegError."""
 
 
 @dataclass(frozen=True)
@@ -85,11 +91,10 @@ class ReviewCase:
         """Stands for the patient in addresses and in the store; the same in every session."""
         return hashlib.sha256(self.patient.encode()).hexdigest()[:16]
 
-    @property
-    def date(self) -> str:
-        """The examination's date in the identifier, ISO 8601, or empty."""
-        match = _DATE.search(self.patient)
-        return f"{match['year']}-{match['month']}-{match['day']}" if match else ""
+    @cached_property
+    def visit(self) -> Visit:
+        """Whose examination it is, and when it was taken."""
+        return visit_of(self.patient, NOBODY if self.source is None else self.source.examination)
 
 
 @dataclass(frozen=True)
@@ -111,11 +116,10 @@ class Cases:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def earlier(self, case: ReviewCase) -> ReviewCase | None:
-        """The examination of the same person before this one, or None."""
-        person = case_of(case.patient)
-        others = [other for other in self.cases.values() if case_of(other.patient) == person]
-        before = [other for other in others if other.date and case.date and other.date < case.date]
-        return max(before, key=lambda other: other.date, default=None)
+        """The examination of the same person before this one that can be opened, or None."""
+        others = {other.visit: other for other in self.cases.values() if other.problem is None}
+        before = last_before(case.visit, others)
+        return None if before is None else others[before]
 
 
 def find_review_cases(folder: Path, scans: Path | None = None) -> Cases:
@@ -154,6 +158,16 @@ def _need(case: ReviewCase) -> tuple[bool, bool, float, int, str]:
     return case.problem is not None, not facts.is_doubtful, expected, -len(facts.remarks), case.patient
 
 
+class _MasksAlone:
+    """Of origins that keep nothing but masks."""
+
+    def probabilities(self, source: PatientSource) -> NDArray[np.float32] | None:
+        return None
+
+    def candidate(self, source: PatientSource) -> Mask | None:
+        return None
+
+
 @dataclass(frozen=True)
 class _Written:
     """Masks under the names that predict gives them."""
@@ -168,9 +182,13 @@ class _Written:
         path = self.folder / f"{source.patient}_probability.nii.gz"
         return read_nifti(path).voxels if path.is_file() else None
 
+    def candidate(self, source: PatientSource) -> Mask | None:
+        path = self.folder / f"{source.patient}{CANDIDATE}"
+        return read_mask(path) if path.is_file() else None
+
 
 @dataclass(frozen=True)
-class _BesidePictures:
+class _BesidePictures(_MasksAlone):
     """The dataset's own masks, or none."""
 
     kind: str = "given mask"
@@ -181,12 +199,9 @@ class _BesidePictures:
         assert mask is not None
         return mask
 
-    def probabilities(self, source: PatientSource) -> NDArray[np.float32] | None:
-        return None
-
 
 @dataclass(frozen=True)
-class _Nothing:
+class _Nothing(_MasksAlone):
     """Scans that nobody has outlined yet."""
 
     kind: str = "nothing yet"
@@ -196,11 +211,8 @@ class _Nothing:
         empty = np.zeros(volume.voxels.shape[:3], np.bool_)
         return Mask(volume.patient, empty, slice_names=volume.slice_names, affine=volume.affine)
 
-    def probabilities(self, source: PatientSource) -> NDArray[np.float32] | None:
-        return None
 
-
-class _OutOfFold:
+class _OutOfFold(_MasksAlone):
     """What runs predicted for patients that they had not seen, averaged over networks."""
 
     kind = "prediction"
@@ -215,9 +227,6 @@ class _OutOfFold:
         shares, volume = self._found.of(source.patient), read.volume
         assert shares is not None
         return Mask(source.patient, shares > 0.5, slice_names=volume.slice_names, affine=volume.affine)
-
-    def probabilities(self, source: PatientSource) -> NDArray[np.float32] | None:
-        return None
 
 
 def _predicted(folder: Path, scans: Path | None) -> Cases:
@@ -301,9 +310,10 @@ def _sources(
 
 def _facts(entry: Mapping[str, Any]) -> Facts:
     keys = ("voxels", "volume_ml", "expected_dice", "presence")
-    kept = [name for name in entry.get("files") or () if name.endswith("_candidate.nii.gz")]
-    candidate = [f"Taken for no tumour; {name} holds what was found, and a lower threshold shows it." for name in kept]
-    return Facts(**{key: entry.get(key) for key in keys}, remarks=(*candidate, *(entry.get("remarks") or ())))
+    has_candidate = any(name.endswith(CANDIDATE) for name in entry.get("files") or ())
+    candidate = ("Something was found and taken for no tumour; it is shown dashed and can be taken.",)
+    remarks = (*(candidate if has_candidate else ()), *(entry.get("remarks") or ()))
+    return Facts(**{key: entry.get(key) for key in keys}, remarks=remarks)
 
 
 def _read_record(path: Path) -> dict[str, Any]:

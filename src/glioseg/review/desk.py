@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from glioseg.errors import GliosegError
 from glioseg.review.cases import NO_PROBABILITIES, Cases, ReviewCase
 from glioseg.review.opened import OpenCase, open_case
-from glioseg.review.pictures import PROBABILITY_STEPS, thumbnail
+from glioseg.review.pictures import PROBABILITY_STEPS
 from glioseg.review.runs import as_list, changed, parse_runs, runs_of
 from glioseg.review.saving import dice_of, write_saving, write_tables
 from glioseg.review.store import DECIDED, Decision, Reading, Store, Stroke
@@ -111,17 +111,23 @@ class Desk:
             return revision, mask
 
     def strokes(self, case_id: str, after: int = 0) -> dict[str, Any]:
-        """The mask as the page keeps it: what reading began from, as runs, and the strokes since a revision.
+        """The mask as the page keeps it: what reading began from and what was taken for no tumour, both as runs, and
+        the strokes since a revision.
 
         Raises:
             KeyError: If there is no such case.
             GliosegError: If the case cannot be opened.
         """
-        prediction = as_list(runs_of(self.open(case_id).prediction))
+        opened = self.open(case_id)
         # Before the strokes, as in mask().
         revision = self.store.reading(case_id, self.reading).revision
         strokes = [each for each in self.store.strokes(case_id, self.reading, after) if each["revision"] <= revision]
-        return {"revision": revision, "prediction": prediction, "strokes": strokes}
+        return {
+            "revision": revision,
+            "prediction": as_list(runs_of(opened.prediction)),
+            "candidate": None if opened.candidate is None else as_list(runs_of(opened.candidate)),
+            "strokes": strokes,
+        }
 
     def draw(self, case_id: str, revision: int, stroke: Stroke) -> int:
         """Take a stroke, and tell the revision that it makes once it is in the store.
@@ -184,16 +190,14 @@ class Desk:
             "affine": None if opened.affine is None else opened.affine.tolist(),
             "place": opened.place,
             "sequences": [sequence.as_json() for sequence in opened.sequences],
-            "probability": None
-            if opened.probabilities is None
-            else {"dtype": "uint16", "scale": 1 / PROBABILITY_STEPS},
+            "probability": None if opened.probabilities is None else {"dtype": "uint8", "scale": 1 / PROBABILITY_STEPS},
             "no_probability": NO_PROBABILITIES if opened.probabilities is None else None,
             "threshold": self.cases.threshold,
             **_as_json(reading),
             "expected_dice": facts.expected_dice,
             "presence": facts.presence,
             "remarks": list(dict.fromkeys((*facts.remarks, *opened.remarks))),
-            "earlier": None if earlier is None else {"id": earlier.id, "date": earlier.date},
+            "earlier": None if earlier is None else {"id": earlier.id, "date": earlier.visit.when},
             "next": self.next_case(case_id),
             "labels": {"prediction": self.cases.origin.kind},
         }
@@ -262,7 +266,7 @@ class Desk:
             opened = (
                 self.open(case_id) if case_id in self._open else open_case(self.cases, self.store, self.case(case_id))
             )
-            self.store.keep_thumbnail(case_id, thumbnail(opened.sequences[0], opened.prediction, opened.affine))
+            self.store.keep_thumbnail(case_id, opened.thumbnail())
 
     def _save(self, saving: int, case_id: str) -> None:
         row = self.store.last_savings(self.reading).get(case_id)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from glioseg.errors import GliosegError
 from glioseg.patients.source import PatientSource
 from glioseg.review.cases import Cases, Origin, ReviewCase
-from glioseg.review.pictures import Sequence, as_steps, sequences_of
+from glioseg.review.pictures import Sequence, as_steps, sequences_of, thumbnail
 from glioseg.review.runs import as_list, mask_of_runs, parse_runs, runs_of
 from glioseg.review.store import Store
 from glioseg.scan import Place
@@ -27,7 +27,8 @@ class OpenCase:
         case: Which.
         sequences: The FLAIR first.
         prediction: The mask that reading began from.
-        probabilities: In steps of 1/65535, or None.
+        probabilities: In steps, as :func:`glioseg.review.pictures.as_steps` makes them, or None.
+        candidate: What was found and taken for no tumour, or None.
         affine: Of the scan, or None.
         place: How much of the affine the scan tells.
         slice_names: Of the scan.
@@ -37,7 +38,8 @@ class OpenCase:
     case: ReviewCase
     sequences: tuple[Sequence, ...]
     prediction: NDArray[np.bool_]
-    probabilities: NDArray[np.uint16] | None = field(repr=False)
+    probabilities: NDArray[np.uint8] | None = field(repr=False)
+    candidate: NDArray[np.bool_] | None
     affine: NDArray[np.float64] | None
     place: Place
     slice_names: tuple[str, ...]
@@ -46,6 +48,10 @@ class OpenCase:
     def mask(self, voxels: NDArray[np.bool_]) -> Mask:
         """Voxels as a mask on this grid."""
         return Mask(self.case.patient, voxels, slice_names=self.slice_names, affine=self.affine)
+
+    def thumbnail(self) -> bytes:
+        """The small picture of the queue, PNG."""
+        return thumbnail(self.sequences[0], self.prediction, self.affine, self.candidate)
 
 
 def open_case(cases: Cases, store: Store, case: ReviewCase) -> OpenCase:
@@ -64,10 +70,12 @@ def open_case(cases: Cases, store: Store, case: ReviewCase) -> OpenCase:
         volume, mask = read.volume, origin.mask(case.source, read)
         sequences = sequences_of(volume)
         probabilities = stored.result()
+    found = None if mask.voxels.any() else origin.candidate(case.source)
+    candidate = None if found is None else found.voxels
     shape = volume.voxels.shape[:3]
-    _check_shape(case.patient, "mask", mask.voxels, shape)
-    if probabilities is not None:
-        _check_shape(case.patient, "probability", probabilities, shape)
+    for what, array in (("mask", mask.voxels), ("probability", probabilities), ("candidate", candidate)):
+        if array is not None:
+            _check_shape(case.patient, what, array, shape)
     runs = as_list(runs_of(mask.voxels))
     store.keep_prediction(case.id, case.patient, list(shape), runs, origin.kind)
     kept_shape, kept, _ = store.prediction(case.id)
@@ -78,6 +86,7 @@ def open_case(cases: Cases, store: Store, case: ReviewCase) -> OpenCase:
         sequences=sequences,
         prediction=mask_of_runs(parse_runs(kept, mask.voxels.size), shape),
         probabilities=probabilities,
+        candidate=candidate,
         affine=volume.affine,
         place=volume.place,
         slice_names=volume.slice_names,
@@ -85,7 +94,7 @@ def open_case(cases: Cases, store: Store, case: ReviewCase) -> OpenCase:
     )
 
 
-def _steps(origin: Origin, source: PatientSource) -> NDArray[np.uint16] | None:
+def _steps(origin: Origin, source: PatientSource) -> NDArray[np.uint8] | None:
     probabilities = origin.probabilities(source)
     return None if probabilities is None else as_steps(probabilities)
 

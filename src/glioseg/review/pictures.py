@@ -15,7 +15,11 @@ from glioseg.volume import Volume
 
 NAMES = {"flair": "FLAIR", "pre": "T1", "post": "T1 post"}
 THUMBNAIL_PX = 128
-PROBABILITY_STEPS = 65535
+PROBABILITY_STEPS = 200
+"""Of which each position of the page's slider, in hundredths, is one."""
+
+# Of a step: in float32 0.29 is a little less than 58 steps.
+_ROUNDING = 1e-3
 _WHOLE = (np.dtype("<i2"), np.dtype("<u2"))
 
 
@@ -59,17 +63,24 @@ def sequences_of(volume: Volume) -> tuple[Sequence, ...]:
     return tuple(_sequence(role, volume.channel(role), role in missing) for role in roles)
 
 
-def as_steps(probabilities: NDArray[np.float32]) -> NDArray[np.uint16]:
-    """Probabilities in steps of 1/65535."""
-    steps = np.clip(probabilities, 0, 1) * np.float32(PROBABILITY_STEPS)
-    return np.rint(steps, out=steps).astype("<u2")
+def as_steps(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """How many whole steps a probability has reached: it has reached a threshold if its steps have."""
+    steps = np.clip(probabilities, 0, 1)
+    steps *= np.float32(PROBABILITY_STEPS)
+    steps += np.float32(_ROUNDING)
+    return steps.astype(np.uint8)
 
 
-def thumbnail(flair: Sequence, mask: NDArray[np.bool_], affine: NDArray[np.float64] | None) -> bytes:
-    """The axial slice with most tumour, or the middle one, with the tumour's edge: PNG."""
+def thumbnail(
+    flair: Sequence,
+    mask: NDArray[np.bool_],
+    affine: NDArray[np.float64] | None,
+    candidate: NDArray[np.bool_] | None = None,
+) -> bytes:
+    """The axial slice with most tumour, or most of a candidate, or the middle one, with the tumour's edge: PNG."""
     view = axial_view(affine)
     tumour, picture = to_axial(mask, view), to_axial(flair.stored, view)
-    areas = tumour.sum(axis=(1, 2))
+    areas = (tumour if candidate is None else to_axial(candidate, view)).sum(axis=(1, 2))
     place = int(areas.argmax()) if areas.any() else len(areas) // 2
     real = picture[place].astype(np.float32) * np.float32(flair.slope) + np.float32(flair.intercept)
     grey = np.repeat(to_grey(real, flair.window)[..., None], 3, axis=2)

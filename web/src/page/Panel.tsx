@@ -57,6 +57,14 @@ function Measured({ desk }: { desk: Desk }) {
           <dd>{measures.areas[0].filter((area) => area > 0).length}</dd>
         </div>
       </dl>
+      {desk.open!.offersCandidate && (
+        <>
+          <p class="hint">Taken for no tumour. What was found is dashed.</p>
+          <Button command="candidate" onClick={() => run(desk, "candidate")}>
+            Take it for a tumour
+          </Button>
+        </>
+      )}
       {largest && (
         <Button class="quiet" command="largest-slice" onClick={() => run(desk, "largest-slice")}>
           Show the largest, slice {largest.slice + 1}

@@ -23,7 +23,7 @@ export function MainPanes({ desk }: { desk: Desk }) {
 export function sceneOf(desk: Desk, plane: Plane, scan: Scan): Scene {
   const [open, view, choices] = [desk.open!, desk.state.view!, desk.state.choices];
   const largest = choices.showsDiameters && plane === "axial" ? open.measures.largest() : null;
-  const differs = open.differing > 0 || open.isDrawing;
+  const differs = open.differing > 0 || open.isDrawing || open.candidate !== null;
   return {
     geometry: open.geometry,
     plane,
@@ -33,7 +33,7 @@ export function sceneOf(desk: Desk, plane: Plane, scan: Scan): Scene {
     scan,
     window: view.windows[scan.sequence.role],
     mask: open.mask,
-    prediction: choices.showsPrediction && differs ? open.prediction : null,
+    prediction: choices.showsPrediction && differs ? (open.candidate ?? open.prediction) : null,
     probability: choices.showsProbability ? open.probability : null,
     overlay: choices.overlay,
     opacity: choices.opacity,
@@ -49,16 +49,19 @@ export function SidePanes({ desk }: { desk: Desk }) {
   const main = open.scan(view.role);
   return (
     <div class="side-panes">
-      {open.scans
-        .filter((scan) => scan !== main)
-        .map((scan) => (
-          <SidePane
-            key={scan.sequence.role}
-            desk={desk}
-            scene={smallScene(desk, view.plane, scan)}
-            enlarge={() => desk.dispatch({ type: "role", role: scan.sequence.role })}
-          />
-        ))}
+      {open.info.sequences
+        .filter(({ role }) => role !== main.sequence.role)
+        .map(({ role, name }) => {
+          const scan = open.scans.find(({ sequence }) => sequence.role === role);
+          const enlarge = () => desk.dispatch({ type: "role", role });
+          return scan ? (
+            <SidePane key={role} desk={desk} scene={smallScene(desk, view.plane, scan)} enlarge={enlarge} />
+          ) : (
+            <p key={role} class="side-pane coming">
+              {name} …
+            </p>
+          );
+        })}
       {PLANES.filter((plane) => plane !== view.plane).map((plane) => (
         <SidePane key={plane} desk={desk} scene={smallScene(desk, plane, main)} enlarge={() => desk.dispatch({ type: "plane", plane })} />
       ))}

@@ -41,6 +41,13 @@ export function indicesOf(runs: Runs): Uint32Array {
   return indices;
 }
 
+/** The mask that holds the voxels of runs. */
+export function maskOf(runs: Runs, size: number): Mask {
+  const mask = new Uint8Array(size);
+  apply(mask, { added: runs, removed: [] });
+  return mask;
+}
+
 /** How many voxels runs hold. */
 export function countOf(runs: Runs): number {
   let count = 0;

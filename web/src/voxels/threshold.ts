@@ -11,7 +11,7 @@ import type { Mask } from "./change";
 import { neighbours } from "./region";
 
 export interface Probabilities {
-  voxels: ArrayLike<number>;
+  voxels: Uint8Array;
   /** What a stored value is multiplied by to lie between 0 and 1. */
   scale: number;
 }
@@ -26,7 +26,8 @@ export class Threshold {
   /** @param lowest the least threshold that will be asked for. */
   constructor(
     private readonly probabilities: Probabilities,
-    prediction: Mask,
+    /** The prediction, or a candidate in its place. */
+    readonly base: Mask,
     shape: Triple,
     /** The threshold of the prediction. */
     readonly own: number,
@@ -34,13 +35,13 @@ export class Threshold {
   ) {
     const { voxels } = probabilities;
     const least = this.stored(lowest);
-    for (let index = 0; index < prediction.length; index++) {
-      const [isInside, isLikely] = [prediction[index] === 1, voxels[index] >= least];
+    for (let index = 0; index < base.length; index++) {
+      const [isInside, isLikely] = [base[index] === 1, voxels[index] >= least];
       if (isInside) this.inside.push(index);
       if (isLikely) this.likely.push(index);
       if (isInside || isLikely) this.reach.push(index);
     }
-    this.connected = new Connected(voxels, shape, prediction, this.inside);
+    this.connected = new Connected(voxels, shape, base, this.inside);
   }
 
   /** Flat indices of the outline's voxels at a threshold. */
@@ -71,11 +72,11 @@ class Connected {
   private readonly waiting: number[][] = [];
   private readonly joined: number[] = [];
   private readonly joinedAt: number[] = [];
-  private level = HIGHEST;
+  private level = 255;
   private readonly eachNeighbour: ReturnType<typeof neighbours>;
 
   constructor(
-    private readonly voxels: ArrayLike<number>,
+    private readonly voxels: Uint8Array,
     shape: Triple,
     prediction: Mask,
     inside: readonly number[],
@@ -107,9 +108,6 @@ class Connected {
     (this.waiting[Math.min(this.voxels[index], this.level)] ??= []).push(index);
   };
 }
-
-/** Of the values that a probability is stored as. */
-const HIGHEST = 65535;
 
 /**
  * What leads to the outline at a threshold, where the reader has drawn nothing by hand.
