@@ -126,3 +126,20 @@ def test_a_node_killed_amid_a_prediction_loses_no_patient(
 def test_what_no_node_has_is_refused(cluster: Any) -> None:
     with pytest.raises(GliosegError, match="no job fits into the Ray cluster"):
         list(RayExecutor(cluster.address, gpus=0.5).run([]))
+
+
+@pytest.mark.parametrize("address", [None, "auto"])
+def test_a_cluster_of_its_own_listens_to_this_machine_alone(
+    address: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+    from ray._private.services import get_node_ip_address
+
+    elsewhere, asked = get_node_ip_address(), list[tuple[str, str]]()
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", lambda where, **_: asked.append((where, get_node_ip_address())))
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 1.0})
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    list(RayExecutor(address).run([]))
+    assert asked == [("local", "127.0.0.1") if address is None else ("auto", elsewhere)]
+    assert get_node_ip_address() == elsewhere

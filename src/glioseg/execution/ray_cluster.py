@@ -3,12 +3,14 @@
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 # It reports on its use unless told not to, and reads this when it is imported.
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 
 import ray
+from ray._private import ray_constants
 
 from glioseg.errors import GliosegError
 from glioseg.execution.executor import Event, Task, perform, with_last_lines
@@ -50,10 +52,11 @@ class RayExecutor:
                 ray.shutdown()
 
     def _connect(self) -> None:
-        # A cluster of our own listens to this machine alone.
-        where = {"address": self.address} if self.address else {"address": "local", "_node_ip_address": "127.0.0.1"}
         try:
-            ray.init(**where, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+            with nullcontext() if self.address else _on_loopback():
+                ray.init(
+                    self.address or "local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
+                )
         except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
             raise GliosegError(
                 f"there is no Ray cluster at {self.address or 'this machine'}: {str(error).splitlines()[0]}",
@@ -85,6 +88,16 @@ class RayExecutor:
                 found=f"{found.get('CPU', 0.0):g} CPUs and {found.get('GPU', 0.0):g} GPUs in all",
             )
         return gpus
+
+
+@contextmanager
+def _on_loopback() -> Iterator[None]:
+    """A cluster that is started here listens to this machine alone, as Ray's do where it knows no clusters."""
+    kept, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = kept
 
 
 @dataclass(frozen=True)
