@@ -74,8 +74,3 @@ def test_ray_ends_with_its_driver_and_goes_on_with_the_next(phantom_data: Path, 
     assert table_of(phantom_data, tmp_path, *engine) == here
     assert times(tmp_path / "runs" / RUNS[0]) == done
     assert beginnings(tmp_path, RUNS[0]) == 1
-
-
-def test_so_do_several_processes(phantom_data: Path, here: bytes, tmp_path: Path) -> None:
-    kill_amid(phantom_data, tmp_path, "--workers", "2")
-    assert table_of(phantom_data, tmp_path, "--workers", "2") == here
