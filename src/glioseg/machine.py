@@ -7,10 +7,12 @@ import ctypes
 import os
 import platform
 import sys
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from glioseg.errors import GliosegError
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     import torch
 
 Precision = Literal["auto", "32", "bf16"]
+Item = TypeVar("Item")
+Done = TypeVar("Done")
 TRAINING_LIBRARIES = ("torch", "lightning-fabric", "kornia", "monai")
 LARGE_PX = 192
 """From this side on a picture is large to :func:`choose_memory_format`; measured on two cores."""
@@ -131,6 +135,16 @@ def threads() -> int:
 def _cores() -> int:
     """The cores that this process may use; a container or a queue may have left it fewer than there are."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def side_by_side(do: Callable[[Item], Done], items: Iterable[Item]) -> list[Done]:
+    """Do something with each item, on as many threads as compute: for work of libraries that let others run meanwhile.
+
+    Returns:
+        What came of each, in their order; the first exception is raised.
+    """
+    with ThreadPoolExecutor(threads()) as pool:
+        return list(pool.map(do, items))
 
 
 def describe_machine() -> dict[str, str]:

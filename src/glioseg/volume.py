@@ -1,12 +1,16 @@
 """A patient's scan and its mask, with their place in space and the roles of their channels."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glioseg.errors import GliosegError
 from glioseg.scan import Place
+
+Voxels = NDArray[np.uint8] | NDArray[np.float32]
 
 CHANNELS = ("pre", "flair", "post")
 """The sequences of the dataset in its channel order: T1 before contrast, FLAIR, T1 after contrast."""
@@ -52,6 +56,21 @@ class Volume:
         return self.voxels[..., self.channels.index(role)]
 
 
+def joined(sequences: Sequence[Voxels]) -> Voxels:
+    """Sequences (slice, row, column) as the channels of a volume.
+
+    Each is in one piece of memory: whoever takes one, as all do, reads it several times as fast. Where all are the very
+    same array, as of a scan of a FLAIR alone, that array is shown for each of them and must not be written to.
+    """
+    first: Any = sequences[0]
+    if all(sequence is first for sequence in sequences):
+        shown: Voxels = np.broadcast_to(first[..., np.newaxis], (*first.shape, len(sequences)))
+        return shown
+    stacked: Any = np.stack(sequences)
+    voxels: Voxels = np.moveaxis(stacked, 0, -1)
+    return voxels
+
+
 def copies_of_flair(voxels: NDArray[np.uint8] | NDArray[np.float32]) -> tuple[str, ...]:
     """The roles whose channel is a copy of the FLAIR: what :attr:`Volume.missing` holds of a scan that was just read.
 
@@ -60,7 +79,11 @@ def copies_of_flair(voxels: NDArray[np.uint8] | NDArray[np.float32]) -> tuple[st
     """
     flair = voxels[..., CHANNELS.index("flair")]
     others = ((role, voxels[..., index]) for index, role in enumerate(CHANNELS) if role != "flair")
-    return tuple(role for role, other in others if np.array_equal(other, flair))
+    return tuple(role for role, other in others if _is_same(other, flair))
+
+
+def _is_same(one: NDArray[np.generic], other: NDArray[np.generic]) -> bool:
+    return one.__array_interface__ == other.__array_interface__ or np.array_equal(one, other)
 
 
 @dataclass(frozen=True)

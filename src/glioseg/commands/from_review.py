@@ -14,7 +14,7 @@ from glioseg.commands.review import open_desk
 from glioseg.dataset.lgg import case_of, find_patient_folders, find_slices, read_patient, write_patient
 from glioseg.dataset.splits import PUBLISHED_TEST_CASES, load_split
 from glioseg.errors import BadOptionError, GliosegError
-from glioseg.inference.intensities import to_dataset_range
+from glioseg.inference.intensities import find_scaling
 from glioseg.inference.placement import find_placement
 from glioseg.patients.source import PatientSource
 from glioseg.review.cases import ReviewCase
@@ -161,9 +161,9 @@ def _in_dataset_form(source: PatientSource, case: ReadCase) -> tuple[Volume, Mas
     volume = source.read().volume
     if source.is_dataset:
         return volume, Mask(volume.patient, case.mask, slice_names=volume.slice_names)
-    ranged = to_dataset_range(volume)
-    placement = find_placement(ranged)
-    placed = placement.place(ranged)
+    scaling = find_scaling(volume)
+    placement = find_placement(volume, scaling)
+    placed = placement.place(volume, scaling)
     names = tuple(f"{volume.patient}_{number}" for number in range(1, len(placed.voxels) + 1))
     pictures = np.rint(np.clip(placed.voxels, 0, 255)).astype(np.uint8)
     share = placement.place(replace(volume, voxels=case.mask[..., None].astype(np.float32), channels=("mask",)))

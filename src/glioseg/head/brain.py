@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from glioseg.machine import side_by_side
 from glioseg.volume import Volume
 
 CORE_DEPTH_PX = 35
@@ -49,7 +50,7 @@ def brain_mask(volume: Volume, depth_px: NDArray[np.uint8]) -> NDArray[np.bool_]
     candidate = (flair > DARKEST * level) & (depth_px > SCALP_PX) & ~fat
     opened = _opened(candidate, core)
     kept = opened & (flair > DARKEST_KEPT * level) & (depth_px > SCALP_PX)
-    filled = np.array([ndimage.binary_fill_holes(section) for section in kept])
+    filled = np.array(side_by_side(ndimage.binary_fill_holes, kept))
     return _taper(filled)
 
 
@@ -60,12 +61,12 @@ def _smooth(pictures: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.flo
 
 def _opened(candidate: NDArray[np.bool_], core: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Shrink each section, keep the one body that holds most of the core, and grow it back."""
-    shrunk = np.array([ndimage.distance_transform_edt(section) > OPENING_PX for section in candidate])
+    shrunk = np.array(side_by_side(lambda section: ndimage.distance_transform_edt(section) > OPENING_PX, candidate))
     labels, _ = ndimage.label(shrunk)
     sizes = np.bincount(labels[core & shrunk], minlength=2)
     sizes[0] = 0
     body = (labels == sizes.argmax()) & shrunk
-    return np.array([_within(section, OPENING_PX + 1) for section in body])
+    return np.array(side_by_side(lambda section: _within(section, OPENING_PX + 1), body))
 
 
 def _taper(sections: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from glioseg.head import HEAD_ABOVE
+from glioseg.machine import side_by_side
 from glioseg.volume import Volume
 
 DEEPEST_PX = 127
@@ -26,11 +27,15 @@ def head_depth_px(volume: Volume) -> NDArray[np.uint8]:
     """
     flair = volume.channel("flair")
     depths = np.zeros(flair.shape, np.uint8)
-    for depth, picture in zip(depths, flair, strict=True):
-        smooth = ndimage.uniform_filter(picture.astype(np.float32), 3, mode="nearest")
-        head = ndimage.binary_fill_holes(smooth > HEAD_ABOVE)
-        # A head that the frame cuts ends at the frame.
-        edged = np.pad(head, 1)
-        distance = ndimage.distance_transform_cdt(edged, metric="chessboard")[1:-1, 1:-1]
-        depth[...] = np.minimum(distance, DEEPEST_PX)
+    for depth, found in zip(depths, side_by_side(_depth_px, flair), strict=True):
+        depth[...] = found
     return depths
+
+
+def _depth_px(picture: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.int32]:
+    smooth = ndimage.uniform_filter(picture.astype(np.float32), 3, mode="nearest")
+    head = ndimage.binary_fill_holes(smooth > HEAD_ABOVE)
+    # A head that the frame cuts ends at the frame.
+    edged = np.pad(head, 1)
+    distance = ndimage.distance_transform_cdt(edged, metric="chessboard")[1:-1, 1:-1]
+    return np.minimum(distance, DEEPEST_PX)

@@ -13,7 +13,8 @@ from scipy import ndimage
 
 from glioseg.head import HEAD_ABOVE
 from glioseg.head.depth import head_depth_px
-from glioseg.inference.postprocessing import expected_dice
+from glioseg.inference.postprocessing import box_of, expected_dice
+from glioseg.machine import side_by_side
 from glioseg.volume import Volume
 
 PIXEL_MM = 0.92
@@ -74,18 +75,24 @@ def find_evidence(
     inside = probabilities[mask]
     marked = np.flatnonzero(mask.any(axis=(1, 2)))
     sections = mask[marked]
-    few = Volume(volume.patient, volume.voxels[marked], channels=volume.channels)
+    few = Volume(volume.patient, volume.channel("flair")[marked][..., None], channels=("flair",))
     return Evidence(
         expected_dice=expected,
         volume_ml=float(mask.sum()) * PIXEL_MM**2 * step_mm / 1000,
-        components=int(ndimage.label(mask, np.ones((3, 3, 3)))[1]),
+        components=int(ndimage.label(mask[box_of(mask)], np.ones((3, 3, 3)))[1]),
         peak=float(np.percentile(inside, 95)),
         mean=float(inside.mean()),
         agreement=_agreement(mask, max(1, round(NEIGHBOUR_MM / step_mm))),
         symmetry=_symmetry(sections, head),
         depth_px=float(head_depth_px(few)[sections].mean()),
-        radius_px=float(max(ndimage.distance_transform_edt(section).max() for section in sections)),
+        radius_px=max(side_by_side(_radius_px, sections)),
     )
+
+
+def _radius_px(section: NDArray[np.bool_]) -> float:
+    """Distances are to the nearest pixel outside, which lies no further than one beyond the box around the mask."""
+    (rows, columns) = (slice(max(0, part.start - 1), part.stop + 1) for part in box_of(section))
+    return float(ndimage.distance_transform_edt(section[rows, columns]).max())
 
 
 def _agreement(mask: NDArray[np.bool_], stride: int) -> float:

@@ -2,7 +2,7 @@
 
 from glioseg.errors import GliosegError
 from glioseg.head.extent import Covering
-from glioseg.inference.intensities import to_dataset_range
+from glioseg.inference.intensities import find_scaling
 from glioseg.inference.model import Model, Prediction
 from glioseg.inference.placement import Placement, find_placement
 from glioseg.space.affine import spacing_mm
@@ -34,12 +34,10 @@ def predict_foreign(model: Model, volume: Volume) -> Prediction:
             channel that the model needs.
     """
     _check_is_scan(volume)
-    ranged = to_dataset_range(volume)
-    placement = find_placement(ranged)
+    scaling = find_scaling(volume)
+    placement = find_placement(volume, scaling)
     slices, rows, columns = volume.voxels.shape[:3]
-    placed = placement.place(ranged)
-    # A third copy of a large scan would be held while the network works.
-    del ranged
+    placed = placement.place(volume, scaling)
     seen = model.probabilities(placed)
     probabilities = placement.restore(seen, (slices, rows, columns))
     remarks = (_in_words(placement), *model.unfamiliar(placed))

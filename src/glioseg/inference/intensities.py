@@ -4,12 +4,14 @@ The networks normalise by mean and deviation, so that scale and offset are free;
 threshold on intensities between 0 and 255.
 """
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glioseg.volume import Volume
+from glioseg.machine import side_by_side
+from glioseg.volume import Volume, Voxels, joined
 
 BRIGHTEST = 255.0
 FAINTEST_PICTURE = 64.0
@@ -20,41 +22,84 @@ BACKGROUND_SHARE = 0.02
 """Voxels below this share of the brightest count as background."""
 
 
-def to_dataset_range(volume: Volume) -> Volume:
-    """Bring every sequence to intensities between 0 and about 255; what lies there already is left as it is.
+@dataclass(frozen=True)
+class Scaling:
+    """How the intensities of one sequence come to the dataset's range.
 
-    Background comes to 0 also in scans that were normalised to zero mean, as archives of features hold them.
+    Attributes:
+        factor: What they are multiplied by, or None.
+        border: What lies at the picture's border and is background, where intensities may be negative; else None.
+        low: The intensity that comes to where the head begins, likewise.
+        high: The intensity that comes to :data:`BRIGHTEST`, likewise.
     """
-    if volume.voxels.dtype == np.uint8 or _is_in_range(volume):
+
+    factor: float | None = None
+    border: float | None = None
+    low: float = 0.0
+    high: float = 1.0
+
+    def scaled(self, values: Voxels) -> Voxels:
+        """Some of the sequence's voxels; the very array where they lie in the range already."""
+        if self.border is not None:
+            return self._around_zero(values)
+        return values if self.factor is None else np.multiply(values, np.float32(self.factor), dtype=np.float32)
+
+    def _around_zero(self, values: Voxels) -> NDArray[np.float32]:
+        """What equals the picture's border is background, the rest is spread above it."""
+        head = values != np.float32(self.border)
+        spread = (values - self.low) / max(self.high - self.low, 1e-6) * (BRIGHTEST - FAINTEST_HEAD)
+        return np.where(head, np.maximum(spread, 0) + FAINTEST_HEAD, 0).astype(np.float32)
+
+
+def find_scaling(volume: Volume) -> dict[str, Scaling]:
+    """By sequence, how its intensities come to lie between 0 and about 255; those that lie there already stay.
+
+    Background comes to 0 also in scans that were normalised to zero mean, as archives of features hold them. A scan is
+    scaled where a part of it is looked at: a large one counts in memory.
+    """
+    own = [role for role in volume.channels if role not in volume.missing]
+    if volume.voxels.dtype == np.uint8:
+        return dict.fromkeys(volume.channels, Scaling())
+    ranges = dict(zip(own, side_by_side(lambda role: _range(volume.channel(role)), own), strict=True))
+    if _is_in_range(ranges):
+        return dict.fromkeys(volume.channels, Scaling())
+    scaling = side_by_side(lambda role: _scaling_of(volume.channel(role), *ranges[role]), own)
+    found = dict(zip(own, scaling, strict=True))
+    return {role: found[role if role in found else "flair"] for role in volume.channels}
+
+
+def to_dataset_range(volume: Volume) -> Volume:
+    """A scan with all of its intensities in the range that :func:`find_scaling` brings them to."""
+    scaling = find_scaling(volume)
+    if all(one == Scaling() for one in scaling.values()):
         return volume
-    # Each sequence on its own and straight to its place: a large scan counts in memory.
-    scaled = np.empty(volume.voxels.shape, np.float32)
-    for channel in range(len(volume.channels)):
-        scaled[..., channel] = _scaled(volume.voxels[..., channel].astype(np.float32))
-    return replace(volume, voxels=scaled)
+    scaled = {
+        role: scaling[role].scaled(volume.channel(role)) for role in volume.channels if role not in volume.missing
+    }
+    return replace(volume, voxels=joined([scaled[role if role in scaled else "flair"] for role in volume.channels]))
 
 
-def _is_in_range(volume: Volume) -> bool:
-    brightest = float(volume.channel("flair").max(initial=0))
-    return bool(
-        volume.voxels.min(initial=0) >= 0 and volume.voxels.max(initial=0) <= BRIGHTEST and brightest > FAINTEST_PICTURE
-    )
+def _range(values: Voxels) -> tuple[float, float]:
+    return float(values.min()), float(values.max())
 
 
-def _scaled(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    if values.min() < 0:
-        return _scaled_around_zero(values)
-    bright = values[values > BACKGROUND_SHARE * values.max()]
+def _is_in_range(ranges: Mapping[str, tuple[float, float]]) -> bool:
+    inside = all(darkest >= 0 and brightest <= BRIGHTEST for darkest, brightest in ranges.values())
+    return inside and ranges["flair"][1] > FAINTEST_PICTURE
+
+
+def _scaling_of(values: Voxels, darkest: float, brightest: float) -> Scaling:
+    if darkest < 0:
+        return _scaling_around_zero(values)
+    bright = values[values > np.float32(BACKGROUND_SHARE * brightest)]
     top = float(np.percentile(bright, 99.9)) if bright.size else 1.0
-    return (values * np.float32(BRIGHTEST / top)).astype(np.float32)
+    return Scaling(factor=BRIGHTEST / top)
 
 
-def _scaled_around_zero(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Negative intensities: what equals the picture's border is background, the rest is spread above it."""
-    border = np.concatenate([values[:, [0, -1]].ravel(), values[:, :, [0, -1]].ravel()])
-    head = values != np.float32(np.median(border))
-    if not head.any():
-        return np.zeros_like(values)
-    low, high = np.percentile(values[head], [0.1, 99.9])
-    spread = (values - low) / max(float(high - low), 1e-6) * (BRIGHTEST - FAINTEST_HEAD)
-    return np.where(head, np.maximum(spread, 0) + FAINTEST_HEAD, 0).astype(np.float32)
+def _scaling_around_zero(values: Voxels) -> Scaling:
+    border = np.float32(np.median(np.concatenate([values[:, [0, -1]].ravel(), values[:, :, [0, -1]].ravel()])))
+    head = values[values != border]
+    if not head.size:
+        return Scaling(border=float(border))
+    low, high = np.percentile(head, [0.1, 99.9])
+    return Scaling(border=float(border), low=float(low), high=float(high))

@@ -6,17 +6,21 @@ averaged to slabs, and they are scaled until the brain has that height. What alr
 pixel.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from glioseg.head.extent import HeadExtent, head_extent
+from glioseg.head.extent import MEASURED, HeadExtent, head_extent, stride_of
+from glioseg.inference.intensities import Scaling
+from glioseg.machine import side_by_side
 from glioseg.space.affine import spacing_mm
-from glioseg.space.axial import AxialView, axial_affine, axial_view, from_axial, to_axial
+from glioseg.space.axial import AxialView, axial_affine, axial_view, seen_axially
 from glioseg.space.slabs import Slabs, slabs_of
-from glioseg.volume import Volume
+from glioseg.volume import Volume, Voxels, joined
 
 BRAIN_HEIGHT_PX = 190.0
 """Rows that a brain fills in the dataset: the median over its patients."""
@@ -58,14 +62,17 @@ class Placement:
         """Whether pixels were interpolated; otherwise the scan was turned at most."""
         return self.frame is not None
 
-    def place(self, volume: Volume) -> Volume:
-        """The scan as the network sees it: axial, shape (slice, row, column, channel)."""
-        voxels = to_axial(volume.voxels, self.view)
-        if self.slabs is not None:
-            voxels = self.slabs.averaged(voxels)
-        if self.frame is not None:
-            voxels = self._resample(voxels)
-        return replace(volume, voxels=np.ascontiguousarray(voxels), slice_names=(), affine=None)
+    def place(self, volume: Volume, scaling: Mapping[str, Scaling] | None = None) -> Volume:
+        """The scan as the network sees it: axial, shape (slice, row, column, channel).
+
+        Args:
+            volume: On its source's grid.
+            scaling: By sequence, what brings its intensities to the dataset's range; none does if None.
+        """
+        own = [role for role in volume.channels if role not in volume.missing]
+        placed = {role: self._placed(volume.channel(role), _scaling_of(role, scaling)) for role in own}
+        voxels = joined([placed[role if role in placed else "flair"] for role in volume.channels])
+        return replace(volume, voxels=voxels, slice_names=(), affine=None)
 
     def restore(self, probabilities: NDArray[np.float32], shape: tuple[int, int, int]) -> NDArray[np.float32]:
         """Probabilities of the placed scan, brought to the source's grid.
@@ -77,49 +84,74 @@ class Placement:
         Returns:
             That shape, 0 where the network saw nothing.
         """
+        restored = np.empty(shape, np.float32)
+        axial = seen_axially(restored, self.view)
         if self.frame is not None:
-            axial = [shape[axis] for axis in self.view.axes]
-            probabilities = self._restore(probabilities, (axial[1], axial[2]))
+            probabilities = self._restore(probabilities, (axial.shape[1], axial.shape[2]))
         if self.slabs is not None:
-            probabilities = self.slabs.interpolated(probabilities)
-        return from_axial(probabilities, self.view)
+            self.slabs.interpolated(probabilities, axial)
+        else:
+            axial[...] = probabilities
+        return restored
 
-    def _resample(self, voxels: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
+    def _placed(self, sequence: Voxels, scaling: Scaling) -> Voxels:
+        axial: Any = seen_axially(sequence, self.view)
+        if self.slabs is None and self.frame is None:
+            whole: Any = np.ascontiguousarray(scaling.scaled(axial))
+            return whole
+        size = self.frame or axial.shape[1:]
+        placed = np.empty((len(axial) if self.slabs is None else len(self.slabs.weights), *size), np.float32)
+
+        def place(index: int) -> None:
+            covered = slice(index, index + 1) if self.slabs is None else self.slabs.covered(index)
+            slices = scaling.scaled(np.ascontiguousarray(axial[covered]))
+            picture = slices[0] if self.slabs is None else self.slabs.mean(index, slices)
+            placed[index] = picture if self.frame is None else self._resample(picture)
+
+        side_by_side(place, range(len(placed)))
+        return placed
+
+    def _resample(self, picture: Voxels) -> NDArray[np.float32]:
         assert self.frame is not None
         step = (1 / self.scale[0], 1 / self.scale[1])
         start = [c - (n - 1) / 2 * s for c, n, s in zip(self.centre, self.frame, step, strict=True)]
         # Below half the resolution a linear interpolation would skip pixels.
         blur = [max(0.0, (s - 1) / 2) for s in step]
-        placed = np.empty((len(voxels), *self.frame, voxels.shape[-1]), np.float32)
-        for index, channel in np.ndindex(len(voxels), voxels.shape[-1]):
-            blurred = ndimage.gaussian_filter(voxels[index, ..., channel].astype(np.float32), blur)
-            out = placed[index, ..., channel]
-            ndimage.affine_transform(blurred, step, start, output_shape=self.frame, output=out, order=1)
+        picture = picture.astype(np.float32, copy=False)
+        if any(blur):
+            picture = ndimage.gaussian_filter(picture, blur)
+        placed: NDArray[np.float32] = ndimage.affine_transform(picture, step, start, output_shape=self.frame, order=1)
         return placed
 
     def _restore(self, slices: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
         assert self.frame is not None
         start = [(n - 1) / 2 - c * s for c, n, s in zip(self.centre, self.frame, self.scale, strict=True)]
-        restored = np.empty((len(slices), *size), np.float32)
-        for out, picture in zip(restored, slices, strict=True):
-            ndimage.affine_transform(picture, self.scale, start, output_shape=size, output=out, order=1)
+        restored = np.zeros((len(slices), *size), np.float32)
+
+        def restore(index: int) -> None:
+            # Beyond the head nothing was found, and nothing is to be brought back.
+            if slices[index].any():
+                out = restored[index]
+                ndimage.affine_transform(slices[index], self.scale, start, output_shape=size, output=out, order=1)
+
+        side_by_side(restore, range(len(slices)))
         return restored
 
 
-def find_placement(volume: Volume) -> Placement:
+def find_placement(volume: Volume, scaling: Mapping[str, Scaling] | None = None) -> Placement:
     """Choose how a scan is brought to the network.
 
     Args:
         volume: On its source's grid; without an affine it is taken as axial already, its pixels as square.
+        scaling: As for :meth:`Placement.place`.
 
     Raises:
         GliosegError: If the FLAIR shows no head.
     """
     view = axial_view(volume.affine)
-    axial = replace(volume, voxels=to_axial(volume.voxels, view), slice_names=(), affine=None)
-    slices, rows, columns = axial.voxels.shape[:3]
+    slices, rows, columns = seen_axially(volume.voxels, view).shape[:3]
     slices_mm, ratio = _slice_distance_mm(volume, view), _row_to_column(volume, view)
-    extent = head_extent(axial, ratio)
+    extent = head_extent(_few_slices(volume, view, scaling), ratio)
     slabs = None if slices_mm is None else slabs_of(slices, slices_mm)
     step_mm = slices_mm if slabs is None else slabs.step_mm
     fits = FITTING_PX[0] <= extent.brain_rows <= FITTING_PX[1] and max(rows, columns) <= FRAME_PX
@@ -128,6 +160,22 @@ def find_placement(volume: Volume) -> Placement:
     scale = BRAIN_HEIGHT_PX / extent.brain_rows
     scales = (scale, scale / ratio)
     return Placement(view, scales, extent.centre, (FRAME_PX, FRAME_PX), extent, slabs, step_mm)
+
+
+def _few_slices(volume: Volume, view: AxialView, scaling: Mapping[str, Scaling] | None) -> Volume:
+    """Of the sequences by which a head is measured, the slices that are looked at."""
+    few = slice(None, None, stride_of(volume.voxels.shape[view.axes[0]]))
+    own = [role for role in MEASURED if role not in volume.missing]
+    seen = {
+        role: _scaling_of(role, scaling).scaled(np.ascontiguousarray(seen_axially(volume.channel(role), view)[few]))
+        for role in own
+    }
+    voxels = joined([seen[role if role in seen else "flair"] for role in MEASURED])
+    return Volume(volume.patient, voxels, channels=MEASURED, missing=volume.missing)
+
+
+def _scaling_of(role: str, scaling: Mapping[str, Scaling] | None) -> Scaling:
+    return Scaling() if scaling is None else scaling[role]
 
 
 def _slice_distance_mm(volume: Volume, view: AxialView) -> float | None:

@@ -93,10 +93,16 @@ def keep_components(mask: NDArray[np.bool_], settings: Postprocessing) -> NDArra
     if settings.components == "all" or not mask.any():
         return mask
     # Nothing but the box around all of it is looked at: a tumour fills little of a scan.
-    (box,) = ndimage.find_objects(mask.view(np.uint8))
+    box = box_of(mask)
     kept = np.zeros_like(mask)
     kept[box] = _kept(mask[box], settings)
     return kept
+
+
+def box_of(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
+    """The smallest box that holds all of a mask, which must not be empty."""
+    (box,) = ndimage.find_objects(mask.view(np.uint8))
+    return box
 
 
 def _kept(mask: NDArray[np.bool_], settings: Postprocessing) -> NDArray[np.bool_]:

@@ -164,17 +164,28 @@ def _middle(mask: Mask, volume: Volume | None) -> tuple[float | None, str]:
 
 def _components(mask: Mask) -> Iterator[Part]:
     """The connected parts, the largest first; equal ones in the order of the grid."""
-    labels, _ = ndimage.label(mask.voxels, structure=np.ones((3, 3, 3)))
+    whole = _box(mask.voxels)
+    labels, _ = ndimage.label(mask.voxels[whole], structure=np.ones((3, 3, 3)))
     boxes, sizes = ndimage.find_objects(labels), np.bincount(labels.ravel())[1:]
     for index in np.argsort(-sizes, kind="stable"):
-        yield Part.within(boxes[index], labels[boxes[index]] == index + 1, mask.affine)
+        slices, rows, columns = (
+            slice(outer.start + inner.start, outer.start + inner.stop)
+            for outer, inner in zip(whole, boxes[index], strict=True)
+        )
+        box = slices, rows, columns
+        yield Part.within(box, labels[boxes[index]] == index + 1, mask.affine)
 
 
 def _cropped(mask: Mask) -> Part:
     """The whole tumour; an empty mask is its own crop."""
-    boxes = ndimage.find_objects(mask.voxels.astype(np.uint8))
-    box = boxes[0] if boxes else (slice(None), slice(None), slice(None))
+    box = _box(mask.voxels)
     return Part.within(box, mask.voxels[box], mask.affine)
+
+
+def _box(voxels: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
+    boxes = ndimage.find_objects(voxels.view(np.uint8))
+    slices, rows, columns = boxes[0] if boxes else (slice(0, size) for size in voxels.shape)
+    return slices, rows, columns
 
 
 def _with_sides(region: Region, parts: tuple[Region, ...]) -> Region:

@@ -48,8 +48,13 @@ def axial_view(affine: NDArray[np.float64] | None) -> AxialView:
 
 def to_axial(voxels: NDArray[Any], view: AxialView) -> NDArray[Any]:
     """Turn an array (slice, row, column, ...) into the axial view; further axes, as channels, stay where they are."""
+    return np.ascontiguousarray(seen_axially(voxels, view))
+
+
+def seen_axially(voxels: NDArray[Any], view: AxialView) -> NDArray[Any]:
+    """As :func:`to_axial`, with the very voxels: what is written to it is written to the array."""
     turned = voxels.transpose(*view.axes, *range(3, voxels.ndim))
-    return np.ascontiguousarray(np.flip(turned, _reversed(view)))
+    return np.flip(turned, _reversed(view))
 
 
 def from_axial(voxels: NDArray[Any], view: AxialView) -> NDArray[Any]:

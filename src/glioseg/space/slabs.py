@@ -10,6 +10,8 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
+from glioseg.machine import side_by_side
+
 THICKNESS_MM = 5.0
 """Of the slices that the networks learnt from, 5 to 6 mm, the thinner."""
 STEP_MM = THICKNESS_MM / 2
@@ -33,22 +35,43 @@ class Slabs:
         """From one slab to the next."""
         return STEP_MM
 
+    def covered(self, slab: int) -> slice:
+        """The slices that a slab lies over."""
+        slices = np.flatnonzero(self.weights[slab])
+        return slice(int(slices[0]), int(slices[-1]) + 1)
+
+    def mean(self, slab: int, covered: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
+        """A slab of the slices that it lies over; shape (slice, ...) in, (...) out."""
+        weights = self.weights[slab][self.covered(slab)]
+        return np.tensordot(weights, covered.astype(np.float32, copy=False), 1)
+
     def averaged(self, voxels: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
         """Slices as slabs; shape (slice, ...) in, (slab, ...) out."""
         slabs = np.empty((len(self.weights), *voxels.shape[1:]), np.float32)
-        for slab, weights in zip(slabs, self.weights, strict=True):
-            covered = np.flatnonzero(weights)
+        for index, slab in enumerate(slabs):
             # A product over all slices would hold the scan as float32 once more.
-            slab[...] = np.tensordot(weights[covered], voxels[covered].astype(np.float32, copy=False), 1)
+            slab[...] = self.mean(index, voxels[self.covered(index)])
         return slabs
 
-    def interpolated(self, slabs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What was found in slabs, linear on the slices; beyond the outermost slab's middle as in that slab."""
+    def interpolated(
+        self, slabs: NDArray[np.float32], slices: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """What was found in slabs, linear on the slices; beyond the outermost slab's middle as in that slab.
+
+        Args:
+            slabs: Shape (slab, ...).
+            slices: Shape (slice, ...), where it is written; a new array if None.
+        """
         below = np.minimum(self.places.astype(int), len(slabs) - 1)
         above = np.minimum(below + 1, len(slabs) - 1)
-        slices = np.empty((len(self.places), *slabs.shape[1:]), np.float32)
-        for slice_, low, high, part in zip(slices, below, above, self.places - below, strict=True):
-            slice_[...] = slabs[low] + np.float32(part) * (slabs[high] - slabs[low])
+        slices = np.empty((len(self.places), *slabs.shape[1:]), np.float32) if slices is None else slices
+        parts = (self.places - below).astype(np.float32)
+
+        def interpolate(index: int) -> None:
+            low, high = slabs[below[index]], slabs[above[index]]
+            slices[index] = low + parts[index] * (high - low)
+
+        side_by_side(interpolate, range(len(slices)))
         return slices
 
 
