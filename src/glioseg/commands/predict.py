@@ -183,7 +183,6 @@ def predict(
     parts = loaded.unseen() if unseen else {}
     if unseen:
         found = _only(parts, found)
-    options = options or OutputOptions()
     check_writable(out)
     if shard is None:
         clear_leftovers(out)
@@ -194,7 +193,89 @@ def predict(
     copies = _copies(out, found, listed, take=shard is not None)
     if shard is not None:
         found = _without(copies, found)
-    models = {one.examination.key: parts.get(one.examination.patient, loaded) for one in found.sources}
+    done = predict_found(
+        found,
+        loaded,
+        records,
+        log,
+        parts=parts,
+        copies=copies,
+        options=options,
+        previews=previews,
+        resume=resume,
+        retry_failed=retry_failed,
+        do_missing=do_missing,
+        record_failures=resume or shard is not None,
+        after_each=(lambda: _keep_table(records, out)) if shard is None else (lambda: None),
+        say=say,
+    )
+    facts = run_facts(loaded, folder, done.failures, time.perf_counter() - started)
+    facts |= _where_the_scans_are(inputs, sequences or {}, out) | {"files": found.as_json()}
+    if shard is None:
+        manifest = out / MANIFEST
+        write_text_atomically(out / MEASUREMENTS, records.table() or _without_rows())
+        write_manifest(manifest, facts, records.results())
+    else:
+        manifest = out / SHARDS / shard.name / MANIFEST
+        write_manifest(manifest, {"shard": str(shard), **facts}, (result.as_json() for result in done.results))
+    return PredictionRun(done.results, done.failures, manifest, found.left_out_in_words(), done.already)
+
+
+@dataclass(frozen=True)
+class DonePatients:
+    """What came of patients.
+
+    Attributes:
+        results: Of each that was predicted now.
+        failures: For each that was not, the message.
+        already: How many were done before.
+    """
+
+    results: tuple[PatientResult, ...]
+    failures: dict[str, str]
+    already: int
+
+
+def predict_found(
+    found: FoundPatients,
+    model: Model,
+    records: ResultRecords,
+    log: ErrorLog,
+    *,
+    parts: Mapping[str, Model] | None = None,
+    copies: Collection[str] = (),
+    options: OutputOptions | None = None,
+    previews: bool = True,
+    resume: bool = False,
+    retry_failed: bool = False,
+    do_missing: bool = True,
+    record_failures: bool = True,
+    after_each: Callable[[], None] = lambda: None,
+    say: Callable[[str], None] = lambda line: None,
+) -> DonePatients:
+    """Predict patients, the next being read and the last written while one is computed.
+
+    Args:
+        found: The patients, under the names that their results get.
+        model: Predicts them.
+        records: Of the output folder.
+        log: Gets the traceback of what should not have happened.
+        parts: By patient the model that predicts them instead.
+        copies: Keys of examinations that are left as they are once they were tried, wherever their files lie.
+        options: As for :func:`predict`, and so are the others that are not named here.
+        previews: Likewise.
+        resume: Likewise.
+        retry_failed: Likewise.
+        do_missing: Likewise.
+        record_failures: Whether a patient who fails gets a record.
+        after_each: Is called when a patient is done.
+        say: Gets a line for each patient.
+
+    Raises:
+        Interrupted: As :func:`predict`.
+    """
+    options = options or OutputOptions()
+    models = {one.examination.key: (parts or {}).get(one.examination.patient, model) for one in found.sources}
     requests = _Requests(models, options, previews, found.owners)
     writing = _Writing(models, records, log, options, previews, requests)
     missing = found.sources
@@ -214,26 +295,16 @@ def predict(
     for number, (source, result) in enumerate(stages, start=len(found.failures) + 1):
         if isinstance(result, Exception):
             failures[source.patient] = log.told(source.patient, result)
-            if resume or shard is not None:
+            if record_failures:
                 _record_failure(writing, source, failures[source.patient])
             say(f"[{number}/{total}] {source.patient}: skipped, {failures[source.patient]}")
         else:
             results.append(result)
             say(f"[{number}/{total}] {_in_words(result)}")
-            if shard is None:
-                _keep_table(records, out)
+            after_each()
         interruption.check()
-    facts = _facts(loaded, folder, failures, time.perf_counter() - started)
-    facts |= _where_the_scans_are(inputs, sequences or {}, out) | {"files": found.as_json()}
-    if shard is None:
-        manifest = out / MANIFEST
-        write_text_atomically(out / MEASUREMENTS, records.table() or _without_rows())
-        write_manifest(manifest, facts, records.results())
-    else:
-        manifest = out / SHARDS / shard.name / MANIFEST
-        write_manifest(manifest, {"shard": str(shard), **facts}, (result.as_json() for result in results))
     already = len(found.sources) - len(missing) - len(failures) + len(found.failures) if resume else 0
-    return PredictionRun(tuple(results), failures, manifest, found.left_out_in_words(), max(0, already))
+    return DonePatients(tuple(results), failures, max(0, already))
 
 
 def predict_study(
@@ -420,10 +491,10 @@ def _write(of: _Writing, source: PatientSource, timed: _Timed[Prediction]) -> Pa
     of.records.begin(source.patient, examination)
     source.write(_result(model, measurement, timed), outputs, of.options)
     if found.candidate is not None:
-        name = f"{source.patient}_candidate.nii.gz"
+        name = source.name_of("candidate")
         outputs.attempt("candidate", partial(_write_candidate, outputs.folder / name, found.candidate), name)
     if of.previews:
-        name = f"{source.patient}_sheet.png"
+        name = source.name_of("sheet")
         outputs.attempt("sheet", partial(_draw_sheet, outputs.folder / name, found, measurement), name)
     result = PatientResult(
         measurement=measurement,
@@ -457,6 +528,7 @@ def _result(model: Model, measurement: Measurement, timed: _Timed[Prediction]) -
         _settings(model.facts()),
         timed.origin,
         None if found.finding is None else found.finding.presence,
+        found.candidate is not None,
     )
 
 
@@ -513,7 +585,7 @@ def _in_words(result: PatientResult) -> str:
     where = f"tumour on {whole.tumour_slices} of {result.measurement.slices} slices{volume}"
     found = where if whole.voxels else "no tumour found"
     if result.finding is not None and result.finding.presence != "present":
-        kept = [name for name in result.files if name.endswith("_candidate.nii.gz")]
+        kept = [name for name in result.files if name.endswith(("_candidate.nii.gz", "_desc-candidate_mask.nii.gz"))]
         found = f"{_PRESENCE[result.finding.presence]}, {f'candidate in {kept[0]}' if kept else found}"
     lost = "".join(f"; {output} not written: {why.rstrip('.')}" for output, why in result.not_written.items())
     return f"{result.patient}: {found}{missing} ({result.seconds:.1f} s){lost}"
@@ -536,7 +608,7 @@ def _finding_as_json(finding: Finding | None) -> dict[str, Any]:
     return {"presence": told["presence"], "presence_chance": told["chance"], "evidence": told["evidence"]}
 
 
-def _facts(model: Model, folder: Path, failures: Mapping[str, str], seconds: float) -> dict[str, Any]:
+def run_facts(model: Model, folder: Path, failures: Mapping[str, str], seconds: float) -> dict[str, Any]:
     """Of the run, for the manifest."""
     facts = model.facts()
     return {

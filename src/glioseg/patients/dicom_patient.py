@@ -20,7 +20,7 @@ from glioseg.inference.presence import Presence
 from glioseg.measurement.measure import Measurement
 from glioseg.outputs import Outputs
 from glioseg.patients.examination import Examination
-from glioseg.patients.source import OutputOptions, Reader, ReadPatient, Result
+from glioseg.patients.source import Beside, OutputOptions, Reader, ReadPatient, Result, beside_mask
 from glioseg.scan import Scan
 from glioseg.volume import Mask
 
@@ -77,6 +77,10 @@ class DicomPatient:
         """The same with another name."""
         return replace(self, name=name)
 
+    def name_of(self, output: Beside) -> str:
+        """As :func:`glioseg.patients.source.beside_mask`."""
+        return beside_mask(self.patient, output)
+
     def read(self) -> ReadPatient:
         """Read the chosen series and bring them onto the FLAIR's grid."""
         chosen = self._chosen()
@@ -101,7 +105,7 @@ class DicomPatient:
         write_dicom_results(
             outputs, self.patient, scan, result.mask, result.origin, algorithm, measurements, overlay=options.overlay
         )
-        mask, probability = f"{self.patient}_mask.nii.gz", f"{self.patient}_probability.nii.gz"
+        mask, probability = f"{self.patient}_mask.nii.gz", self.name_of("probability")
         if options.nifti or "segmentation" in outputs.failures:
             outputs.attempt("NIfTI", lambda: write_nifti_mask(outputs.folder / mask, result.mask), mask)
         if options.probabilities:

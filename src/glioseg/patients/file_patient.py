@@ -14,7 +14,7 @@ from glioseg.formats.readers import detect
 from glioseg.measurement.measure import Measurement
 from glioseg.outputs import Outputs
 from glioseg.patients.examination import Examination
-from glioseg.patients.source import OutputOptions, Reader, ReadPatient, Result
+from glioseg.patients.source import Beside, OutputOptions, Reader, ReadPatient, Result, beside_mask
 from glioseg.volume import Mask
 
 
@@ -42,6 +42,10 @@ class FilePatient:
         """The same with another name."""
         return replace(self, name=name)
 
+    def name_of(self, output: Beside) -> str:
+        """As :func:`glioseg.patients.source.beside_mask`."""
+        return beside_mask(self.patient, output)
+
     def read(self) -> ReadPatient:
         """Read the sequences and bring them onto the FLAIR's grid."""
         assembly = assemble(self.patient, read_case(self.case))
@@ -60,7 +64,7 @@ class FilePatient:
         write_nifti_mask(outputs.folder / self._mask_name, result.mask, like=self._like())
         outputs.files.append(self._mask_name)
         if options.probabilities:
-            name, affine = f"{self.patient}_probability.nii.gz", result.mask.affine
+            name, affine = self.name_of("probability"), result.mask.affine
             path = outputs.folder / name
             outputs.attempt(
                 "probability",

@@ -69,16 +69,17 @@ class ResultRecords:
 
     Args:
         out: The folder; it may be new.
+        kept_in: Where the records lie; in its folder ``records``, unless told otherwise.
 
     Raises:
         GliosegError: If a record cannot be read.
     """
 
-    def __init__(self, out: Path) -> None:
-        self.out = out
+    def __init__(self, out: Path, kept_in: Path | None = None) -> None:
+        self.out, self._kept_in = out, kept_in or out / RECORDS
         self._columns: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._unwritten: dict[str, dict[str, Any]] = {}
-        found = {path.stem: self._entry(_read(path)) for path in (out / RECORDS).glob("*.json")}
+        found = {path.stem: self._entry(_read(path)) for path in self._kept_in.glob("*.json")}
         self._by_name = dict(sorted(found.items(), key=lambda item: item[1].ended))
         self._by_key = {entry.key: entry for entry in self._by_name.values()}
 
@@ -218,7 +219,7 @@ class ResultRecords:
         )
 
     def _path(self, name: str) -> Path:
-        return self.out / RECORDS / f"{name}.json"
+        return self._kept_in / f"{name}.json"
 
 
 def _as_text(name: str, record: Mapping[str, Any]) -> str:

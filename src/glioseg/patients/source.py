@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from glioseg.measurement.measure import Measurement
 from glioseg.outputs import Outputs
 from glioseg.patients.examination import Examination
 from glioseg.volume import Mask, Volume
+
+Beside = Literal["candidate", "sheet", "probability"]
+"""A file beside a mask that a patient of any format may have."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Result:
         settings: What else decides the mask, by name.
         origin: As reading gave it.
         presence: Whether there is a tumour at all; None where nobody told.
+        has_candidate: Whether what the mask would have been is written beside it.
     """
 
     volume: Volume
@@ -55,6 +59,7 @@ class Result:
     settings: Mapping[str, str] = field(default_factory=dict)
     origin: Any = field(default=None, repr=False)
     presence: Presence | None = None
+    has_candidate: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,11 @@ class Reader:
     earlier: Path
 
 
+def beside_mask(patient: str, output: Beside) -> str:
+    """What a file beside a mask is called, where the format has no rule of its own: ``<patient>_sheet.png``."""
+    return f"{patient}_{output}.{'png' if output == 'sheet' else 'nii.gz'}"
+
+
 class PatientSource(Protocol):
     """One patient of an input.
 
@@ -107,6 +117,9 @@ class PatientSource(Protocol):
 
     def called(self, name: str) -> Self:
         """The same patient with another name for results."""
+
+    def name_of(self, output: Beside) -> str:
+        """Where a file beside the mask goes, relative to the output folder."""
 
     def read(self) -> ReadPatient:
         """Read the scan; raises GliosegError where a file is unusable."""

@@ -14,7 +14,7 @@ from glioseg.formats.tif import write_mask_slice
 from glioseg.measurement.measure import Measurement
 from glioseg.outputs import Outputs
 from glioseg.patients.examination import Examination
-from glioseg.patients.source import OutputOptions, Reader, ReadPatient, Result
+from glioseg.patients.source import Beside, OutputOptions, Reader, ReadPatient, Result, beside_mask
 from glioseg.volume import Mask
 
 
@@ -41,6 +41,10 @@ class TifPatient:
         """The same with another name."""
         return replace(self, name=name)
 
+    def name_of(self, output: Beside) -> str:
+        """As :func:`glioseg.patients.source.beside_mask`."""
+        return beside_mask(self.patient, output)
+
     def read(self) -> ReadPatient:
         """Read the slices in the order of their numbers."""
         volume, _ = read_patient(find_slices(self.folder, masks=False))
@@ -63,7 +67,7 @@ class TifPatient:
             # Its library takes a fifth of a second to import, which a run without probabilities is spared.
             from glioseg.formats.nifti import write_nifti_probability
 
-            name = f"{self.patient}_probability.nii.gz"
+            name = self.name_of("probability")
             outputs.attempt(
                 "probability",
                 lambda: write_nifti_probability(outputs.folder / name, result.probabilities, None),
