@@ -74,6 +74,15 @@ Flag = Parameter(negative="")
 Several = Parameter(negative="", consume_multiple=True)
 
 
+def _spelled(option: str) -> tuple[str, ...]:
+    """An option of BIDS apps, which callers write with hyphens or with underscores."""
+    return f"--{option}", f"--{option.replace('-', '_')}"
+
+
+def _of_bids_app(option: str) -> Parameter:
+    return Parameter(name=_spelled(option), negative="", consume_multiple=True)
+
+
 @_command(app)
 def demo(*, out: Path = Path("demo"), json_output: Json = False) -> None:
     """See it work: practice patients, three small networks compared, masks, scores and a report, in a few minutes.
@@ -369,7 +378,7 @@ def predict(
 
     # Before a library loads: it looks at the number once.
     use_threads(threads if threads is not None or workers is None else max(1, (os.cpu_count() or 1) // workers))
-    from glioseg.commands.predict import MANIFEST, predict_study
+    from glioseg.commands.predict import predict_study
     from glioseg.commands.predict_many import DEFAULT_WORKERS, SHARDS_OF_A_WORKER, predict_on_engine
     from glioseg.execution.engines import Engine
     from glioseg.patients.records import SHARDS
@@ -415,16 +424,99 @@ def predict(
             say=say,
             **settings,
         )
-    if json_output:
-        print(run.manifest.read_text(encoding="utf-8"), end="")
-    else:
-        done, failed = run.already + len(run.results), len(run.failures)
-        print(f"{done} of {done + failed} patients done, masks and measurements in {out}")
-        if run.left_out:
-            print(f"{run.left_out}; run.json lists them")
-        if lost := sum(len(result.not_written) for result in run.results):
-            print(f"{lost} output{'s' * (lost > 1)} could not be written; {MANIFEST} tells which and why")
-    return 1 if run.failures or any(result.not_written for result in run.results) else 0
+    return _tell_run(run, out, json_output)
+
+
+@_command(app)
+def bids(
+    bids_dir: Path,
+    output_dir: Path,
+    analysis_level: Literal["participant", "group"],
+    *,
+    participant_label: Annotated[tuple[str, ...], _of_bids_app("participant-label")] = (),
+    session_label: Annotated[tuple[str, ...], _of_bids_app("session-label")] = (),
+    skip_bids_validation: Annotated[bool, Parameter(name=_spelled("skip-bids-validation"), negative="")] = False,
+    model: str = "unet",
+    presence: Literal["on", "off"] = "on",
+    probabilities: bool = True,
+    previews: bool = True,
+    retry_failed: Annotated[bool, Flag] = False,
+    device: Device = "auto",
+    precision: Literal["auto", "32", "bf16"] = "auto",
+    backend: Literal["auto", "torch", "openvino", "onnxruntime"] = "auto",
+    threads: Annotated[int | None, Parameter(name=("--threads", "--n-cpus", "--n_cpus"))] = None,
+    json_output: Json = False,
+) -> int:
+    """Segment a BIDS data set into BIDS derivatives, as a BIDS app; a repeated command does only what is missing.
+
+    Exit code 0 if every FLAIR was done, 1 if some was not or a session has none, 2 if the request makes no sense.
+
+    Parameters
+    ----------
+    bids_dir
+        The raw data set: every FLAIR of it is segmented, with the T1 before and after contrast of its session.
+    output_dir
+        The derivative data set, as BIDS_DIR/derivatives/glioseg.
+    analysis_level
+        participant: masks, probabilities and measurements of each. group: one table and one report of all.
+    participant_label
+        Only these subjects, with or without sub-, as 01 02.
+    session_label
+        Only these sessions, with or without ses-.
+    skip_bids_validation
+        Take a data set without the description that BIDS requires; more is not validated here.
+    model
+        A model that comes with glioseg (glioseg info lists them), or the folder of a bundle.
+    presence
+        Tell whether there is a tumour at all; off gives masks alone.
+    probabilities
+        Write probabilities beside the masks.
+    previews
+        Draw a contact sheet of each.
+    retry_failed
+        Try those again that failed.
+    precision
+        Arithmetic of the convolutions; auto takes bfloat16 where the hardware computes it.
+    backend
+        What computes the network; auto takes the fastest that is installed and for which the bundle holds a model.
+    threads
+        How many threads compute; one for each core that the program may use unless told otherwise.
+    """
+    from glioseg.machine import use_threads
+
+    # Before a library loads: it looks at the number once.
+    use_threads(threads)
+    from glioseg.commands.bids import segment_participants, summarise_group
+
+    which: dict[str, Any] = {
+        "participants": _parts(participant_label),
+        "sessions": _parts(session_label),
+        "require_description": not skip_bids_validation,
+    }
+    if analysis_level == "group":
+        rows = summarise_group(bids_dir, output_dir, **which)
+        lacking = [row for row in rows if row.state != "done"]
+        if json_output:
+            print(json.dumps([row.as_row() for row in rows], indent=2, allow_nan=False))
+        else:
+            print("\n".join(f"{row.name}: {row.state}, {row.reason}" for row in lacking), end="\n" * bool(lacking))
+            print(f"{len(rows) - len(lacking)} of {len(rows)} examinations in the table and the report in {output_dir}")
+        return 1 if lacking else 0
+    run = segment_participants(
+        bids_dir,
+        output_dir,
+        **which,
+        model=model,
+        presence=presence == "on",
+        probabilities=probabilities,
+        previews=previews,
+        retry_failed=retry_failed,
+        device=device,
+        precision=precision,
+        backend=backend,
+        say=say,
+    )
+    return _tell_run(run, output_dir, json_output)
 
 
 @_command(app)
@@ -962,6 +1054,21 @@ def _run(words: list[str]) -> int:
         print(f"glioseg: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     return result if isinstance(result, int) else 0
+
+
+def _tell_run(run: "PredictionRun", out: Path, json_output: bool) -> int:
+    """Print what came of a batch and tell the exit code."""
+    if json_output:
+        print(run.manifest.read_text(encoding="utf-8"), end="")
+    else:
+        done, failed = run.already + len(run.results), len(run.failures)
+        print(f"{done} of {done + failed} patients done, masks and measurements in {out}")
+        record = run.manifest.relative_to(out)
+        if run.left_out:
+            print(f"{run.left_out}; {record} lists them")
+        if lost := sum(len(result.not_written) for result in run.results):
+            print(f"{lost} output{'s' * (lost > 1)} could not be written; {record} tells which and why")
+    return 1 if run.failures or any(result.not_written for result in run.results) else 0
 
 
 def _part_of(

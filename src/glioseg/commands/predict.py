@@ -276,7 +276,7 @@ def predict_found(
     """
     options = options or OutputOptions()
     models = {one.examination.key: (parts or {}).get(one.examination.patient, model) for one in found.sources}
-    requests = _Requests(models, options, previews, found.owners)
+    requests = _Requests(models, options, previews, found)
     writing = _Writing(models, records, log, options, previews, requests)
     missing = found.sources
     if resume:
@@ -400,16 +400,16 @@ class _Requests:
         models: By the key of each examination what predicts it.
         options: What is written.
         previews: Whether a contact sheet is drawn.
-        files: By file the key of the examination whose it is.
+        found: The examinations and their files.
     """
 
     def __init__(
-        self, models: Mapping[str, Model], options: OutputOptions, previews: bool, files: Mapping[Path, str]
+        self, models: Mapping[str, Model], options: OutputOptions, previews: bool, found: FoundPatients
     ) -> None:
         self._models, self._common = models, f"{__version__} {options} {previews}"
         self._models_in_words: dict[int, str] = {}
-        self._files: dict[str, list[Path]] = {}
-        for path, key in files.items():
+        self._files: dict[str, list[Path]] = {key: list(paths) for key, paths in found.shared.items()}
+        for path, key in found.owners.items():
             self._files.setdefault(key, []).append(path)
 
     def of(self, source: PatientSource) -> str:

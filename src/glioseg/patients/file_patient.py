@@ -42,6 +42,11 @@ class FilePatient:
         """The same with another name."""
         return replace(self, name=name)
 
+    @property
+    def mask_name(self) -> str:
+        """Where the mask goes, relative to the output folder."""
+        return f"{self.patient}_mask.nii.gz"
+
     def name_of(self, output: Beside) -> str:
         """As :func:`glioseg.patients.source.beside_mask`."""
         return beside_mask(self.patient, output)
@@ -61,8 +66,8 @@ class FilePatient:
 
     def write(self, result: Result, outputs: Outputs, options: OutputOptions) -> None:
         """Write ``<patient>_mask.nii.gz``, and ``<patient>_probability.nii.gz`` where wished."""
-        write_nifti_mask(outputs.folder / self._mask_name, result.mask, like=self._like())
-        outputs.files.append(self._mask_name)
+        write_nifti_mask(outputs.folder / self.mask_name, result.mask, like=self._like())
+        outputs.files.append(self.mask_name)
         if options.probabilities:
             name, affine = self.name_of("probability"), result.mask.affine
             path = outputs.folder / name
@@ -74,16 +79,12 @@ class FilePatient:
 
     def read_mask(self, out: Path) -> Mask:
         """Read ``<patient>_mask.nii.gz``."""
-        return read_mask(out / self._mask_name)
+        return read_mask(out / self.mask_name)
 
     def write_mask(self, mask: Mask, out: Path, reader: Reader, measurement: Measurement) -> list[str]:
         """Write ``<patient>_mask.nii.gz``."""
-        write_nifti_mask(out / self._mask_name, mask, like=self._like())
-        return [self._mask_name]
-
-    @property
-    def _mask_name(self) -> str:
-        return f"{self.patient}_mask.nii.gz"
+        write_nifti_mask(out / self.mask_name, mask, like=self._like())
+        return [self.mask_name]
 
     def _like(self) -> Path | None:
         """The file whose header a NIfTI result copies."""

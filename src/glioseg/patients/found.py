@@ -21,6 +21,7 @@ class FoundPatients:
         owners: For each file of a patient whose it is: the key of the examination, or the name of a failure.
         left_out: For each file that is no patient's, the reason in a few words.
         places: Of each patient's examination, by its key, the place.
+        shared: By the key of an examination those of its files that are accounted for with one before it.
     """
 
     sources: list[PatientSource] = field(default_factory=list)
@@ -28,6 +29,7 @@ class FoundPatients:
     owners: dict[Path, str] = field(default_factory=dict)
     left_out: dict[Path, str] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
+    shared: dict[str, list[Path]] = field(default_factory=dict)
 
     @property
     def files(self) -> dict[Path, str]:
@@ -43,7 +45,10 @@ class FoundPatients:
             return
         self.places[one.key] = one.place
         self.sources.append(source)
-        self.owners |= dict.fromkeys(files, one.key)
+        if shared := [path for path in files if path in self.owners]:
+            self.shared[one.key] = shared
+        for path in files:
+            self.owners.setdefault(path, one.key)
 
     def fail(self, name: str, message: str, files: Iterable[Path]) -> None:
         """Name a patient that cannot be tried."""
@@ -75,6 +80,7 @@ class FoundPatients:
         for name, message in other.failures.items():
             self.failures[f"{name} (again)" if name in self.failures else name] = message
         self.places |= other.places
+        self.shared |= other.shared
         self.owners |= other.owners
         self.left_out |= other.left_out
 

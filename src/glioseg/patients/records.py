@@ -180,6 +180,10 @@ class ResultRecords:
             record = self._unwritten.get(name) or _read(self._path(name))
             yield {**record["result"], "run": record["run"]}
 
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """By name the row of every completed examination."""
+        return {name: entry.row for name, entry in self._done()}
+
     def table(self) -> str:
         """The rows of every completed examination as CSV; empty without any."""
         done = [entry for _, entry in self._done()]

@@ -1,0 +1,1 @@
+"""A BIDS data set on one side, BIDS derivatives on the other."""

@@ -1,0 +1,102 @@
+"""A FLAIR of a BIDS data set: its results are BIDS derivatives, each with the JSON that tells what it is."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from glioseg import __version__
+from glioseg.atomic import write_text_atomically
+from glioseg.bids.layout import BidsDataset
+from glioseg.formats.readers import without_suffix
+from glioseg.outputs import Outputs
+from glioseg.patients.examination import Examination
+from glioseg.patients.file_patient import FilePatient
+from glioseg.patients.source import Beside, OutputOptions, Result
+
+MASK, PROBABILITY, CANDIDATE = "label-tumor_mask", "label-tumor_probseg", "label-tumor_desc-candidate_mask"
+FIGURES = "figures"
+_MEANINGS = {
+    MASK: "The tumour as glioseg outlines it on the FLAIR: 1 inside, 0 outside. It is empty where there is none.",
+    PROBABILITY: "The probability of tumour at each voxel of the FLAIR, 0 to 1, of which the mask is cut.",
+    CANDIDATE: "What the mask would have been: glioseg takes it for no tumour. 1 inside, 0 outside.",
+}
+
+
+@dataclass(frozen=True)
+class BidsPatient(FilePatient):
+    """A FLAIR and the T1 that go with it.
+
+    Attributes:
+        dataset: The data set that they lie in.
+    """
+
+    dataset: BidsDataset = field(kw_only=True)
+
+    @property
+    def examination(self) -> Examination:
+        """Told apart by its name, which stays when the data set is moved or mounted elsewhere."""
+        place = self.case.files["flair"].relative_to(self.dataset.root).as_posix()
+        return Examination(self.patient, f"bids {self.patient}", place)
+
+    @property
+    def mask_name(self) -> str:
+        """As BIDS names derivatives."""
+        return self._derived(MASK)
+
+    def name_of(self, output: Beside) -> str:
+        """Likewise; sheets lie in the subject's folder ``figures``."""
+        if output == "sheet":
+            return f"{self._folder.parts[0]}/{FIGURES}/{self.patient}_sheet.png"
+        return self._derived(PROBABILITY if output == "probability" else CANDIDATE)
+
+    def write(self, result: Result, outputs: Outputs, options: OutputOptions) -> None:
+        """Write mask and probability, and for each of them the JSON."""
+        super().write(result, outputs, options)
+        self._describe(MASK, outputs, {"Type": "Lesion", **self._facts(result), **_decision(result)})
+        if self.name_of("probability") in outputs.files:
+            self._describe(PROBABILITY, outputs, self._facts(result))
+        if result.has_candidate:
+            self._describe(CANDIDATE, outputs, {"Type": "Lesion", **self._facts(result), **_decision(result)})
+        else:
+            for path in (self.name_of("candidate"), _sidecar(self.name_of("candidate"))):
+                (outputs.folder / path).unlink(missing_ok=True)
+
+    @property
+    def _folder(self) -> Path:
+        return self.case.files["flair"].relative_to(self.dataset.root).parent
+
+    def _derived(self, what: str) -> str:
+        return (self._folder / f"{self.patient}_{what}.nii.gz").as_posix()
+
+    def _describe(self, what: str, outputs: Outputs, facts: Mapping[str, Any]) -> None:
+        name = _sidecar(self._derived(what))
+        text = json.dumps({"Description": _MEANINGS[what], **facts}, indent=2) + "\n"
+        outputs.attempt("description", partial(write_text_atomically, outputs.folder / name, text), name)
+
+    def _facts(self, result: Result) -> dict[str, Any]:
+        used = [path for role, path in self.case.files.items() if role not in result.volume.missing]
+        return {
+            "Sources": [self.dataset.address(path) for path in used],
+            "SpatialReference": self.dataset.address(self.case.files["flair"]),
+            "Manual": False,
+            "Model": result.model,
+            "ModelSHA256": result.model_version,
+            "GliosegVersion": __version__,
+        }
+
+
+def _decision(result: Result) -> dict[str, Any]:
+    """How the mask was cut from the probabilities."""
+    return {
+        "Threshold": float(result.settings["threshold"]),
+        "Temperature": float(result.settings["temperature"]),
+        "Components": result.settings["components"],
+        "Presence": result.presence or "n/a",
+    }
+
+
+def _sidecar(picture: str) -> str:
+    return f"{without_suffix(picture)}.json"
