@@ -94,6 +94,7 @@ def _decision(result: Result) -> dict[str, Any]:
         "Threshold": float(result.settings["threshold"]),
         "Temperature": float(result.settings["temperature"]),
         "Components": result.settings["components"],
+        "MinimumShare": float(result.settings["minimum_share"]),
         "Presence": result.presence or "n/a",
     }
 
