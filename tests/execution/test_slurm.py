@@ -81,8 +81,13 @@ def test_tasks_end_as_they_should_whatever_happens_to_them_and_to_the_driver(slu
         # Its signal comes at once, but it asks on and on about a job that is queued again meanwhile.
         subprocess.run(["scancel", "--signal=USR2", numbers["preempted"]], check=False, timeout=5)
     subprocess.run(["scancel", numbers["killed"]], check=True)
-    begin_at_once(numbers["preempted"])
-    ended = {event.key: event for event in second_driver if event.state != "running"}
+    ended, requeued = dict[str, Event](), list[str]()
+    for event in second_driver:
+        ended[event.key] = event
+        if event.state == "waiting":
+            requeued.append(event.key)
+            begin_at_once(numbers[event.key])
+    assert requeued == ["preempted"]
     assert {key: event.state for key, event in ended.items()} == {
         "preempted": "done",
         "killed": "failed",

@@ -45,6 +45,15 @@ def test_as_json() -> None:
     assert (last["job"], last["state"], last["seconds_left"]) == ("a", "done", 30)
 
 
+def test_one_that_lost_its_place_waits_again() -> None:
+    lines = list[str]()
+    list(Watch(1, lines.append).follow([Event("a", "running"), Event("a", "waiting"), Event("a", "running")]))
+    assert lines[2:] == [
+        "a waiting (runs: 1 waiting, 0 running, 0 done, 0 failed)",
+        "a running (runs: 0 waiting, 1 running, 0 done, 0 failed)",
+    ]
+
+
 def test_those_that_failed_are_named_with_their_reasons_at_the_end() -> None:
     jobs = Watch(7, lambda line: None)
     for _ in jobs.follow(Event(f"job-{number}", "failed", "it is full.") for number in range(6)):

@@ -42,12 +42,12 @@ class Event:
 
     Attributes:
         key: Which.
-        state: It runs, is done, or failed.
+        state: It runs, is done, or failed; or waits again, since the engine took its place away.
         error: Why it failed.
     """
 
     key: str
-    state: Literal["running", "done", "failed"]
+    state: Literal["waiting", "running", "done", "failed"]
     error: str = ""
 
 

@@ -66,6 +66,9 @@ class SlurmExecutor:
                 elif state == "RUNNING" and key not in running:
                     running.add(key)
                     yield Event(key, "running")
+                elif state == "PENDING" and key in running:
+                    running.remove(key)
+                    yield Event(key, "waiting")
             time.sleep(POLL_SECONDS if waiting else 0)
 
     @property

@@ -74,6 +74,8 @@ class Watch:
             self.running.add(event.key)
             return
         self.running.discard(event.key)
+        if event.state == "waiting":
+            return
         self._ended += 1
         if event.state == "done":
             self.done += 1
