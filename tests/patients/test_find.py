@@ -182,6 +182,55 @@ def test_two_scans_of_one_name_do_not_replace_each_other(tmp_path: Path) -> None
     assert found.as_json()["of_patients"] == {"P2_in": 1, "P2_20190301": 7, "P1": 7, "p2_20200301": 7}
 
 
+def two_dates(root: Path) -> Path:
+    """Two dates of one patient, and a third without a FLAIR, in folders of one folder."""
+    for date in ("20190301", "20200301", "20210301"):
+        role = "t2 tse" if date == "20210301" else "t2 flair"
+        study = f"2.25.{date}"
+        write_series(
+            root / date, head(), PatientID="P1", StudyInstanceUID=study, StudyDate=date, SeriesDescription=role
+        )
+    return root
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_two_dates_of_one_patient_in_one_input_are_two_examinations(tmp_path: Path, packed: bool) -> None:
+    path = two_dates(tmp_path / "in")
+    if packed:
+        path = Path(shutil.make_archive(str(tmp_path / "scans"), "zip", path))
+    found = find_sources([path])
+    assert [source.patient for source in found.sources] == ["P1_20190301", "P1_20200301"]
+    assert found.failures == {}
+    assert [source.read().volume.voxels.shape[0] for source in found.sources] == [7, 7]
+    if not packed:
+        assert {path.parent.name for path in found.left_out} == {"20210301"}
+        assert set(found.left_out.values()) == {"of examinations without a FLAIR"}
+    alone = [find_sources([tmp_path / "in" / date]).sources[0] for date in ("20190301", "20200301")]
+    assert [source.examination.key for source in found.sources] == [source.examination.key for source in alone]
+
+
+def test_a_study_without_flair_beside_one_is_no_examination_of_its_own(tmp_path: Path) -> None:
+    write_series(tmp_path / "a", head(), PatientID="P1", StudyInstanceUID="2.25.1", SeriesDescription="t2 flair")
+    write_series(tmp_path / "b", head(), PatientID="P1", StudyInstanceUID="2.25.2", SeriesDescription="t2 tse")
+    found = find_sources([tmp_path])
+    assert [source.patient for source in found.sources] == ["P1"]
+    assert (found.failures, found.left_out) == ({}, {})
+
+
+def test_a_flair_that_the_user_named_is_the_one(tmp_path: Path) -> None:
+    (source,) = find_sources([two_dates(tmp_path / "in")], {"flair": "t2 tse"}).sources
+    assert source.patient == "P1"
+
+
+def test_two_dates_of_one_patient_as_nifti_are_two_patients(tmp_path: Path) -> None:
+    for place in ("in/P1/2019/flair", "in/P1/2020/flair", "on/2019/P1_flair", "on/2020/P1_flair", "to/P1_2019_flair"):
+        nifti(tmp_path / f"{place}.nii.gz")
+    nifti(tmp_path / "to" / "P1_2020_flair.nii.gz")
+    assert [source.patient for source in find_sources([tmp_path / "in"]).sources] == ["P1_2019", "P1_2020"]
+    assert [source.patient for source in find_sources([tmp_path / "on"]).sources] == ["2019", "2020"]
+    assert [source.patient for source in find_sources([tmp_path / "to"]).sources] == ["P1_2019", "P1_2020"]
+
+
 def test_copies_of_an_examination_are_done_once_and_told(tmp_path: Path) -> None:
     write_series(tmp_path / "in" / "A" / "1", head(), PatientID="P1")
     shutil.copytree(tmp_path / "in" / "A", tmp_path / "in" / "C")

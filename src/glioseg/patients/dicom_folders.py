@@ -1,12 +1,17 @@
-"""Which folders and zips of DICOM files are one patient's: by the headers, only as far down as is needed."""
+"""Which folders and zips of DICOM files are one patient's: by the headers, only as far down as is needed.
+
+Where several studies of a person hold a FLAIR, each of these is an examination of its own.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from glioseg.errors import BadFileError, GliosegError
 from glioseg.formats.dicom_files import dicom_streams
 from glioseg.formats.dicom_headers import Identity, read_identity
+from glioseg.formats.dicom_series import find_series
 from glioseg.patients.dicom_patient import DicomPatient
 from glioseg.patients.found import FoundPatients
 
@@ -14,7 +19,7 @@ Identities = Mapping[Path, Identity | None]
 
 
 def find_examinations(root: Path, files: Sequence[Path], named: Mapping[str, str], found: FoundPatients) -> None:
-    """Take as one patient a folder whose files are one person's, whatever lies below it.
+    """Take as one patient a folder whose files are one person's, whatever lies below it, or as one for each date.
 
     Args:
         root: The input.
@@ -30,11 +35,13 @@ def find_examinations(root: Path, files: Sequence[Path], named: Mapping[str, str
         if len(people) != 1:
             found.fail(folder.absolute().name, _not_one(folder, people, own), own)
             continue
-        patient = _patient(folder, tuple(own), own.values(), named)
         if damaged:
-            found.fail(patient.patient, _damaged(damaged[0]), own)
-        else:
-            found.add(patient, own)
+            found.fail(_patient(folder, tuple(own), own.values(), named).patient, _damaged(damaged[0]), own)
+            continue
+        for studies in _examinations(folder, tuple(own), own.values(), named):
+            files = tuple(path for path, identity in own.items() if identity and identity.study_uid in studies)
+            found.add(_patient(folder, files, [own[path] for path in files], named), files)
+        found.leave_out([path for path in own if path not in found.owners], "of examinations without a FLAIR")
 
 
 def find_zip(path: Path, named: Mapping[str, str], found: FoundPatients) -> None:
@@ -48,7 +55,9 @@ def find_zip(path: Path, named: Mapping[str, str], found: FoundPatients) -> None
     if not identities:
         found.leave_out([path], "zip without DICOM")
     elif len(people) == 1:
-        found.add(_patient(path, (path,), identities, named), [path])
+        for studies in _examinations(path, (path,), identities, named):
+            own = [one for one in identities if one and one.study_uid in studies]
+            found.add(_patient(path, (path,), own, named), [path])
     else:
         found.fail(path.name, _not_one(path, people, {path: None}), [path])
 
@@ -84,6 +93,19 @@ def _by_person(folder: Path, files: Identities) -> Iterator[tuple[Path, Identiti
         yield folder, damaged
     for child in sorted(below):
         yield from _by_person(child, below[child])
+
+
+def _examinations(
+    path: Path, files: Sequence[Path], identities: Iterable[Identity | None], named: Mapping[str, str]
+) -> list[set[str]]:
+    """The studies of a person, each by itself where several hold a FLAIR and the user named none; else together."""
+    studies = {one.study_uid for one in identities if one}
+    if len(studies) > 1 and "flair" not in named:
+        with suppress(GliosegError):
+            flairs = {one.study_uid for one in find_series(path, files) if one.role == "flair"}
+            if len(flairs) > 1:
+                return [{study} for study in sorted(flairs)]
+    return [studies]
 
 
 def _people(identities: Iterable[Identity | None]) -> list[str]:

@@ -140,7 +140,9 @@ class DicomPatient:
         return f"{self.patient}_seg.dcm"
 
     def _chosen(self) -> dict[str, DicomSeries]:
-        return choose_series(find_series(self.path, self.files), self.named)
+        found = find_series(self.path, self.files)
+        # A zip may hold other examinations of the same person.
+        return choose_series([one for one in found if one.study_uid in self.studies], self.named)
 
 
 def _reported(measurement: Measurement, presence: Presence | None = None) -> ReportedMeasurements | None:
