@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 import tifffile
@@ -605,3 +606,34 @@ def test_help_shows_every_name_in_angle_brackets(glioseg: Glioseg, command: str)
     assert named
     shown = re.sub(r"[\s│]+", "", glioseg(command, "--help").out)
     assert {name for name in named if name not in shown} == set()
+
+
+def test_a_locale_without_umlauts_does_not_keep_masks_from_their_names(untrained_bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "Größe").mkdir()
+    image = nibabel.Nifti1Image(np.arange(4096, dtype=np.int16).reshape(16, 16, 16), np.diag([1, 1, 5, 1]))
+    nibabel.save(image, tmp_path / "Größe" / "Jürgen_flair.nii.gz")
+    environment = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    words = ["predict", tmp_path / "Größe", "--model", untrained_bundle, "--out", tmp_path / "Maße", "--no-previews"]
+    ran = subprocess.run([sys.executable, "-m", "glioseg", *words], env=environment, capture_output=True)
+    assert ran.returncode == 0, ran.stderr
+    assert (tmp_path / "Maße" / "Größe_mask.nii.gz").is_file()
+    assert "Größe" in (tmp_path / "Maße" / "measurements.csv").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train", "--data", "none"],
+        ["study", "--data", "none"],
+        ["bundle", "none", "--data", "none"],
+        ["export", "none", "--to", "onnx", "--patients", "none"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_an_output_that_cannot_be_written_is_noticed_before_the_work(
+    glioseg: Glioseg, tmp_path: Path, words: list[str]
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    ended = glioseg(*words, "--out", str(tmp_path / "file" / "out"))
+    assert ended.code == 2
+    assert "cannot write" in ended.err

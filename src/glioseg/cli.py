@@ -1013,6 +1013,7 @@ def doctor(*, json_output: Json = False) -> None:
 
 def main() -> None:
     """Run the command line; a user's mistake is one line and exit code 2."""
+    _speak_utf8()
     # A path that is no text in the terminal's encoding is printed with its bytes escaped.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -1028,6 +1029,14 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = OUTPUT_WAS_CLOSED
     sys.exit(code)
+
+
+def _speak_utf8() -> None:
+    """Begin anew in UTF-8 mode where the locale names files in another encoding: many names have no letters there."""
+    if sys.getfilesystemencoding() != "utf-8":
+        words = [sys.executable, "-X", "utf8", *sys.orig_argv[1:]]
+        # In the environment for the processes that this one starts.
+        os.execve(sys.executable, words, {**os.environ, "PYTHONUTF8": "1"})
 
 
 def _run(words: list[str]) -> int:

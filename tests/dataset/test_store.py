@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -241,6 +242,25 @@ def test_a_cache_that_cannot_be_a_folder_is_an_error_with_a_remedy(data: Path, c
         open_store(data, cache=cache)
     assert "GLIOSEG_CACHE" in str(caught.value.remedy)
     assert cache.read_text() == "mine"
+
+
+def test_a_home_that_cannot_be_written_is_no_hindrance_and_no_noise(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    for name, value in {"HOME": "file", "XDG_CACHE_HOME": "file/cache", "TMPDIR": "temporary"}.items():
+        monkeypatch.setenv(name, str(tmp_path / value))
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.delenv("GLIOSEG_CACHE")
+    store_module._cache_of_this_process.cache_clear()
+    first = open_store(data)
+    (folder,) = (tmp_path / "temporary").glob("glioseg-*/*")
+    inode = (folder / "images.u8").stat().st_ino
+    assert open_store(data).fingerprint == first.fingerprint
+    assert (folder / "images.u8").stat().st_ino == inode
+    assert capfd.readouterr() == ("", "")
+    store_module._cache_of_this_process.cache_clear()
 
 
 def test_arrays_that_another_process_finishes_meanwhile_are_left_alone(

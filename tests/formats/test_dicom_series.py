@@ -227,23 +227,37 @@ def test_jpeg_lossless(tmp_path: Path) -> None:
     assert_same_voxels(read_series(only(tmp_path / "packed")), head(), AXIAL)
 
 
-def test_jpeg_2000(tmp_path: Path) -> None:
+def pack(folder: Path, coding: str) -> None:
+    """Compress the pixels of every file by a coding of gdcm."""
     import gdcm
 
-    write_series(tmp_path / "plain", head(), AXIAL)
-    (tmp_path / "packed").mkdir()
-    for path in (tmp_path / "plain").iterdir():
+    for path in folder.iterdir():
         reader, change, writer = gdcm.ImageReader(), gdcm.ImageChangeTransferSyntax(), gdcm.ImageWriter()
         reader.SetFileName(str(path))
         assert reader.Read()
-        change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.JPEG2000Lossless))
+        change.SetTransferSyntax(gdcm.TransferSyntax(getattr(gdcm.TransferSyntax, coding)))
         change.SetInput(reader.GetImage())
         assert change.Change()
-        writer.SetFileName(str(tmp_path / "packed" / path.name))
+        writer.SetFileName(str(path))
         writer.SetFile(reader.GetFile())
         writer.SetImage(change.GetOutput())
         assert writer.Write()
-    assert_same_voxels(read_series(only(tmp_path / "packed")), head(), AXIAL)
+
+
+CODINGS = ["JPEG2000Lossless", "JPEGLosslessProcess14_1", "JPEGLSLossless", "RLELossless"]
+
+
+@pytest.mark.parametrize("is_bare", [False, True], ids=["", "bare"])
+@pytest.mark.parametrize("coding", CODINGS)
+def test_compressed_pixels_with_and_without_the_header_that_tells_their_coding(
+    tmp_path: Path, coding: str, is_bare: bool
+) -> None:
+    write_series(tmp_path, head(), AXIAL)
+    pack(tmp_path, coding)
+    for path in tmp_path.iterdir() if is_bare else ():
+        Dataset(pydicom.dcmread(path)).save_as(path, implicit_vr=False, little_endian=True, enforce_file_format=False)
+        assert path.read_bytes()[128:132] != b"DICM"
+    assert_same_voxels(read_series(only(tmp_path)), head(), AXIAL)
 
 
 @pytest.mark.skipif(shutil.which("dcm2niix") is None, reason="needs dcm2niix")

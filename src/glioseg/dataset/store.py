@@ -3,20 +3,23 @@
 The 110 patients take 1.0 GB as uint8. A training process maps them and needs no worker processes.
 """
 
+import atexit
 import hashlib
 import json
 import math
 import os
 import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
-from glioseg.atomic import clear_unfinished, unfinished_folder
+from glioseg.atomic import check_writable, clear_unfinished, unfinished_folder
 from glioseg.dataset.lgg import PatientFiles, find_patients, read_patient, site_of
 from glioseg.errors import GliosegError
 from glioseg.volume import CHANNELS, Mask, Volume
@@ -83,14 +86,19 @@ def open_store(data: Path, *, cache: Path | None = None) -> ArrayStore:
 
     Args:
         data: A folder in the dataset's layout, with masks.
-        cache: Where the arrays are kept; the user's cache folder, or ``GLIOSEG_CACHE``, if None.
+        cache: Where the arrays are kept; if None ``GLIOSEG_CACHE`` or the user's cache folder. Where that one cannot be
+            written, they are kept as long as the process lives.
 
     Raises:
         GliosegError: If the data is incomplete or damaged, or the disk is full.
     """
     files = find_patients(data, masks=True)
     signature = _signature(files)
-    folder = (cache or _default_cache()) / hashlib.sha256(os.fsencode(data.resolve())).hexdigest()[:16]
+    name = hashlib.sha256(os.fsencode(data.resolve())).hexdigest()[:16]
+    kept = (cache or _default_cache()) / name
+    if _is_complete(kept, signature):
+        return _map(kept)
+    folder = kept if cache or _is_writable(kept.parent) else _cache_of_this_process() / name
     if not _is_complete(folder, signature):
         _build(files, signature, folder)
     return _map(folder)
@@ -99,6 +107,25 @@ def open_store(data: Path, *, cache: Path | None = None) -> ArrayStore:
 def _default_cache() -> Path:
     chosen = os.environ.get("GLIOSEG_CACHE")
     return Path(chosen) if chosen else platformdirs.user_cache_path("glioseg") / "stores"
+
+
+def _is_writable(folder: Path) -> bool:
+    """Whether arrays may be kept there; of a folder that the user chose it is told later where not."""
+    if os.environ.get("GLIOSEG_CACHE"):
+        return True
+    try:
+        check_writable(folder)
+    except GliosegError:
+        return False
+    return True
+
+
+@lru_cache
+def _cache_of_this_process() -> Path:
+    """For a home that cannot be written."""
+    folder = Path(tempfile.mkdtemp(prefix="glioseg-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _signature(files: Sequence[PatientFiles]) -> str:

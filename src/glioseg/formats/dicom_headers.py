@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException
 from pydicom.filereader import read_partial
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, MediaStorageDirectoryStorage
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, MediaStorageDirectoryStorage
 from pydicom.valuerep import DA
 
 from glioseg.errors import GliosegError
+from glioseg.formats.dicom_encapsulation import LOOKED_AT_BYTES, encapsulated_syntax
 from glioseg.formats.dicom_files import DicomFile
 
 LARGEST_SERIES_VOXELS = 2**29
@@ -169,18 +170,31 @@ def parse_header(file: DicomFile, content: bytes) -> DicomHeader | None:
 
 
 def read_dataset(stream: IO[bytes], *, stop_before_pixels: bool = False) -> Dataset:
-    """Read a file; one without preamble and file meta information is taken as uncompressed in the encoding it shows.
+    """Read a file; one without preamble and file meta information is taken in the encoding that it shows.
 
     Raises:
         Exception: Whatever pydicom raises on a damaged file.
     """
     is_bare = stream.read(132)[128:] != b"DICM"
     stream.seek(0)
-    dataset = pydicom.dcmread(stream, stop_before_pixels=stop_before_pixels, force=is_bare)
-    if "TransferSyntaxUID" not in dataset.file_meta and is_bare:
-        implicit, _ = dataset.original_encoding
-        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+    dataset = pydicom.dcmread(stream, stop_before_pixels=stop_before_pixels or is_bare, force=is_bare)
+    if not is_bare:
+        return dataset
+    syntax = dataset.file_meta.get("TransferSyntaxUID") or _shown_syntax(dataset, stream)
+    if not stop_before_pixels:
+        stream.seek(0)
+        dataset = pydicom.dcmread(stream, force=True)
+    dataset.file_meta.TransferSyntaxUID = syntax
     return dataset
+
+
+def _shown_syntax(dataset: Dataset, stream: IO[bytes]) -> UID:
+    """The transfer syntax of a file that does not name it: by its elements, and the pixels before which it was left."""
+    place = stream.tell()
+    compressed = encapsulated_syntax(stream.read(LOOKED_AT_BYTES))
+    stream.seek(place)
+    implicit, _ = dataset.original_encoding
+    return compressed or (ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian)
 
 
 def check_picture(header: DicomHeader) -> None:

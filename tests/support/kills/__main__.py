@@ -130,7 +130,7 @@ def _kill_all(given: argparse.Namespace, root: Path) -> int:
         if faults:
             faulty[trial.command.name] += 1
             print(f"case {number} ({trial.command.name})", *faults, sep="\n  ", flush=True)
-        if number % 20 == 19:
+        if number % 5 == 4:
             print(f"{kills.total()} kills, {faulty.total()} cases with faults", flush=True)
         if given.only is not None or (given.minutes and time.monotonic() - began > 60 * given.minutes):
             break
