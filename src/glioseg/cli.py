@@ -524,6 +524,7 @@ def review(
     masks: Path,
     *,
     scans: Path | None = None,
+    dicomweb: str | None = None,
     reader: str | None = None,
     report: Path | None = None,
     store: str | None = None,
@@ -539,6 +540,8 @@ def review(
         names that predict gives. Results go to its folder review.
     scans
         The scans, where masks does not tell or they have moved.
+    dicomweb
+        The DICOMweb archive that predict had the scans from: they are fetched once and stay in the folder review.
     reader
         Read blind to others under this name; without it everyone shares one reading.
     report
@@ -550,8 +553,10 @@ def review(
     browser
         Open the page.
     """
-    from glioseg.commands.review import report_readings, review, store_results
+    from glioseg.commands.review import fetch_scans, report_readings, review, store_results
 
+    if dicomweb is not None:
+        fetch_scans(masks, dicomweb, say=say)
     if report is not None:
         report_readings(masks, report, scans=scans)
         print_place("report", report, False)

@@ -17,6 +17,7 @@ from glioseg.commands.evaluate import evaluate
 from glioseg.commands.predict import predict
 from glioseg.commands.review import open_desk
 from glioseg.errors import GliosegError
+from glioseg.formats.nifti import read_nifti
 from glioseg.patients.source import OutputOptions
 from glioseg.review.serve import _listening
 from glioseg.review.server import page_files
@@ -89,10 +90,12 @@ def test_what_predict_wrote_is_read_without_being_told_where_the_scans_are(
         assert told["threshold"] == 0.4325
         assert told["expected_dice"] == result.expected_dice
         assert desk.open(case_id).prediction.sum() == result.measurement.whole.voxels
-        # Half a step of the probabilities at most lies between the threshold and the mask.
-        moved = desk.open(case_id).probabilities
-        assert moved is not None
-        assert np.array_equal(moved >= 0.4325 * 65535, desk.open(case_id).prediction)
+        steps, scale = desk.open(case_id).probabilities, told["probability"]["scale"]
+        assert steps is not None
+        exact = read_nifti(tmp_path / "masks" / f"{case.patient}_probability.nii.gz").voxels
+        # Every position of the slider takes the voxels that reach it.
+        for threshold in (0.29, 0.42, 0.43, 0.44, 0.57):
+            assert np.array_equal(steps >= round(threshold / scale), exact >= np.float32(threshold))
         desk.decide(case_id, 0, "accepted", "", 0.0)
     desk.close()
     for path in sorted((tmp_path / "masks").glob("*_probability.nii.gz")):

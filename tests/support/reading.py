@@ -34,11 +34,11 @@ GRIDS = {
 FORMATS = ("tif", *GRIDS)
 
 
-def write_predictions(folder: Path, scans: Path, *, sure: float = 0.9) -> dict[str, NDArray[np.bool_]]:
+def write_predictions(folder: Path, *scans: Path, sure: float = 0.9) -> dict[str, NDArray[np.bool_]]:
     """What predict would leave for the scans, with a blob as the tumour; the masks by patient."""
     folder.mkdir()
     masks, entries = {}, []
-    for source in find_sources([scans]).sources:
+    for source in find_sources(scans).sources:
         read = source.read()
         volume = read.volume
         voxels = np.zeros(volume.voxels.shape[:3], np.bool_)
@@ -52,7 +52,11 @@ def write_predictions(folder: Path, scans: Path, *, sure: float = 0.9) -> dict[s
         assert outputs.failures == {}
         entries.append({**measured.as_json(), "expected_dice": sure, "remarks": []})
         masks[source.patient] = voxels
-    record = {"inputs": [str(scans)], "patients": entries, "model": {"postprocessing": {"threshold": 0.5}}}
+    record = {
+        "inputs": [str(path) for path in scans],
+        "patients": entries,
+        "model": {"postprocessing": {"threshold": 0.5}},
+    }
     (folder / "run.json").write_text(json.dumps(record))
     return masks
 

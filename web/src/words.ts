@@ -15,6 +15,11 @@ export function minutesLeft(left: number): string {
   return whole === 1 ? "a minute" : `${whole} minutes`;
 }
 
+/** A remark with a capital and a full stop. */
+export function sentence(remark: string): string {
+  return remark[0].toUpperCase() + remark.slice(1) + (/[.!?]$/.test(remark) ? "" : ".");
+}
+
 export function count(value: number): string {
   return value.toLocaleString("en");
 }

@@ -4,6 +4,7 @@ import getpass
 import re
 import webbrowser
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from glioseg.errors import BadOptionError
@@ -70,6 +71,18 @@ def review(
             webbrowser.open(ticket)
 
     serve(desk, port=port, opened=opened)
+
+
+def fetch_scans(folder: Path, url: str, *, say: Callable[[str], None] = lambda line: None) -> None:
+    """Fetch the scans of masks from the archive that ``glioseg predict`` had them from; they stay in the folder.
+
+    Raises:
+        GliosegError: As :func:`glioseg.review.archive.fetch_scans`.
+    """
+    from glioseg.archive.dicomweb import fetch_study
+    from glioseg.review import archive
+
+    archive.fetch_scans(folder, url, partial(fetch_study, say=say))
 
 
 def report_readings(folder: Path, path: Path, *, scans: Path | None = None) -> None:

@@ -25,6 +25,9 @@ from glioseg.review.visits import Visit, last_before, visit_of
 from glioseg.volume import Mask
 
 RUN_RECORD = "run.json"
+FETCHED = Path("review", "scans")
+"""Below the masks: scans that were fetched from an archive, a folder for each examination."""
+
 CANDIDATE = "_candidate.nii.gz"
 NO_PROBABILITIES = "No probabilities lie beside the masks. Predict again with --probabilities to move the threshold"
 
@@ -142,6 +145,11 @@ def find_review_cases(folder: Path, scans: Path | None = None) -> Cases:
     return _given(folder, scans) if scans is not None else _dataset(folder)
 
 
+def fetched_scans(folder: Path) -> list[Path]:
+    """The examinations that were fetched from an archive for a folder of masks."""
+    return sorted((folder / FETCHED).glob("[0-9]*"))
+
+
 def by_need(cases: Sequence[ReviewCase]) -> dict[str, ReviewCase]:
     """Cases by identifier, in the order in which they need eyes.
 
@@ -233,14 +241,14 @@ def _predicted(folder: Path, scans: Path | None) -> Cases:
     record = _read_record(folder / RUN_RECORD)
     entries = {entry["patient"]: entry for entry in record.get("patients", [])}
     named = record.get("sequences") or {}
-    given = [scans] if scans is not None else [Path(path) for path in record.get("inputs") or []]
+    given = [scans] if scans is not None else [*map(Path, record.get("inputs") or []), *fetched_scans(folder)]
     sources = _sources(given, {} if scans is not None else named, ResultRecords(folder).names())
     if not sources:
         raise GliosegError(
             f"the scans of {folder} were not found",
             expected="the folder that was predicted" if scans is None else f"the patients of {folder} in {scans}",
             found=", ".join(map(str, given)) or f"no word of them in {RUN_RECORD}",
-            remedy="Give it with --scans",
+            remedy="Give it with --scans, or the archive that they came from with --dicomweb",
         )
     found = [_case(patient, sources.get(patient), _facts(entry)) for patient, entry in entries.items()]
     found += [

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from glioseg.report.contact_sheet import brain_window
-from glioseg.report.overlay import PREDICTION_COLOUR, to_grey
+from glioseg.report.contact_sheet import DARKEST_OF_HEAD, brain_window
+from glioseg.report.overlay import PREDICTION_COLOUR, head_box, to_grey
 from glioseg.space.axial import axial_view, to_axial
 from glioseg.volume import Volume
 
@@ -83,9 +83,10 @@ def thumbnail(
     areas = (tumour if candidate is None else to_axial(candidate, view)).sum(axis=(1, 2))
     place = int(areas.argmax()) if areas.any() else len(areas) // 2
     real = picture[place].astype(np.float32) * np.float32(flair.slope) + np.float32(flair.intercept)
-    grey = np.repeat(to_grey(real, flair.window)[..., None], 3, axis=2)
-    grey[_edge(tumour[place])] = PREDICTION_COLOUR
-    image = Image.fromarray(grey)
+    grey = to_grey(real, flair.window)
+    shown = np.repeat(grey[..., None], 3, axis=2)
+    shown[_edge(tumour[place])] = PREDICTION_COLOUR
+    image = Image.fromarray(shown[head_box(grey > DARKEST_OF_HEAD, tumour[place])])
     image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
     buffer = io.BytesIO()
     image.save(buffer, format="PNG")

@@ -2,7 +2,7 @@
 
 import type { Desk } from "../desk";
 import { neighbour } from "../state";
-import { count } from "../words";
+import { count, sentence } from "../words";
 import { Button } from "./Button";
 import { Dialog } from "./Dialog";
 import { ExpectedDice } from "./QueuePage";
@@ -83,7 +83,7 @@ function Facts({ desk }: { desk: Desk }) {
         {state}
         {reader !== null && state !== "new" && ` · ${reader}`}
       </span>
-      {presence !== null && presence !== "present" && <span class="doubt">tumour {presence === "none" ? "not found" : "doubtful"}</span>}
+      {presence !== null && presence !== "present" && <span class="doubt">{presence === "none" ? "no tumour found" : "tumour doubtful"}</span>}
       {dice !== null && (
         <span>
           expected Dice <ExpectedDice value={dice} />
@@ -94,7 +94,7 @@ function Facts({ desk }: { desk: Desk }) {
           <summary>{remarks.length === 1 ? "1 remark" : `${remarks.length} remarks`}</summary>
           <ul>
             {remarks.map((remark) => (
-              <li key={remark}>{remark}</li>
+              <li key={remark}>{sentence(remark)}</li>
             ))}
           </ul>
         </details>

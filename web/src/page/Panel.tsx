@@ -34,7 +34,7 @@ function Measured({ desk }: { desk: Desk }) {
   const { measures, millilitres: volume, geometry, predictedAreas } = desk.open!;
   const largest = measures.largest();
   const predicted = predictedAreas[0].reduce((sum, area) => sum + area, 0);
-  const share = predicted === 0 ? null : (measures.voxels / predicted - 1) * 100;
+  const share = predicted === 0 || measures.voxels === 0 ? null : (measures.voxels / predicted - 1) * 100;
   const unit = geometry.isSized ? "mm" : "px";
   const length = (value: number | undefined) => (value === undefined ? "–" : `${value.toFixed(value < 10 || unit === "mm" ? 1 : 0)} ${unit}`);
   return (
@@ -253,7 +253,7 @@ function labelOf({ open }: Desk): string {
 }
 
 function Decide({ desk }: { desk: Desk }) {
-  const isEdited = desk.open!.differing > 0;
+  const { differing, measures } = desk.open!;
   return (
     <section class="decision">
       <h2>Decision</h2>
@@ -267,7 +267,7 @@ function Decide({ desk }: { desk: Desk }) {
         onInput={(event) => desk.dispatch({ type: "comment", comment: event.currentTarget.value })}
       />
       <Button class="primary" command="accept" onClick={() => run(desk, "accept")}>
-        {isEdited ? "Save correction" : "Accept"}
+        {differing > 0 ? "Save correction" : measures.voxels === 0 ? "Accept: no tumour" : "Accept"}
       </Button>
       <div class="choice">
         <Button command="reject" onClick={() => run(desk, "reject")}>

@@ -4,8 +4,10 @@ import { useEffect, useRef } from "preact/hooks";
 import type { QueuedCase } from "../api";
 import type { Desk } from "../desk";
 import { type Filter, isDone, shownCases } from "../state";
-import { count, millilitres, minutes, minutesLeft } from "../words";
+import { count, millilitres, minutes, minutesLeft, sentence } from "../words";
 import { Button } from "./Button";
+
+const REMARKS_SHOWN = 2;
 
 const FILTERS: readonly (readonly [Filter, string])[] = [
   ["all", "All"],
@@ -133,13 +135,24 @@ function Row({ desk, each }: { desk: Desk; each: QueuedCase }) {
         <ExpectedDice value={each.expected_dice} />
       </td>
       <td class="remarks">
-        {[...each.remarks, ...(each.problem === null ? [] : [each.problem])].map((remark) => (
-          <p key={remark}>{remark}</p>
-        ))}
+        <Remarks {...each} />
       </td>
       <td>{each.reader ?? "–"}</td>
       <td class="number">{minutes(each.seconds)}</td>
     </tr>
+  );
+}
+
+/** The first of them, a line each; the case itself shows all. */
+function Remarks({ problem, remarks }: QueuedCase) {
+  const all = [...(problem === null ? [] : [problem]), ...remarks].map(sentence);
+  return (
+    <div title={all.join("\n")}>
+      {all.slice(0, REMARKS_SHOWN).map((remark) => (
+        <p key={remark}>{remark}</p>
+      ))}
+      {all.length > REMARKS_SHOWN && <p>{all.length - REMARKS_SHOWN} more</p>}
+    </div>
   );
 }
 
