@@ -128,17 +128,22 @@ export class OpenCase {
     const isEmptied = this.measures.voxels === 0;
     const areas = isEmptied ? this.predictedAreas : this.measures.areas;
     if (isEmptied && this.candidate === null) return this.geometry.shape.map((size) => Math.floor(size / 2)) as unknown as Place;
-    const slice = areas[0].indexOf(Math.max(...areas[0]));
-    return [slice, ...this.middleOn(slice, isEmptied ? this.candidate! : this.mask)] as unknown as Place;
+    return this.middleOn(areas[0].indexOf(Math.max(...areas[0])), isEmptied ? this.candidate! : this.mask);
   }
 
-  private middleOn(slice: number, mask: Mask): [number, number] {
+  /** The middle of the slice that holds the largest diameters; where there is no tumour, as {@link start}. */
+  get largest(): Place {
+    const slice = this.measures.largest()?.slice;
+    return slice === undefined ? this.start : this.middleOn(slice, this.mask);
+  }
+
+  private middleOn(slice: number, mask: Mask): Place {
     const { base, rows, columns, rowStride, columnStride } = planeSlice(this.geometry, "axial", slice);
     let [row, column, count] = [0, 0, 0];
     for (let r = 0; r < rows; r++)
       for (let c = 0; c < columns; c++)
         if (mask[base + r * rowStride + c * columnStride]) [row, column, count] = [row + r, column + c, count + 1];
-    return [Math.round(row / count), Math.round(column / count)];
+    return [slice, Math.round(row / count), Math.round(column / count)];
   }
 
   /** Whether a stroke has begun and is not finished. */

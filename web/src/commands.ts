@@ -39,7 +39,7 @@ const IN_CASE: Partial<Record<Command, Act>> = {
   "slice-down": scroll(-1),
   "first-slice": (desk) => toSlice(desk, desk.open!.tumourEnds(desk.state.view!.plane)[0]),
   "last-slice": (desk) => toSlice(desk, desk.open!.tumourEnds(desk.state.view!.plane)[1]),
-  "largest-slice": (desk) => desk.dispatch({ type: "move", place: desk.open!.start }),
+  "largest-slice": (desk) => desk.dispatch({ type: "move", place: desk.open!.largest }),
   left: step(0, -1),
   right: step(0, 1),
   up: step(-1, 0),

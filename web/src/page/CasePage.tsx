@@ -113,8 +113,8 @@ function Saved({ desk }: { desk: Desk }) {
       </p>
     );
   const strokes = desk.open.history.done.length;
-  const drawn = strokes === 0 ? "Unchanged" : `${count(strokes)} ${strokes === 1 ? "stroke" : "strokes"}, ${count(desk.open.differing)} voxels changed`;
-  return <p class="saved">{delivery.kind === "sending" ? "Saving …" : `${drawn} · saved`}</p>;
+  const drawn = `${count(strokes)} ${strokes === 1 ? "stroke" : "strokes"}, ${count(desk.open.differing)} voxels changed · saved`;
+  return <p class="saved">{delivery.kind === "sending" ? "Saving …" : strokes === 0 ? "Unchanged" : drawn}</p>;
 }
 
 function Conflict({ desk, reader }: { desk: Desk; reader: string | null }) {

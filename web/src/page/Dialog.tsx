@@ -15,7 +15,14 @@ export function Dialog({ title, close, children }: { title: string; close?: () =
         close?.();
       }}
     >
-      <h2>{title}</h2>
+      <header>
+        <h2>{title}</h2>
+        {close && (
+          <button type="button" onClick={close}>
+            Close
+          </button>
+        )}
+      </header>
       {children}
     </dialog>
   );

@@ -10,14 +10,11 @@ export function Help({ desk }: { desk: Desk }) {
   return (
     <Dialog title="Keys" close={close}>
       <div class="help">
+        {desk.state.caseId !== null && <Mouse />}
         {groups.map((group) => (
           <KeyGroup key={group.name} {...group} />
         ))}
-        {desk.state.caseId !== null && <Mouse />}
       </div>
-      <button type="button" onClick={close}>
-        Close
-      </button>
     </Dialog>
   );
 }

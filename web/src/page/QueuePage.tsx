@@ -32,6 +32,11 @@ export function QueuePage({ desk }: { desk: Desk }) {
           Reader <strong>{queue.reader}</strong>
         </p>
       </header>
+      {isAllRead(desk) && (
+        <p class="all-read">
+          All are read. What was changed, and how long it took: <code>glioseg review {queue.folder} --report reading.html</code>
+        </p>
+      )}
       <Filters desk={desk} />
       <table>
         <thead>
@@ -62,6 +67,11 @@ export function QueuePage({ desk }: { desk: Desk }) {
       {cases.length === 0 && <p class="nothing">No case is like that.</p>}
     </main>
   );
+}
+
+function isAllRead({ state }: Desk): boolean {
+  const { done, total } = state.queue!.progress;
+  return total > 0 && done === total;
 }
 
 function Progress({ desk }: { desk: Desk }) {
