@@ -36,9 +36,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         masks = _made_up(Path(folder))
         command = [sys.executable, "-m", "glioseg", "review", str(masks), "--no-browser"]
+        began = time.perf_counter()
         server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         try:
-            rows = _measured(_address(server), server.pid)
+            address = _address(server)
+            started = f"{time.perf_counter() - began:.2f} s", f"{_worked(server.pid):.2f} s"
+            rows = [("start of the server", *started), *_measured(address, server.pid)]
         finally:
             server.terminate()
             server.wait()
@@ -114,10 +117,14 @@ class Bench:
         return what, f"{wall / times:.2f} s", f"{work / times:.2f} s"
 
     def _worked(self) -> float:
-        fields = Path(f"/proc/{self.server}/stat").read_text().rpartition(")")[2].split()
-        ticks = int(fields[11]) + int(fields[12])
         metrics = {each["name"]: each["value"] for each in self._metrics.send("Performance.getMetrics")["metrics"]}
-        return ticks / os.sysconf("SC_CLK_TCK") + float(metrics["TaskDuration"])
+        return _worked(self.server) + float(metrics["TaskDuration"])
+
+
+def _worked(process: int) -> float:
+    """The processor's time that a process has taken, in seconds."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _measured(address: str, server: int) -> list[tuple[str, str, str]]:

@@ -128,7 +128,7 @@ def _enter(page: "sync_api.Page", address: str) -> None:
 def _wait_until_saved(page: "sync_api.Page", begins: str = "") -> None:
     """Until the page says that everything is saved; it may first have to be drawn that something is not."""
     page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    page.locator(".saved").filter(has_text=re.compile(f"^{begins}.*saved$")).wait_for()
+    page.locator(".saved").filter(has_text=re.compile(f"^{begins}.*(saved|Unchanged)$")).wait_for()
 
 
 def _wait_for(done: Callable[[], object], seconds: float = 20.0) -> None:
