@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +19,12 @@ from safetensors.numpy import load_file, save_file
 import glioseg.dataset.lgg as lgg_module
 from glioseg import __version__
 from glioseg.cli import OUTPUT_WAS_CLOSED, main
+from glioseg.commands import predict_many
 from glioseg.dataset.lgg import find_patients
 from glioseg.dataset.splits import load_split
 from glioseg.evaluation.scores import Scores
+from glioseg.execution.executor import Event, Task, perform
+from glioseg.execution.local import ParallelExecutor
 from glioseg.formats.tif import read_mask_slice, write_mask_slice
 from glioseg.inference.shipped import SHIPPED
 from glioseg.networks.table import NETWORKS
@@ -520,6 +523,37 @@ def test_predict_and_evaluate_follow_each_other(
     assert Scores.from_json(table.read_text()).spacing_mm == (5.0, 1.0, 1.0)
 
 
+def do_here(executor: ParallelExecutor, jobs: Sequence[Task]) -> Iterator[Event]:
+    """Jobs as a worker does them, in this process."""
+    for job in jobs:
+        yield Event(job.key, "running")
+        assert perform(job) is None
+        yield Event(job.key, "done")
+
+
+def test_predict_in_shards_tells_how_they_stand_in_words_and_as_json(
+    glioseg: Glioseg, few_slices: Path, untrained_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr(ParallelExecutor, "run", do_here)
+    monkeypatch.setattr(predict_many, "SHARDS_OF_A_WORKER", 1)
+    command = ("predict", few_slices, "--model", untrained_bundle, "--out", "out", "--workers", "2", "--no-previews")
+    first = glioseg(*command)
+    assert first.code == 0
+    done, left_out = first.out.splitlines()
+    assert done == "3 of 3 patients done, masks and measurements in out"
+    assert left_out.endswith("run.json lists them")
+    assert first.err.splitlines()[0] == "shards: 2 waiting, 0 running, 0 done, 0 failed"
+    again = glioseg(*command, "--json")
+    assert again.code == 0
+    assert len(json.loads(again.out)["patients"]) == 3
+    *_, last = map(json.loads, again.err.splitlines())
+    assert (last["state"], last["waiting"], last["running"], last["done"]) == ("done", 0, 0, 2)
+    log = tmp_path / "out" / "shards" / "1-of-2" / "job.log"
+    assert log.read_text().count("examinations are settled already") == 2
+
+
 def test_evaluate_prints_a_table_and_counts_who_lacks_a_prediction(
     glioseg: Glioseg, few_slices: Path, tmp_path: Path
 ) -> None:
@@ -585,6 +619,7 @@ def test_a_quick_answer_imports_nothing_heavy(words: str) -> None:
     script = f"""
 import sys
 from glioseg.cli import OUTPUT_WAS_CLOSED, main
+from glioseg.commands import predict_many
 sys.argv = ["glioseg", *{words.split()!r}]
 try:
     main()

@@ -1077,7 +1077,7 @@ def _tell_run(run: "PredictionRun", out: Path, json_output: bool) -> int:
     else:
         done, failed = run.already + len(run.results), len(run.failures)
         print(f"{done} of {done + failed} patients done, masks and measurements in {out}")
-        record = run.manifest.relative_to(out)
+        record = run.manifest.resolve().relative_to(out.resolve())
         if run.left_out:
             print(f"{run.left_out}; {record} lists them")
         if lost := sum(len(result.not_written) for result in run.results):

@@ -215,6 +215,7 @@ def test_one_bad_patient_is_reported_and_the_others_finish(
     assert str(cut) in run.failures[patients[bad]]
     assert json.loads((tmp_path / "out" / "run.json").read_text())["failures"] == run.failures
     assert [line.partition(" ")[0] for line in said] == ["[1/3]", "[2/3]", "[3/3]"]
+    assert [line.endswith(" (about 1 min left)") for line in said] == [True, True, False]
     assert "skipped" in said[bad]
     assert str(cut) in said[bad]
     sheets = [f"{patient}_sheet.png" for patient in good]

@@ -19,6 +19,7 @@ from glioseg.atomic import check_writable, write_text_atomically
 from glioseg.commands.error_log import ErrorLog
 from glioseg.commands.overlap import overlapped
 from glioseg.errors import GliosegError
+from glioseg.execution.watch import duration_in_words
 from glioseg.inference.backends import BackendName
 from glioseg.inference.foreign import predict_foreign
 from glioseg.inference.model import Model, Prediction
@@ -290,17 +291,19 @@ def predict_found(
         failures |= {one.patient: "it is not predicted yet; repeat the command" for one in missing}
         missing = []
     results: list[PatientResult] = []
+    began = time.perf_counter()
     stages = overlapped(missing, _read, partial(_segment, models), partial(_write, writing))
     total = len(found.failures) + len(missing)
     for number, (source, result) in enumerate(stages, start=len(found.failures) + 1):
+        left = _time_left(time.perf_counter() - began, total - number, len(missing))
         if isinstance(result, Exception):
             failures[source.patient] = log.told(source.patient, result)
             if record_failures:
                 _record_failure(writing, source, failures[source.patient])
-            say(f"[{number}/{total}] {source.patient}: skipped, {failures[source.patient]}")
+            say(f"[{number}/{total}] {source.patient}: skipped, {failures[source.patient]}{left}")
         else:
             results.append(result)
-            say(f"[{number}/{total}] {_in_words(result)}")
+            say(f"[{number}/{total}] {_in_words(result)}{left}")
             after_each()
         interruption.check()
     already = len(found.sources) - len(missing) - len(failures) + len(found.failures) if resume else 0
@@ -576,6 +579,11 @@ def _only(patients: Collection[str], found: FoundPatients) -> FoundPatients:
 def _failures_in_words(found: FoundPatients) -> list[str]:
     total = len(found.failures) + len(found.sources)
     return [f"[{n}/{total}] {name}: skipped, {why}" for n, (name, why) in enumerate(found.failures.items(), start=1)]
+
+
+def _time_left(seconds: float, waiting: int, total: int) -> str:
+    """At the pace of those that are done, where any wait."""
+    return f" (about {duration_in_words(seconds / (total - waiting) * waiting)} left)" if waiting else ""
 
 
 def _in_words(result: PatientResult) -> str:

@@ -93,7 +93,7 @@ class Watch:
         if self.as_json:
             return json.dumps(_as_json(event) | counts | {"seconds_left": None if left is None else round(left)})
         told = [f"{number} {state}" for state, number in counts.items()]
-        told += [f"about {_duration(left)} left"] if left else []
+        told += [f"about {duration_in_words(left)} left"] if left else []
         stand = f"{self.what}: {', '.join(told)}"
         if event is None:
             return stand
@@ -107,6 +107,7 @@ def _as_json(event: Event | None) -> dict[str, Any]:
     return {"job": event.key, "state": event.state, **({"error": event.error} if event.error else {})}
 
 
-def _duration(seconds: float) -> str:
+def duration_in_words(seconds: float) -> str:
+    """Rounded to minutes, one at least."""
     minutes = round(seconds / 60)
     return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{max(1, minutes)} min"
