@@ -48,6 +48,7 @@ def test_each_run_takes_the_t1_of_its_run(tmp_path: Path) -> None:
         "sub-01_run-1": {"flair": "run-1_FLAIR", "pre": "run-1_T1w", "post": "ce-gd_run-2_T1w"},
         "sub-01_run-2": {"flair": "run-2_FLAIR", "pre": "run-2_T1w", "post": "ce-gd_run-2_T1w"},
     }
+    assert [one.case.remarks for one in found.sources if isinstance(one, BidsPatient)] == [(), ()]
 
 
 def test_of_several_that_fit_alike_the_first_is_taken_and_told(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ def test_the_page_counts() -> None:
     assert dict(figures) == {
         "Participants": "4",
         "Segmented": "2",
+        "Failed": "1",
         "Tumour present": "1",
         "Doubtful": "1",
         "No tumour": "0",

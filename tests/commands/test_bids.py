@@ -11,6 +11,8 @@ import pytest
 from bids_data import errors_of, write_picture, write_raw_data, write_text, write_visit
 
 from glioseg.bids.columns import SCANS
+from glioseg.bids.derivatives import describe_derivatives
+from glioseg.bids.layout import BidsDataset
 from glioseg.commands.bids import segment_participants, summarise_group
 from glioseg.commands.predict import PredictionRun
 from glioseg.errors import GliosegError
@@ -228,6 +230,20 @@ def test_no_tumour_leaves_the_candidate_beside_an_empty_mask(
     segment(raw, out, model=bundle, participants=["01"], presence=False, probabilities=False)
     assert not list(out.rglob("*candidate*"))
     assert np.any(nibabel.load(out / "sub-01/anat/sub-01_label-tumor_mask.nii.gz").dataobj)
+
+
+def test_what_a_user_adds_to_the_derivatives_stays(raw: Path, tmp_path: Path) -> None:
+    dataset = BidsDataset(raw)
+    describe_derivatives(tmp_path, dataset)
+    path, ignored = tmp_path / "dataset_description.json", tmp_path / ".bidsignore"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "Authors": ["Ann"], "Name": "Other"}))
+    ignored.write_text("notes.txt\n")
+    (tmp_path / "README.md").write_text("Ours.\n")
+    describe_derivatives(tmp_path, dataset)
+    told = json.loads(path.read_text())
+    assert (told["Authors"], told["Name"]) == (["Ann"], "Tumour masks of Practice")
+    assert ignored.read_text().splitlines()[:2] == ["notes.txt", "*.html"]
+    assert (tmp_path / "README.md").read_text() == "Ours.\n"
 
 
 def test_another_data_set_is_not_overwritten(raw: Path, segment: Callable[..., PredictionRun], tmp_path: Path) -> None:

@@ -274,3 +274,12 @@ def test_a_truth_without_masks_is_refused(predicted: Path, few_slices: Path) -> 
         path.unlink()
     with pytest.raises(GliosegError, match="has no mask"):
         score_folders(predicted, few_slices)
+
+
+def test_what_lies_beside_the_masks_of_bids_derivatives_is_none(tmp_path: Path) -> None:
+    stem = "sub-P1/ses-1/anat/sub-P1_ses-1"
+    save(tmp_path / "truth" / f"{stem}_label-tumor_mask.nii.gz", cube(slice(5, 11)))
+    for what, rows in {"mask": slice(5, 11), "desc-candidate_mask": slice(0, 4), "probseg": slice(0, 4)}.items():
+        save(tmp_path / "predicted" / f"{stem}_label-tumor_{what}.nii.gz", cube(rows))
+    (entry,) = score_folders(tmp_path / "predicted", tmp_path / "truth").scores.patients
+    assert entry.values["dice"] == 1

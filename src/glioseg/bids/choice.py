@@ -86,11 +86,11 @@ def _form(picture: BidsPicture) -> str:
 def _add(dataset: BidsDataset, flair: BidsPicture, usable: dict[str, list[BidsPicture]], found: FoundPatients) -> None:
     chosen, remarks = {"flair": flair}, list[str]()
     for role in ("pre", "post"):
-        if candidates := usable[role]:
-            chosen[role] = _nearest(flair, candidates)
-            if len(candidates) > 1:
-                names = ", ".join(one.path.name for one in candidates)
-                remarks.append(f"of several {TITLES[role]} ({names}), {chosen[role].path.name} is taken")
+        if alike := _nearest(flair, usable[role]):
+            chosen[role] = alike[0]
+            if len(alike) > 1:
+                names = ", ".join(one.path.name for one in alike)
+                remarks.append(f"of several {TITLES[role]} ({names}), {alike[0].path.name} is taken")
     files = {role: picture.path for role, picture in chosen.items()}
     if lost := [path.name for path in files.values() if not path.is_file()]:
         message = f"{lost[0]} links to nothing. Fetch its content first, as with 'datalad get'."
@@ -99,7 +99,11 @@ def _add(dataset: BidsDataset, flair: BidsPicture, usable: dict[str, list[BidsPi
     found.add(BidsPatient(Case(flair.stem, files, tuple(remarks)), dataset=dataset), files.values())
 
 
-def _nearest(flair: BidsPicture, candidates: Sequence[BidsPicture]) -> BidsPicture:
-    """The picture of the FLAIR's run, acquisition and reconstruction, as far as there is one; else the first."""
-    keys = ("run", "acq", "rec")
-    return max(candidates, key=lambda one: [one.entities.get(key) == flair.entities.get(key) for key in keys])
+def _nearest(flair: BidsPicture, candidates: Sequence[BidsPicture]) -> list[BidsPicture]:
+    """The pictures of the FLAIR's run, acquisition and reconstruction, the first of these that tells them apart."""
+
+    def likeness(one: BidsPicture) -> list[bool]:
+        return [one.entities.get(key) == flair.entities.get(key) for key in ("run", "acq", "rec")]
+
+    most = max(map(likeness, candidates), default=[])
+    return [one for one in candidates if likeness(one) == most]

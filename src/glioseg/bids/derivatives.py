@@ -16,6 +16,7 @@ from glioseg.patients.source import PatientSource
 
 LOGS, RECORDS = "logs", "records"
 GROUP_TABLE, REPORT = "group_tumor.tsv", "report.html"
+_NOT_OF_BIDS = ("*.html", FIGURES, LOGS, f"{Path(GROUP_TABLE).stem}.*")
 README = """# Tumour masks by glioseg
 
 Each FLAIR of the source data set has a folder entry of its own under `sub-*/[ses-*/]anat`:
@@ -54,13 +55,14 @@ def check_derivatives(out: Path, dataset: BidsDataset) -> None:
 
 
 def describe_derivatives(out: Path, dataset: BidsDataset) -> None:
-    """Write what the derivative data set says of itself, but for a README that stands there.
+    """Write what the derivative data set says of itself; what a user added to it stays.
 
     Raises:
         GliosegError: If a file cannot be written.
     """
-    _keep(out / DESCRIPTION, _as_text(_description(out, dataset)))
-    _keep(out / IGNORED, f"*.html\n{FIGURES}\n{LOGS}\n{Path(GROUP_TABLE).stem}.*\n")
+    _keep(out / DESCRIPTION, _as_text({**(read_description(out) or {}), **_description(out, dataset)}))
+    ignored = (out / IGNORED).read_text(encoding="utf-8").splitlines() if (out / IGNORED).is_file() else []
+    _keep(out / IGNORED, "".join(f"{line}\n" for line in dict.fromkeys([*ignored, *_NOT_OF_BIDS])))
     if not any((out / name).exists() for name in ("README", "README.md", "README.rst", "README.txt")):
         write_text_atomically(out / "README.md", README)
 

@@ -100,7 +100,8 @@ def _key_figures(rows: Sequence[GroupRow]) -> list[tuple[str, str, str]]:
     participants = {row.visit[0] for row in rows}
     return [
         ("Participants", str(len(participants)), f"{len(rows)} examinations"),
-        ("Segmented", str(states["done"]), f"{states['failed']} failed, {states['missing']} not yet"),
+        ("Segmented", str(states["done"]), f"{states['missing']} not yet"),
+        ("Failed", str(states["failed"]), "the remarks tell why"),
         ("Tumour present", str(told["present"]), "examinations"),
         ("Doubtful", str(told["doubtful"]), "to be looked at first"),
         ("No tumour", str(told["none"]), "the mask is empty"),
@@ -111,13 +112,12 @@ def _line(row: GroupRow) -> dict[str, str]:
     measured = row.measured
     if row.state != "done":
         return {"name": row.name, "state": row.state, "remarks": row.reason, "sheet": ""}
+    diameters = [_number(measured.get(f"{which}_diameter_mm")) for which in ("longest", "perpendicular")]
     return {
         "name": row.name,
         "state": str(measured.get("presence") or "done"),
         "volume": _number(measured.get("volume_ml")),
-        "diameters": " x ".join(
-            _number(measured.get(f"{which}_diameter_mm")) for which in ("longest", "perpendicular")
-        ),
+        "diameters": ABSENT if ABSENT in diameters else " x ".join(diameters),
         "slices": f"{measured.get('tumour_slices')} of {measured.get('slices')}",
         "side": str(measured.get("side") or ABSENT),
         "dice": _number(measured.get("expected_dice"), 2),

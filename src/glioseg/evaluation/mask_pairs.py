@@ -54,7 +54,7 @@ def find_patient_masks(root: Path, *, with_pictures: bool = False) -> dict[str, 
 
 def _lies_beside_a_mask(path: Path) -> bool:
     """Whether predict wrote it beside the mask, and it is none: probabilities, and a candidate taken for no tumour."""
-    return without_suffix(path.name).endswith(("_probability", "_candidate"))
+    return without_suffix(path.name).endswith(("_probability", "_probseg", "_candidate", "_desc-candidate_mask"))
 
 
 def _mask_files(root: Path, files: list[Path]) -> Iterator[tuple[str, Path]]:
