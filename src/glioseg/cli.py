@@ -374,8 +374,9 @@ def predict(
     threads
         How many threads compute; one for each core that the program may use unless told otherwise.
     """
-    from glioseg.machine import use_threads
+    from glioseg.machine import share_freed_memory, use_threads
 
+    share_freed_memory()
     # Before a library loads: it looks at the number once.
     use_threads(threads if threads is not None or workers is None else max(1, (os.cpu_count() or 1) // workers))
     from glioseg.commands.predict import predict_study

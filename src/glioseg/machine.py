@@ -85,6 +85,17 @@ def keep_freed_memory() -> None:
     libc.mallopt(trim_threshold, -1)
 
 
+def share_freed_memory() -> None:
+    """Let what one thread has freed serve the others, of which each else keeps its own: a tenth of a scan's memory.
+
+    For a process that predicts; does nothing where the C library is another than glibc.
+    """
+    if sys.platform != "linux" or platform.libc_ver()[0] != "glibc":
+        return
+    arena_max = -8  # M_ARENA_MAX of malloc.h
+    ctypes.CDLL(None).mallopt(arena_max, 1)
+
+
 def peak_memory_mb() -> float:
     """The most memory that this process has held so far, in megabytes."""
     if sys.platform == "linux":

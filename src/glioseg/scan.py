@@ -48,7 +48,7 @@ class Scan:
                 expected="float32 (slice, row, column)",
                 found=f"{self.voxels.dtype} {self.voxels.shape}",
             )
-        if not np.isfinite(self.voxels).all():
+        if not _all_finite(self.voxels):
             raise GliosegError(
                 f"{self.source or self.patient} holds voxels that are no numbers",
                 expected="finite intensities",
@@ -62,6 +62,11 @@ class Scan:
                 found=f"shape {self.affine.shape}",
                 remedy="Convert the scan again from DICOM",
             )
+
+
+def _all_finite(voxels: NDArray[np.float32]) -> bool:
+    """By the least and the greatest, which take no memory to find."""
+    return bool(np.isfinite([voxels.min(initial=0), voxels.max(initial=0)]).all())
 
 
 def is_invertible(affine: NDArray[np.float64]) -> bool:

@@ -91,14 +91,14 @@ def write_nifti_mask(path: Path, mask: Mask, *, like: Path | None = None) -> Non
     Raises:
         GliosegError: If the mask does not lie on the grid of ``like``, or a file cannot be read or written.
     """
-    _write(path, mask.voxels.astype(np.uint8), mask.affine, like, "mask")
+    _write(path, mask.voxels.view(np.uint8), mask.affine, like, "mask")
 
 
 def write_nifti_probability(
     path: Path, probability: NDArray[np.float32], affine: NDArray[np.float64] | None, *, like: Path | None = None
 ) -> None:
     """Write probabilities (slice, row, column) as float32; arguments and errors as :func:`write_nifti_mask`."""
-    _write(path, probability.astype(np.float32), affine, like, "tumour probability")
+    _write(path, probability.astype(np.float32, copy=False), affine, like, "tumour probability")
 
 
 def _write(

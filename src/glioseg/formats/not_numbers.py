@@ -31,8 +31,11 @@ def nan_as_background(name: str, voxels: NDArray[np.float32]) -> tuple[NDArray[n
     Returns:
         The voxels, and what is to be remarked.
     """
+    # The least of voxels is none where one of them is, which takes no memory to find out.
+    if not voxels.size or not np.isnan(voxels.min()):
+        return voxels, ()
     missing = np.isnan(voxels)
-    if not missing.any() or missing.all() or np.isinf(voxels).any() or np.any(missing & _within_head(voxels, missing)):
+    if missing.all() or np.isinf(voxels).any() or np.any(missing & _within_head(voxels, missing)):
         return voxels, ()
     background = min(0.0, float(voxels[~missing].min()))
     told = f"{name}: {int(missing.sum()):,} voxels outside the head are no numbers and are taken for background"

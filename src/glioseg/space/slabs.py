@@ -68,8 +68,10 @@ class Slabs:
         parts = (self.places - below).astype(np.float32)
 
         def interpolate(index: int) -> None:
-            low, high = slabs[below[index]], slabs[above[index]]
-            slices[index] = low + parts[index] * (high - low)
+            low, found = slabs[below[index]], slices[index]
+            np.subtract(slabs[above[index]], low, out=found)
+            np.multiply(found, parts[index], out=found)
+            np.add(found, low, out=found)
 
         side_by_side(interpolate, range(len(slices)))
         return slices

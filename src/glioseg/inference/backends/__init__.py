@@ -19,6 +19,9 @@ BackendPrecision = Literal["auto", "32", "bf16"]
 
 FASTEST_FIRST: tuple[BackendName, ...] = ("openvino", "onnxruntime", "torch")
 """On a CPU; ``make bench`` measures them side by side."""
+_GPU_FIRST: tuple[BackendName, ...] = ("torch", "onnxruntime")
+CUDA_PROVIDER = "CUDAExecutionProvider"
+"""What computes on a GPU in a build of ONNX Runtime for CUDA."""
 _FILES: dict[BackendName, tuple[str, ...]] = {
     "torch": (WEIGHTS,),
     "openvino": (MODEL_OPENVINO, MODEL_ONNX),
@@ -68,7 +71,8 @@ def load_backend(
         folder: The bundle.
         contract: Its contract.
         name: Which backend; ``auto`` takes the fastest that is installed and has its file in the bundle.
-        device: Where to compute; a GPU is used through PyTorch alone.
+        device: Where to compute; a GPU is used through PyTorch, or through ONNX Runtime where its build for CUDA is
+            installed.
         precision: Arithmetic of the convolutions.
 
     Raises:
@@ -87,12 +91,21 @@ def load_backend(
         return OpenVinoBackend.from_bundle(folder, contract, precision=precision)
     from glioseg.inference.backends.onnxruntime_backend import OnnxRuntimeBackend
 
-    return OnnxRuntimeBackend.from_bundle(folder, contract)
+    return OnnxRuntimeBackend.from_bundle(folder, contract, device=device)
 
 
 def is_installed(name: BackendName) -> bool:
     """Whether the backend's library can be imported; nothing is imported to find out."""
     return find_spec(name) is not None
+
+
+def onnxruntime_has_cuda() -> bool:
+    """Whether the ONNX Runtime that is installed can compute on a GPU of NVIDIA."""
+    if not is_installed("onnxruntime"):
+        return False
+    from onnxruntime import get_available_providers
+
+    return CUDA_PROVIDER in get_available_providers()
 
 
 def _has_file(folder: Path, name: BackendName) -> bool:
@@ -103,8 +116,10 @@ def _fastest(folder: Path, device: Device, precision: BackendPrecision) -> Backe
     present = [name for name in FASTEST_FIRST if _has_file(folder, name) and is_installed(name)]
     if precision == "bf16" and present[1:]:
         present = [name for name in present if name != "onnxruntime"]
-    if device == "cuda" or ("torch" in present and device == "auto" and _has_gpu()):
-        return "torch"
+    if device == "cuda" or (device == "auto" and _has_gpu()):
+        on_gpu = [name for name in _GPU_FIRST if name in present and (name == "torch" or onnxruntime_has_cuda())]
+        if on_gpu or device == "cuda":
+            return next(iter(on_gpu), "onnxruntime" if "onnxruntime" in present else "torch")
     there = [name for name in FASTEST_FIRST if _has_file(folder, name)]
     return next(iter(present or there), "torch")
 
@@ -126,8 +141,15 @@ def _check(folder: Path, name: BackendName, device: Device, precision: BackendPr
             found=f"a model for {' and '.join(others)}" if others else "no model at all",
             remedy=f"glioseg export {folder} --to {form} --out NEW, then use NEW",
         )
-    if device == "cuda" and name != "torch":
-        raise GliosegError(f"the backend {name} computes on the CPU alone", remedy="Use --backend torch for a GPU")
+    if device == "cuda" and name == "openvino":
+        raise GliosegError(
+            "the backend openvino computes on the CPU alone", remedy="Use --backend onnxruntime or torch for a GPU"
+        )
+    if device == "cuda" and name == "onnxruntime" and not onnxruntime_has_cuda():
+        raise GliosegError(
+            "the ONNX Runtime that is installed computes on the CPU alone",
+            remedy="pip uninstall onnxruntime, then pip install onnxruntime-gpu; or pip install 'glioseg[train]'",
+        )
     if precision == "bf16" and name == "onnxruntime":
         raise GliosegError(
             f"the backend {name} computes in float32 alone",

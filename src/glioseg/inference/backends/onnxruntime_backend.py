@@ -1,4 +1,4 @@
-"""ONNX Runtime: CPUs of any maker, and without PyTorch."""
+"""ONNX Runtime: CPUs of any maker, GPUs of NVIDIA with its build for them, and without PyTorch."""
 
 from pathlib import Path
 from typing import Self
@@ -7,8 +7,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from glioseg.errors import BadFileError
-from glioseg.inference.backends import BackendName
+from glioseg.errors import BadFileError, GliosegError
+from glioseg.inference.backends import CUDA_PROVIDER, BackendName, Device, onnxruntime_has_cuda
 from glioseg.inference.backends.fixed_size import at_fixed_size
 from glioseg.inference.contract import CONTRACT, DAMAGED, MODEL_ONNX, Contract, check_exported
 from glioseg.machine import threads
@@ -23,6 +23,11 @@ def _options() -> "onnxruntime.SessionOptions":
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     return options
+
+
+def _providers(device: Device) -> list[str]:
+    """What may compute, the first that can."""
+    return [CUDA_PROVIDER, _PROVIDER] if device != "cpu" and onnxruntime_has_cuda() else [_PROVIDER]
 
 
 class OnnxRuntimeBackend:
@@ -41,23 +46,31 @@ class OnnxRuntimeBackend:
     def __init__(
         self, session: "onnxruntime.InferenceSession", size: tuple[int, int], binning: int, folder: Path
     ) -> None:
-        self.device = f"CPU, {threads()} threads"
+        on_gpu = CUDA_PROVIDER in session.get_providers()
+        self.device = "GPU, CUDA" if on_gpu else f"CPU, {threads()} threads"
         self._session, self._size, self._binning, self._folder = session, size, binning, folder
 
     @classmethod
-    def from_bundle(cls, folder: Path, contract: Contract) -> Self:
+    def from_bundle(cls, folder: Path, contract: Contract, *, device: Device = "auto") -> Self:
         """Load a bundle's model.
 
         Raises:
-            GliosegError: If the file is damaged or not the one that the contract describes.
+            GliosegError: If the file is damaged or not the one that the contract describes, or the GPU that is wished
+                cannot be used.
         """
         exported = check_exported(folder, contract)
         path = folder / MODEL_ONNX
         try:
-            session = onnxruntime.InferenceSession(path, _options(), providers=[_PROVIDER])
+            session = onnxruntime.InferenceSession(path, _options(), providers=_providers(device))
         # Its errors share no base class but Exception.
         except Exception as error:
             raise BadFileError(path, f"cannot be loaded: {str(error).splitlines()[0]}") from error
+        # It goes on with the CPU where a library of CUDA is missing.
+        if device == "cuda" and CUDA_PROVIDER not in session.get_providers():
+            raise GliosegError(
+                "ONNX Runtime cannot use the GPU",
+                remedy="Install the versions of CUDA and cuDNN that onnxruntime-gpu names, or leave --device out",
+            )
         taken = [size for size in session.get_inputs()[0].shape[2:] if isinstance(size, int)]
         if taken and taken != [exported.rows, exported.columns]:
             raise BadFileError(
