@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 PROGRAMS = ("slurmctld", "slurmd", "squeue", "sbatch", "munged", "munge")
@@ -122,5 +122,6 @@ if __name__ == "__main__":
     # By hand: a node in a new folder, until it is interrupted.
     with tempfile.TemporaryDirectory() as name, running_node(Path(name) / "node") as conf:
         print(f"export SLURM_CONF={conf}", flush=True)
-        with suppress(KeyboardInterrupt):
-            signal.pause()
+        ends = {signal.SIGINT, signal.SIGTERM}
+        signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+        signal.sigwait(ends)
