@@ -14,6 +14,7 @@ import nibabel
 import numpy as np
 import pytest
 import tifffile
+from bids_data import write_raw_data
 from safetensors.numpy import load_file, save_file
 
 import glioseg.dataset.lgg as lgg_module
@@ -571,6 +572,23 @@ def test_evaluate_prints_a_table_and_counts_who_lacks_a_prediction(
     assert f" {mean:.3f} " in row
 
 
+def test_bids_takes_labels_as_bids_apps_do(glioseg: Glioseg, untrained_bundle: Path, tmp_path: Path) -> None:
+    raw, out = write_raw_data(tmp_path / "raw"), tmp_path / "out"
+    options = ("--model", untrained_bundle, "--no-previews", "--device", "cpu")
+    one = glioseg("bids", raw, out, "participant", "--participant_label", "sub-02", "--session-label", "2", *options)
+    assert (one.code, one.out) == (0, f"1 of 1 patients done, masks and measurements in {out}\n")
+    again = glioseg("bids", raw, out, "participant", "--participant-label", "02", "--session_label", "ses-2", *options)
+    assert (again.code, again.err) == (0, "1 of 1 examinations are settled already\n")
+    group = glioseg("bids", raw, out, "group", "--participant-label", "01", "02", "--json")
+    assert group.code == 1
+    states = {row["participant_id"] + row["session_id"]: row["state"] for row in json.loads(group.out)}
+    assert states == {"sub-01": "missing", "sub-02ses-1": "missing", "sub-02ses-2": "done"}
+    assert_one_line(glioseg("bids", raw, out, "participant", "--participant-label", "02", "09"), "sub-09", "sub-01")
+    (raw / "dataset_description.json").unlink()
+    assert_one_line(glioseg("bids", raw, out, "group"), "dataset_description.json", "--skip-bids-validation")
+    assert glioseg("bids", raw, out, "group", "--skip-bids-validation", "--session-label", "2").code == 0
+
+
 def test_practice_patients_and_a_split_of_them(glioseg: Glioseg, tmp_path: Path) -> None:
     data = tmp_path / "data"
     ended = glioseg("data", "phantom", data, "--patients", "4", "--size", "32", "--json")
@@ -619,7 +637,6 @@ def test_a_quick_answer_imports_nothing_heavy(words: str) -> None:
     script = f"""
 import sys
 from glioseg.cli import OUTPUT_WAS_CLOSED, main
-from glioseg.commands import predict_many
 sys.argv = ["glioseg", *{words.split()!r}]
 try:
     main()

@@ -53,6 +53,14 @@ def test_results_are_read_one_at_a_time_when_they_are_wanted(tmp_path: Path, mon
     assert [result["patient"] for result in results] == ["two", "three"]
 
 
+def test_records_that_are_not_wanted_are_not_read(tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    complete(ResultRecords(tmp_path, folder), "one", voxels=1)
+    (folder / "damaged.json").write_text("{")
+    assert ResultRecords(tmp_path, folder, {"one"}.__contains__).rows() == {"one": {"patient": "one", "voxels": 1}}
+    assert not (tmp_path / RECORDS).exists()
+
+
 def test_what_finds_no_room_on_the_disk_is_in_the_tables_of_its_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,7 +85,9 @@ def segment_participants(
     loaded = loaded if presence else loaded.without_presence()
     check_writable(out)
     describe_derivatives(out, dataset)
-    records, run_folder = _records(out), out / LOGS / _name_of_run()
+    # A call for one subject of thousands reads the records of that one.
+    ours = {source.patient for source in found.sources}
+    records, run_folder = _records(out, ours.__contains__), out / LOGS / _name_of_run()
     done = predict_found(
         found,
         loaded,
@@ -138,8 +140,8 @@ def summarise_group(
     return rows
 
 
-def _records(out: Path) -> ResultRecords:
-    return ResultRecords(out, out / LOGS / RECORDS)
+def _records(out: Path, only: Callable[[str], bool] = lambda name: True) -> ResultRecords:
+    return ResultRecords(out, out / LOGS / RECORDS, only)
 
 
 def _name_of_run() -> str:

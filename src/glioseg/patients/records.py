@@ -8,7 +8,7 @@ run into it, one that was killed included. Of each record little more than its r
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,16 +70,18 @@ class ResultRecords:
     Args:
         out: The folder; it may be new.
         kept_in: Where the records lie; in its folder ``records``, unless told otherwise.
+        only: Whether the record of a name is wanted; where results go under names that are fixed, others need not be
+            read.
 
     Raises:
         GliosegError: If a record cannot be read.
     """
 
-    def __init__(self, out: Path, kept_in: Path | None = None) -> None:
+    def __init__(self, out: Path, kept_in: Path | None = None, only: Callable[[str], bool] = lambda name: True) -> None:
         self.out, self._kept_in = out, kept_in or out / RECORDS
         self._columns: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._unwritten: dict[str, dict[str, Any]] = {}
-        found = {path.stem: self._entry(_read(path)) for path in self._kept_in.glob("*.json")}
+        found = {path.stem: self._entry(_read(path)) for path in self._kept_in.glob("*.json") if only(path.stem)}
         self._by_name = dict(sorted(found.items(), key=lambda item: item[1].ended))
         self._by_key = {entry.key: entry for entry in self._by_name.values()}
 
