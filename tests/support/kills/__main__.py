@@ -112,8 +112,8 @@ def main(words: Sequence[str]) -> int:
 
 
 def _kill_all(given: argparse.Namespace, root: Path) -> int:
-    prepare(root)
     commands = [command for command in COMMANDS if not given.few or command.name in FEW]
+    prepare(root, commands)
     trials = [Trial(command, root) for command in commands]
     kills, faulty, cases, number, began = (
         Counter[str](),

@@ -1,7 +1,7 @@
 """The commands that are killed, on practice patients and networks so small that each takes a second or few."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +53,7 @@ class Command:
         begin: Puts into the working folder what lies there before the command.
         keeps: Patterns of files of these that no kill may change.
         together: Patterns of folders that appear with all their files.
+        needs: What of :data:`MADE` it reads or begins with.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Command:
     begin: Callable[[Path, Path], None] = lambda root, place: None
     keeps: tuple[str, ...] = ()
     together: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
 
 
 COMMANDS = [
@@ -69,6 +71,7 @@ COMMANDS = [
         PREDICT,
         ("out/*_mask.nii.gz", "out/*/*_mask.tif", "out/measurements.csv", "out/*_sheet.png"),
         lambda root, place: _copy(root / "earlier", place / "out"),
+        needs=("earlier",),
         keeps=("out/Earlier_*", "out/records/Earlier.json"),
         together=("out/PHANTOM*", "out/*_overlay"),
     ),
@@ -77,6 +80,7 @@ COMMANDS = [
         PREDICT,
         ("out/*_mask.nii.gz", "out/*/*_mask.tif", "out/measurements.csv", "out/*_sheet.png"),
         lambda root, place: _copy(root / "all", place / "out"),
+        needs=("all",),
         keeps=("out/*_mask.nii.gz", "out/*/*_mask.tif", "out/*_sheet.png"),
         together=("out/PHANTOM*", "out/*_overlay"),
     ),
@@ -91,6 +95,7 @@ COMMANDS = [
         [*TRAIN, "--resume", "--out", "run"],
         ("run/bundle/*", "run/masks.npz", "run/scores.json", "run/tables/scores.csv"),
         lambda root, place: _copy(root / "runs" / "fold-0", place / "run"),
+        needs=("runs/fold-0",),
         keeps=("run/bundle/weights.safetensors", "run/bundle/contract.json", "run/masks.npz", "run/scores.json"),
         together=("run/bundle",),
     ),
@@ -105,6 +110,7 @@ COMMANDS = [
         ["bundle", "../runs/fold-0", "../runs/fold-1", "--no-stand-ins", "--data", "../data", "--out", "models/both"],
         ("models/both/*", "models/both/*/*"),
         lambda root, place: _copy(root / "model", place / "models" / "other"),
+        needs=("runs/fold-0", "runs/fold-1"),
         keeps=("models/other/*",),
         together=("models/both", "models/both/*"),
     ),
@@ -112,6 +118,7 @@ COMMANDS = [
         "bundle of one",
         ["bundle", "../runs/fold-0", "--no-stand-ins", "--data", "../data", "--out", "models/one"],
         ("models/one/*",),
+        needs=("runs/fold-0",),
         together=("models/one",),
     ),
     Command(
@@ -130,17 +137,24 @@ COMMANDS = [
 FEW = ("predict", "train", "study", "bundle of one", "export")
 
 
-def prepare(root: Path) -> None:
-    """Make what the commands read: practice patients, scans of three formats, a network, two finished runs."""
+MADE = {
+    "earlier": [*PREDICT[:1], "../earlier scan", *PREDICT[2:-1], "../earlier"],
+    "all": [*PREDICT[:-1], "../all"],
+    "runs/fold-0": [*TRAIN, "--fold", "0", "--out", "../runs/fold-0"],
+    "runs/fold-1": [*TRAIN, "--fold", "1", "--out", "../runs/fold-1"],
+}
+"""By folder the command that makes it, for others to begin with."""
+
+
+def prepare(root: Path, commands: Iterable[Command]) -> None:
+    """Make what the commands read: practice patients, scans of three formats, a network, results and finished runs."""
     write_phantoms(root / "data", patients=6, size=32)
     _write_scans(root / "scans")
     _write_model(root / "model")
     place = root / "making"
     place.mkdir()
-    _run([*PREDICT[:1], "../earlier scan", *PREDICT[2:-1], "../earlier"], place)
-    _run([*PREDICT[:-1], "../all"], place)
-    for fold in ("0", "1"):
-        _run([*TRAIN, "--fold", fold, "--out", f"../runs/fold-{fold}"], place)
+    for name in sorted({name for command in commands for name in command.needs}):
+        _run(MADE[name], place)
     shutil.rmtree(place)
 
 
