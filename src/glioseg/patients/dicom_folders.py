@@ -99,7 +99,7 @@ def _examinations(
     path: Path, files: Sequence[Path], identities: Iterable[Identity | None], named: Mapping[str, str]
 ) -> list[set[str]]:
     """The studies of a person, each by itself where several hold a FLAIR and the user named none; else together."""
-    studies = {one.study_uid for one in identities if one}
+    studies = {one.study_uid for one in identities if one and not one.is_directory}
     if len(studies) > 1 and "flair" not in named:
         with suppress(GliosegError):
             flairs = {one.study_uid for one in find_series(path, files) if one.role == "flair"}
