@@ -129,8 +129,8 @@ def train(
     network
         A name that glioseg info lists.
     from_
-        A bundle to go on from: its network and preprocessing, its weights to start with, a short schedule. One that was
-        trained on a patient whom this run holds back is refused.
+        A bundle of one network, or its name, as fast, to go on from: its network and preprocessing, its weights to
+        start with, a short schedule. One that was trained on a patient whom this run holds back is refused.
     config
         Settings as JSON or TOML, laid over the defaults.
     set_

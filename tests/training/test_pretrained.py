@@ -81,3 +81,9 @@ def test_going_on_takes_network_and_preprocessing_of_the_bundle_and_less_time(bu
     assert (config.preprocessing.binning, config.preprocessing.context) == (2, 1)
     assert config.optimisation.learning_rate == usual.optimisation.learning_rate / 4
     assert config.budget.epochs == 15
+
+
+def test_going_on_from_several_networks_names_one_of_them() -> None:
+    assert load_config(pretrained=Path("fast")).network.name == "unet"
+    with pytest.raises(GliosegError, match="unet-16_fold-0"):
+        load_config(pretrained=Path("unet"))

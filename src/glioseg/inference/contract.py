@@ -173,6 +173,14 @@ def load_contract(folder: Path) -> Contract:
         GliosegError: If it is missing or damaged.
     """
     if not (folder / CONTRACT).exists():
+        if (folder / ENSEMBLE).exists():
+            ensemble = load_ensemble_contract(folder)
+            one = ensemble.member_folder(folder, next(iter(ensemble.members)))
+            raise GliosegError(
+                f"{folder} is a model of {len(ensemble.members)} networks",
+                expected="one network",
+                remedy=f"Name one of them, as {one.resolve()}",
+            )
         raise GliosegError(
             f"{folder} is no model bundle",
             expected=f"a folder with {WEIGHTS}, {CONTRACT} and {CARD}",

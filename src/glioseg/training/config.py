@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from glioseg.errors import BadOptionError, GliosegError
 from glioseg.inference.contract import load_contract
 from glioseg.inference.preprocessing import Preprocessing, without_head_threshold
+from glioseg.inference.shipped import find_model
 
 
 class _Settings(BaseModel):
@@ -278,7 +279,8 @@ def load_config(
         ) from None
 
 
-def _going_on(bundle: Path) -> dict[str, Any]:
+def _going_on(model: Path) -> dict[str, Any]:
+    bundle = find_model(model)
     contract, usual = load_contract(bundle), TrainingConfig()
     return {
         "network": {"name": contract.network, "width": contract.width, "pretrained": str(bundle.resolve())},
