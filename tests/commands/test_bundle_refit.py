@@ -78,6 +78,14 @@ def test_without_unseen_it_is_the_network_of_everybody(root: Path, store: ArrayS
     assert (Model.load(root / "other").probabilities(volume) != folds.probabilities(volume)).any()
 
 
+def test_alone_it_predicts_but_cannot_tell_whom_it_has_not_seen(root: Path, data: Path, tmp_path: Path) -> None:
+    model = bundle_refit(root / "all", root / "folds", data, root / "moved", stand_ins=False).folder
+    alone = model.rename(tmp_path / "alone")
+    assert Model.load(alone).title == "U-Net 4"
+    with pytest.raises(GliosegError, match=r"held patients back in .*/folds.*pip install glioseg-models"):
+        Model.load(alone).unseen()
+
+
 def test_networks_of_another_recipe_are_no_siblings(root: Path, data: Path, tmp_path: Path) -> None:
     split = SplitChoice(file=root / "everybody.json")
     other = run(data, tmp_path / "all", split, "validation.flip=false")

@@ -227,6 +227,12 @@ class Model:
         """
         siblings = self._siblings
         if siblings is not None:
+            if not siblings.is_dir():
+                raise GliosegError(
+                    "the model alone cannot tell patients that it has not seen",
+                    expected=f"the networks that held patients back in {siblings.resolve()}",
+                    remedy="pip install glioseg-models for a model that comes with glioseg, or copy that folder too",
+                )
             known = Model.load(siblings)
             known.presence = self.presence
             return known.unseen()
