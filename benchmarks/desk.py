@@ -26,7 +26,7 @@ AFFINE = np.array([[0.0, 0, 1, -120], [0, 1, 0, -120], [1, 0, 0, -70], [0, 0, 0,
 PATIENTS = "ABCD"
 CHROMIUM = "/usr/bin/chromium"
 SETTLED_S = 40
-"""Until small pictures are drawn and the next case is fetched."""
+"""Until small images are drawn and the next case is fetched."""
 
 DRAWN = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
@@ -69,12 +69,12 @@ def _write_scans(folder: Path, patient: str) -> None:
     chance = np.random.default_rng(0)
     z, y, x = (np.linspace(-1, 1, size) for size in SHAPE)
     head = z[:, None, None] ** 2 + y[:, None] ** 2 + x**2 < 0.8
-    for role in ("flair", "t1", "t1ce"):
+    for sequence in ("flair", "t1", "t1ce"):
         tissue = chance.integers(300, 900, [size // 5 for size in SHAPE])
         for axis in range(3):
             tissue = tissue.repeat(5, axis)
         write_nifti_probability(
-            folder / f"{patient}_{role}.nii.gz", np.where(head, tissue, 0).astype(np.float32), AFFINE
+            folder / f"{patient}_{sequence}.nii.gz", np.where(head, tissue, 0).astype(np.float32), AFFINE
         )
 
 

@@ -46,8 +46,8 @@ def _scan(folder: Path, slices: int, size_px: int) -> Path:
     volume, _ = make_phantom(0, size=size_px, slices=slices, name="PHANTOM_CS_0001_19990101")
     scan = folder / f"{slices}_slices_{size_px}" / volume.patient
     scan.mkdir(parents=True, exist_ok=True)
-    for name, picture in zip(volume.slice_names, volume.voxels, strict=True):
-        tifffile.imwrite(scan / f"{name}.tif", picture, photometric="rgb", metadata=None)
+    for name, image in zip(volume.slice_names, volume.voxels, strict=True):
+        tifffile.imwrite(scan / f"{name}.tif", image, photometric="rgb", metadata=None)
     return scan
 
 

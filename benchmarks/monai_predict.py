@@ -21,7 +21,7 @@ from monai.transforms import (
 )
 
 from benchmarks.plain_predict import large_components, load_network, slice_files
-from glioseg.head import HEAD_ABOVE
+from glioseg.head import FOREGROUND_THRESHOLD
 
 BATCH_SIZE = 8
 """Slices in a window batch."""
@@ -34,21 +34,21 @@ def main() -> None:
     load, first = LoadImage(reader=PILReader(), image_only=True), EnsureChannelFirst(channel_dim=-1)
     # Channel, slice, row, column: intensities are normalised over the whole volume.
     volume = torch.stack([first(load(path)).as_tensor() for path in files], dim=1)
-    head = volume[1] > HEAD_ABOVE
+    head = volume[1] > FOREGROUND_THRESHOLD
     limits = [np.percentile(channel[head], contract["preprocessing"]["clip_percentile"]) for channel in volume]
     volume = torch.minimum(volume, torch.tensor(limits, dtype=torch.float32)[:, None, None, None])
     means, deviations = zip(*((float(values.mean()), float(values.std())) for values in volume[:, head]), strict=True)
     volume = NormalizeIntensity(means, deviations, channel_wise=True)(volume)
     # MONAI has columns before rows.
     slices = torch.as_tensor(volume).permute(1, 0, 3, 2)
-    binning = contract["preprocessing"].get("binning", 1)
-    slices = torch.nn.functional.avg_pool2d(slices, binning)
-    side = contract.get("window_px")
+    downsampling_factor = contract["preprocessing"].get("downsampling_factor", 1)
+    slices = torch.nn.functional.avg_pool2d(slices, downsampling_factor)
+    side = contract.get("patch_px")
     inferer = SlidingWindowInferer((side, side) if side else slices.shape[-2:], sw_batch_size=BATCH_SIZE)
     with torch.no_grad():
         one = torch.sigmoid(inferer(slices, network))
         other = torch.sigmoid(inferer(slices.flip(-1), network)).flip(-1)
-    both = torch.nn.functional.interpolate((one + other) / 2, scale_factor=float(binning), mode="bilinear")
+    both = torch.nn.functional.interpolate((one + other) / 2, scale_factor=float(downsampling_factor), mode="bilinear")
     mask = AsDiscrete(threshold=contract["postprocessing"]["threshold"])(both)
     # MONAI's own component transforms want scikit-image.
     mask = torch.from_numpy(large_components(mask[:, 0].numpy() > 0))[:, None]

@@ -17,17 +17,17 @@ from safetensors.torch import load_file
 from scipy import ndimage
 from torch import nn
 
-from glioseg.head import HEAD_ABOVE
+from glioseg.head import FOREGROUND_THRESHOLD
 from glioseg.networks import build_network
 
 
 def main() -> None:
     bundle, patient, out = (Path(word) for word in sys.argv[1:4])
     contract, network = load_network(bundle)
-    binning = contract["preprocessing"].get("binning", 1)
+    downsampling_factor = contract["preprocessing"].get("downsampling_factor", 1)
     files = slice_files(patient)
     volume = np.stack([tifffile.imread(path) for path in files]).astype(np.float32)
-    head = volume[..., 1] > HEAD_ABOVE
+    head = volume[..., 1] > FOREGROUND_THRESHOLD
     for channel in range(3):
         values = volume[..., channel]
         limit = np.percentile(values[head], contract["preprocessing"]["clip_percentile"])
@@ -36,10 +36,12 @@ def main() -> None:
     probabilities = []
     with torch.no_grad():
         for image in torch.from_numpy(volume).permute(0, 3, 1, 2):
-            seen = torch.nn.functional.avg_pool2d(image[None], binning)
+            seen = torch.nn.functional.avg_pool2d(image[None], downsampling_factor)
             one = torch.sigmoid(network(seen))
             other = torch.sigmoid(network(seen.flip(-1))).flip(-1)
-            both = torch.nn.functional.interpolate((one + other) / 2, scale_factor=float(binning), mode="bilinear")
+            both = torch.nn.functional.interpolate(
+                (one + other) / 2, scale_factor=float(downsampling_factor), mode="bilinear"
+            )
             probabilities.append(both[0, 0].numpy())
     mask = np.stack(probabilities) >= contract["postprocessing"]["threshold"]
     mask = large_components(mask)
@@ -58,7 +60,7 @@ def load_network(bundle: Path) -> tuple[dict[str, Any], nn.Module]:
 
 
 def slice_files(patient: Path) -> list[Path]:
-    """A patient's pictures in the order of their numbers."""
+    """A patient's images in the order of their numbers."""
     return sorted(
         (path for path in patient.glob("*.tif") if not path.stem.endswith("_mask")),
         key=lambda path: int(path.stem.split("_")[-1]),

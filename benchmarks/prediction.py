@@ -187,6 +187,6 @@ def _rate_of_eager(name: str, width: int) -> float:
 
 def _rate_of(bundle: Path, backend: BackendName) -> float:
     contract = load_contract(bundle)
-    images = _noise(side=contract.window_px or 256 // contract.preprocessing.binning)
+    images = _noise(side=contract.patch_px or 256 // contract.preprocessing.downsampling_factor)
     ready = load_backend(bundle, contract, backend, device="cpu")
     return SLICES / median_seconds(lambda: ready.logits(images))

@@ -1,8 +1,8 @@
 """What correcting takes, by a simulated reader: ``python -m benchmarks.simulated_reader MASKS DATA``.
 
-MASKS is what ``glioseg predict DATA --unseen --probabilities`` wrote. The reader knows the truth and has a steady hand:
-it puts the threshold where the Dice is highest, and then mends one slice's largest contiguous error after the other,
-each in one stroke and exactly along the truth. A person needs more strokes than that, never fewer.
+MASKS is what ``glioseg predict DATA --out-of-fold --probabilities`` wrote. The reader knows the truth and has a steady
+hand: it puts the threshold where the Dice is highest, and then mends one slice's largest contiguous error after the
+other, each in one stroke and exactly along the truth. A person needs more strokes than that, never fewer.
 """
 
 import sys

@@ -75,12 +75,12 @@ def assert_one_line(ended: Ended, *named: str | Path) -> None:
 
 
 def middle(root: Path) -> Path:
-    """A picture inside the second patient's scan."""
+    """An image inside the second patient's scan."""
     return find_patients(root)[1].images[3]
 
 
-def mask_of(picture: Path) -> Path:
-    return picture.with_name(f"{picture.stem}_mask.tif")
+def mask_of(image: Path) -> Path:
+    return image.with_name(f"{image.stem}_mask.tif")
 
 
 def cut_picture(root: Path) -> Path:
@@ -125,7 +125,7 @@ def resize_mask(root: Path) -> Path:
     return path
 
 
-def cut_mask(root: Path) -> Path:
+def binarise(root: Path) -> Path:
     path = mask_of(middle(root))
     path.write_bytes(path.read_bytes()[:-1])
     return path
@@ -150,7 +150,7 @@ def no_folder(root: Path) -> Path:
 
 Damage = Callable[[Path], Path]
 OF_PICTURES = [cut_picture, cut_picture_in_its_header, resize_picture, drop_slice, misname_picture]
-OF_MASKS = [drop_mask, resize_mask, cut_mask, smooth_mask]
+OF_MASKS = [drop_mask, resize_mask, binarise, smooth_mask]
 OF_FOLDERS = [empty_folder, no_folder]
 
 
@@ -185,7 +185,7 @@ def test_evaluate_names_a_damaged_truth_and_scores_the_others(
     assert_one_is_named_and_two_are_scored(ended, scores, culprit)
 
 
-@pytest.mark.parametrize("damage", [cut_mask, smooth_mask, resize_mask, drop_mask])
+@pytest.mark.parametrize("damage", [binarise, smooth_mask, resize_mask, drop_mask])
 def test_evaluate_names_a_damaged_prediction_and_scores_the_others(
     glioseg: Glioseg, few_slices: Path, tmp_path: Path, damage: Damage
 ) -> None:

@@ -29,7 +29,7 @@ def test_the_peak_is_that_of_the_process_and_not_of_the_one_that_started_it() ->
         ("32", "cuda", False, 256, True, True),
     ],
 )
-def test_only_large_pictures_in_float32_without_avx512_lie_plane_by_plane(
+def test_only_large_images_in_float32_without_avx512_lie_plane_by_plane(
     monkeypatch: pytest.MonkeyPatch,
     precision: Literal["32", "bf16"],
     device: str,

@@ -14,8 +14,8 @@ def voxels(slices: int = 2, rows: int = 3, columns: int = 4) -> np.ndarray:
 
 def test_a_channel_is_asked_for_by_its_role() -> None:
     volume = Volume("A", voxels())
-    for index, role in enumerate(CHANNELS):
-        assert np.array_equal(volume.channel(role), voxels()[..., index])
+    for index, sequence in enumerate(CHANNELS):
+        assert np.array_equal(volume.channel(sequence), voxels()[..., index])
 
 
 def test_channels_may_stand_in_another_order() -> None:
@@ -26,9 +26,9 @@ def test_channels_may_stand_in_another_order() -> None:
 @given(st.sets(st.sampled_from(["pre", "post"])))
 def test_a_sequence_is_missing_where_it_is_a_copy_of_the_flair(missing: set[str]) -> None:
     filled = voxels()
-    for role in missing:
-        filled[..., CHANNELS.index(role)] = filled[..., CHANNELS.index("flair")]
-    assert copies_of_flair(filled) == tuple(role for role in CHANNELS if role in missing)
+    for sequence in missing:
+        filled[..., CHANNELS.index(sequence)] = filled[..., CHANNELS.index("flair")]
+    assert copies_of_flair(filled) == tuple(sequence for sequence in CHANNELS if sequence in missing)
 
 
 def test_one_voxel_of_difference_is_a_sequence_of_its_own() -> None:

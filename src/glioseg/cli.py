@@ -24,7 +24,7 @@ from glioseg.terminal import (
     print_scores,
     print_side_by_side,
     print_study,
-    say,
+    progress,
 )
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def demo(*, out: Path = Path("demo"), json_output: Json = False) -> None:
     """
     from glioseg.commands.demo import demo
 
-    outcome = demo(out, say=say)
+    outcome = demo(out, progress=progress)
     if not json_output:
         print_study(outcome.study)
     print_scores(outcome.scores, outcome.training.part, json_output)
@@ -247,7 +247,7 @@ def study(
     from glioseg.commands.study import as_json, study
     from glioseg.dataset.splits import SplitChoice
     from glioseg.execution.engines import Engine
-    from glioseg.study.plan import candidates_of, parse_candidates
+    from glioseg.study.plan import configurations_of, parse_configurations
     from glioseg.training.config import load_config
 
     budgets = [f"budget.{name}={value}" for name, value in (("minutes", minutes), ("steps", steps)) if value]
@@ -256,13 +256,13 @@ def study(
     outcome = study(
         data,
         out,
-        networks=parse_candidates(_parts(networks)) if networks else candidates_of(widths),
+        networks=parse_configurations(_parts(networks)) if networks else configurations_of(widths),
         config=load_config(config, [*set_, *budgets]),
         splits=SplitChoice(split, folds, _whole_numbers("--only-folds", only_folds)),
         seeds=_whole_numbers("--seeds", seeds),
         executor=Engine(engine, workers, gpus_per_run, cpus_per_run, address, partition, time).executor(out / "jobs"),
         command=["glioseg", *sys.argv[1:]],
-        say=say,
+        progress=progress,
         json_lines=json_output,
     )
     if json_output:
@@ -283,7 +283,7 @@ def predict(
     nifti: Annotated[bool, Flag] = False,
     overlay: bool = True,
     previews: bool = True,
-    unseen: Annotated[bool, Flag] = False,
+    out_of_fold: Annotated[bool, Parameter(name=("--out-of-fold", "--unseen"), negative="")] = False,
     presence: Literal["on", "off"] = "on",
     dicomweb: str | None = None,
     study: str | None = None,
@@ -328,10 +328,10 @@ def predict(
     nifti
         For DICOM, write <patient>_mask.nii.gz too.
     overlay
-        For DICOM, write copies of the slices with the outline.
+        For DICOM, write copies of the slices with the contour.
     previews
         Draw a contact sheet <patient>_sheet.png.
-    unseen
+    out_of_fold
         Only patients that the model was tested on, each by those of its networks that were not trained on it: to
         score a model on its own data.
     presence
@@ -394,12 +394,12 @@ def predict(
         "options": OutputOptions(probabilities, nifti, overlay),
         "previews": previews,
         "model": model,
-        "unseen": unseen,
+        "out_of_fold": out_of_fold,
         "presence": presence == "on",
     }
     part = _part_of(inputs, list_, dicomweb if query is not None else None, query)
     if query is None and (dicomweb is not None or study is not None):
-        run = predict_study(*_archive(inputs, dicomweb, study), out, say=say, **settings)
+        run = predict_study(*_archive(inputs, dicomweb, study), out, progress=progress, **settings)
     elif engine != "local" or (workers or 1) > 1:
         if shard is not None:
             raise GliosegError("--shard is for other orchestrators than --engine", remedy="Give one of them")
@@ -411,7 +411,7 @@ def predict(
             count=SHARDS_OF_A_WORKER * (workers or DEFAULT_WORKERS),
             retry_failed=retry_failed,
             json_lines=json_output,
-            say=say,
+            progress=progress,
             **settings,
         )
     else:
@@ -422,7 +422,7 @@ def predict(
             shard=Shard.parse(shard) if shard is not None else None,
             resume=resume,
             retry_failed=retry_failed,
-            say=say,
+            progress=progress,
             **settings,
         )
     return _tell_run(run, out, json_output)
@@ -515,7 +515,7 @@ def bids(
         device=device,
         precision=precision,
         backend=backend,
-        say=say,
+        progress=progress,
     )
     return _tell_run(run, output_dir, json_output)
 
@@ -557,14 +557,14 @@ def review(
     from glioseg.commands.review import fetch_scans, report_readings, review, store_results
 
     if dicomweb is not None:
-        fetch_scans(masks, dicomweb, say=say)
+        fetch_scans(masks, dicomweb, progress=progress)
     if report is not None:
         report_readings(masks, report, scans=scans)
         print_place("report", report, False)
     if store is not None:
         print(f"{store_results(masks, store, scans=scans, reader=reader)} objects stored in {store}")
     if report is None and store is None:
-        review(masks, scans=scans, reader=reader, port=port, browser=browser, say=say)
+        review(masks, scans=scans, reader=reader, port=port, browser=browser, progress=progress)
 
 
 @_command(app)
@@ -615,7 +615,7 @@ def bundle(
     *runs: Path,
     data: Path,
     out: Path,
-    stand_ins: bool = True,
+    domain_shift: Annotated[bool, Parameter(name=("--domain-shift", "--stand-ins"))] = True,
     shared: Annotated[bool, Flag] = False,
     siblings: Path | None = None,
     json_output: Json = False,
@@ -634,8 +634,8 @@ def bundle(
         The folder that they were trained on.
     out
         A new folder.
-    stand_ins
-        Score the test patients as scans from elsewhere too: stripped, turned, in another size and contrast.
+    domain_shift
+        Score the test patients as external scans too: stripped, turned, in another size and contrast.
     shared
         Use the networks where they lie, in a model beside --out, instead of copying them.
     siblings
@@ -646,9 +646,9 @@ def bundle(
     from glioseg.commands.bundle_refit import bundle_refit
 
     if siblings is None:
-        outcome = bundle(runs, data, out, stand_ins=stand_ins, shared=shared, say=say)
+        outcome = bundle(runs, data, out, domain_shift=domain_shift, shared=shared, progress=progress)
     elif len(runs) == 1 and not shared:
-        outcome = bundle_refit(runs[0], siblings, data, out, stand_ins=stand_ins, say=say)
+        outcome = bundle_refit(runs[0], siblings, data, out, domain_shift=domain_shift, progress=progress)
     else:
         raise BadOptionError("--siblings goes with one run alone", found=f"{len(runs)} runs")
     print_scores(outcome.scores, outcome.part, json_output)
@@ -675,15 +675,15 @@ def presence(
         The folder that it was trained on: each patient is predicted by the networks that had held it back, with its
         tumour and with the tumour removed. Without it the examples in presence.csv beside the model are fitted again.
     tumour_free
-        Folders of scans from elsewhere without tumour.
+        Folders of external scans without tumour.
     tumours
-        Folders of scans from elsewhere with one.
+        Folders of external scans with one.
     members
         Write the rule into the contract of each of its networks too, where all are of one kind.
     """
     from glioseg.commands.presence import fit_model
 
-    outcome = fit_model(model, data, tumour_free=tumour_free, tumours=tumours, members=members, say=say)
+    outcome = fit_model(model, data, tumour_free=tumour_free, tumours=tumours, members=members, progress=progress)
     if json_output:
         rates = {kind: {n: r.as_json() for n, r in of.items()} for kind, of in outcome.rates().items()}
         print(json.dumps({"rule": outcome.rule.model_dump(), "rates": rates}, indent=2, allow_nan=False))
@@ -724,9 +724,9 @@ def evaluate(
     numbers = _whole_numbers("--labels", labels)
     found = evaluate(predicted, truth, out, spacing_mm=spacing_mm, labels=numbers)
     for patient, message in found.failures.items():
-        say(f"{patient}: not scored, {message}")
+        progress(f"{patient}: not scored, {message}")
     if found.without_prediction:
-        say(f"{len(found.without_prediction)} patients of {truth} have no prediction and are not scored")
+        progress(f"{len(found.without_prediction)} patients of {truth} have no prediction and are not scored")
     if json_output:
         print(as_json(found.scores, predicted), end="")
         return 1 if found.failures else 0
@@ -800,12 +800,12 @@ def measure(
             raise GliosegError(
                 "two masks are compared by themselves", expected="--earlier MASK --later MASK [--days N] [--scores F]"
             )
-        change = compare(earlier, later, days=days, scores=scores, labels=values, say=say)
+        change = compare(earlier, later, days=days, scores=scores, labels=values, progress=progress)
         print(json.dumps(change.as_json(), indent=2, allow_nan=False) if json_output else change_in_lines(change))
         return 0
     if days is not None or scores is not None:
         raise BadOptionError("--days and --scores belong to two masks", expected="--earlier MASK --later MASK")
-    run = measure(masks, scan=scan, labels=values, table=csv_file, say=say)
+    run = measure(masks, scan=scan, labels=values, table=csv_file, progress=progress)
     if json_output:
         print(json.dumps(run.as_json(), indent=2, allow_nan=False))
     else:
@@ -915,11 +915,11 @@ def from_review(
     split
         The split of the weights that training will go on from; who validates or tests there is left out.
     against
-        A folder in the dataset's layout: copies of the pictures of those who must stay unseen are left out as well.
+        A folder in the dataset's layout: copies of the images of those who must stay unseen are left out as well.
     """
     from glioseg.commands.from_review import from_review
 
-    made = from_review(masks, dest, scans=scans, reader=reader, split=split, against=against, say=say)
+    made = from_review(masks, dest, scans=scans, reader=reader, split=split, against=against, progress=progress)
     if json_output:
         print(json.dumps(asdict(made), indent=2))
     else:
@@ -932,13 +932,13 @@ def check(
     *,
     html: Path | None = None,
     fix: Path | None = None,
-    fingerprint: Path | None = None,
+    statistics: Annotated[Path | None, Parameter(name=("--statistics", "--fingerprint"))] = None,
     split: Path | None = None,
     model: Path | None = None,
     probabilities: Path | None = None,
     json_output: Json = False,
 ) -> int:
-    """Analyse a set: structure, pictures, duplicates, leaks, labels. The set itself is never changed.
+    """Analyse a set: structure, images, duplicates, leaks, labels. The set itself is never changed.
 
     Exit code 0 without errors, 1 if an error was found, 2 if the set could not be checked.
 
@@ -947,10 +947,10 @@ def check(
     data
         A folder in the dataset's layout, or of NIfTI or NRRD scans with masks.
     html
-        Write a page with every finding, pictures, and the set at a glance.
+        Write a page with every finding, images, and the set at a glance.
     fix
         Write a cleaned copy into this new folder with a log of every change, or the log alone if it ends in .json.
-    fingerprint
+    statistics
         Write sizes, intensities, volumes, sites and missing sequences as JSON.
     split
         A split file: whatever stands in two of its parts is an error.
@@ -965,11 +965,11 @@ def check(
         data,
         html=html,
         fix=fix,
-        fingerprint=fingerprint,
+        statistics=statistics,
         split=split,
         model=model,
         probabilities=probabilities,
-        say=say,
+        progress=progress,
     )
     if json_output:
         print(json.dumps(outcome.result.as_json(), indent=2))

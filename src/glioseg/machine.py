@@ -24,7 +24,7 @@ Item = TypeVar("Item")
 Done = TypeVar("Done")
 TRAINING_LIBRARIES = ("torch", "lightning-fabric", "kornia", "monai")
 LARGE_PX = 192
-"""From this side on a picture is large to :func:`choose_memory_format`; measured on two cores."""
+"""From this side on an image is large to :func:`choose_memory_format`; measured on two cores."""
 
 
 def choose_device(wish: Literal["auto", "cpu", "cuda"] = "auto") -> "torch.device":
@@ -54,15 +54,15 @@ def choose_precision(wish: Precision, device: "torch.device") -> Literal["32", "
 def choose_memory_format(
     precision: Literal["32", "bf16"], device: "torch.device", side_px: int, planes: bool
 ) -> "torch.memory_format":
-    """How pictures lie in memory while a network trains on them: channels last, with one exception.
+    """How images lie in memory while a network trains on them: channels last, with one exception.
 
-    Float32 convolutions of a CPU without AVX-512 may take large pictures faster plane by plane: a step by up to 4 % at
+    Float32 convolutions of a CPU without AVX-512 may take large images faster plane by plane: a step by up to 4 % at
     192 pixels and by 16 to 22 % at 256. Small ones they take slower, by 7 to 46 % at 96 pixels.
 
     Args:
         precision: Arithmetic of the convolutions.
         device: Where they are computed.
-        side_px: Rows and columns of the pictures.
+        side_px: Rows and columns of the images.
         planes: Whether the network gains by it, as :attr:`glioseg.networks.table.NetworkEntry.planes` says.
     """
     import torch

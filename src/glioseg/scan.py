@@ -23,7 +23,7 @@ class Scan:
             in whichever direction: only the affine tells where a slice lies.
         affine: Voxel indices (slice, row, column) to RAS+ millimetres, shape (4, 4), or None where the file carries
             no geometry.
-        role: ``pre``, ``flair`` or ``post`` (see :data:`glioseg.volume.CHANNELS`), or None if not recognised.
+        sequence: ``pre``, ``flair`` or ``post`` (see :data:`glioseg.volume.CHANNELS`), or None if not recognised.
         source: Where it came from, for messages and records.
         remarks: What a user should know of the file, a sentence each.
         place: How much of the affine the file tells.
@@ -36,7 +36,7 @@ class Scan:
     patient: str
     voxels: NDArray[np.float32]
     affine: NDArray[np.float64] | None = field(default=None, compare=False)
-    role: str | None = None
+    sequence: str | None = None
     source: str = ""
     remarks: tuple[str, ...] = ()
     place: Place = "told"
@@ -44,7 +44,7 @@ class Scan:
     def __post_init__(self) -> None:
         if self.voxels.ndim != 3 or self.voxels.dtype != np.float32:
             raise GliosegError(
-                f"{self.source or self.patient}: the picture has the wrong form",
+                f"{self.source or self.patient}: the image has the wrong form",
                 expected="float32 (slice, row, column)",
                 found=f"{self.voxels.dtype} {self.voxels.shape}",
             )

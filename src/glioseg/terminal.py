@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _COLUMNS = f"{'mean':>9}{'95 % interval':>20}{'median':>9}{'minimum':>9}"
 
 
-def say(line: str) -> None:
+def progress(line: str) -> None:
     """A line of progress."""
     print(line, file=sys.stderr, flush=True)
 
@@ -56,11 +56,11 @@ def print_study(outcome: "StudyOutcome") -> None:
     """The networks side by side, and the result in words."""
     analysis = outcome.analysis
     print(f"\n{'3-D Dice':16}{_COLUMNS}{'GMAC':>8}{'ms/slice':>10}")
-    for candidate in analysis.candidates:
-        dice, cost = analysis.summaries[candidate]["dice"], outcome.costs[candidate]
+    for configuration in analysis.configurations:
+        dice, cost = analysis.summaries[configuration]["dice"], outcome.costs[configuration]
         if dice.mean is not None:
             costs = f"{cost.network.gmacs:8.1f}{cost.cpu_ms_per_slice:10.0f}"
-            print(f"{candidate.title:16}{_cells(dice)}{costs}")
+            print(f"{configuration.title:16}{_cells(dice)}{costs}")
     print(f"\n{outcome.verdict}\n\nreport: {outcome.folder.report.resolve()}")
 
 

@@ -1,4 +1,4 @@
-"""A patient's scan and its mask, with their place in space and the roles of their channels."""
+"""A patient's scan and its mask, with their place in space and the sequences of their channels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,15 +23,15 @@ class Volume:
     Attributes:
         patient: The patient's identifier, which names results.
         voxels: Intensities, shape (slice, row, column, channel), uint8 or float32.
-        channels: The role of each channel, in order.
+        channels: The sequence of each channel, in order.
         slice_names: The source's name for each slice, or empty where slices have none.
-        missing: The roles that were not taken and whose channel is a copy of the FLAIR, as the dataset fills them.
+        missing: The sequences that were not taken and whose channel is a copy of the FLAIR, as the dataset fills them.
         affine: Voxel indices (slice, row, column) to RAS+ millimetres, shape (4, 4), or None where the source
             carries no geometry, as the dataset's tif files do not.
         place: How much of the affine the source tells.
 
     Raises:
-        GliosegError: If shapes and roles contradict each other.
+        GliosegError: If shapes and sequences contradict each other.
     """
 
     patient: str
@@ -51,9 +51,9 @@ class Volume:
             )
         _check_slice_names(self.patient, self.slice_names, len(self.voxels))
 
-    def channel(self, role: str) -> NDArray[np.uint8] | NDArray[np.float32]:
+    def channel(self, sequence: str) -> NDArray[np.uint8] | NDArray[np.float32]:
         """The intensities of one sequence, shape (slice, row, column)."""
-        return self.voxels[..., self.channels.index(role)]
+        return self.voxels[..., self.channels.index(sequence)]
 
 
 def joined(sequences: Sequence[Voxels]) -> Voxels:
@@ -72,14 +72,15 @@ def joined(sequences: Sequence[Voxels]) -> Voxels:
 
 
 def copies_of_flair(voxels: NDArray[np.uint8] | NDArray[np.float32]) -> tuple[str, ...]:
-    """The roles whose channel is a copy of the FLAIR: what :attr:`Volume.missing` holds of a scan that was just read.
+    """The sequences whose channel is a copy of the FLAIR: what :attr:`Volume.missing` holds of a scan that was just
+    read.
 
     Args:
         voxels: Shape (slice, row, column, channel), with the channels of :data:`CHANNELS`.
     """
     flair = voxels[..., CHANNELS.index("flair")]
-    others = ((role, voxels[..., index]) for index, role in enumerate(CHANNELS) if role != "flair")
-    return tuple(role for role, other in others if _is_same(other, flair))
+    others = ((sequence, voxels[..., index]) for index, sequence in enumerate(CHANNELS) if sequence != "flair")
+    return tuple(sequence for sequence, other in others if _is_same(other, flair))
 
 
 def _is_same(one: NDArray[np.generic], other: NDArray[np.generic]) -> bool:
@@ -88,7 +89,7 @@ def _is_same(one: NDArray[np.generic], other: NDArray[np.generic]) -> bool:
 
 @dataclass(frozen=True)
 class Mask:
-    """The outline of a tumour on the grid of a scan.
+    """The contour of a tumour on the grid of a scan.
 
     Attributes:
         patient: The patient's identifier.

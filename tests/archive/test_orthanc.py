@@ -34,7 +34,7 @@ def test_a_scan_goes_there_and_its_results_come_back_on_the_same_voxels(orthanc,
     assert (remote.modality, remote.instances, remote.description) == ("MR", 7, "AX FLAIR")
 
     said: list[str] = []
-    fetch_study(orthanc.url, "2.25.1", tmp_path / "fetched", say=said.append)
+    fetch_study(orthanc.url, "2.25.1", tmp_path / "fetched", progress=said.append)
     series = choose_series(find_series(tmp_path / "fetched"))["flair"]
     scan = read_series(series)
     original = read_series(find_series(tmp_path / "scan")[0])

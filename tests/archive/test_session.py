@@ -148,7 +148,7 @@ def test_readable_credentials_to_another_machine_are_warned_of(monkeypatch: pyte
     for url, warned in (("http://pacs/x", True), ("https://pacs/x", False), ("http://127.0.0.1/x", False)):
         said: list[str] = []
         with pytest.raises(GliosegError, match="nothing to fetch"):
-            fetch_study(url, STUDY, tmp_path / "x", say=said.append)
+            fetch_study(url, STUDY, tmp_path / "x", progress=said.append)
         assert bool(said) is warned
 
 

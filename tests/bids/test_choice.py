@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bids_data import write_picture, write_text
+from bids_data import write_image, write_text
 
 from glioseg.bids.choice import find_bids_patients
 from glioseg.bids.layout import BidsDataset
@@ -14,9 +14,9 @@ ANAT = "sub-01/anat"
 
 
 def find(root: Path, shapes: Mapping[str, tuple[int, ...]]) -> FoundPatients:
-    """What is found among pictures of these names and shapes."""
+    """What is found among images of these names and shapes."""
     for name, shape in shapes.items():
-        write_picture(root / ANAT / name, np.zeros(shape))
+        write_image(root / ANAT / name, np.zeros(shape))
     return find_bids_patients(BidsDataset(root, require_description=False))
 
 
@@ -29,7 +29,8 @@ def chosen(found: FoundPatients) -> dict[str, dict[str, str]]:
     patients = [one for one in found.sources if isinstance(one, BidsPatient)]
     return {
         one.patient: {
-            role: path.name.removeprefix("sub-01_").removesuffix(".nii.gz") for role, path in one.case.files.items()
+            sequence: path.name.removeprefix("sub-01_").removesuffix(".nii.gz")
+            for sequence, path in one.case.files.items()
         }
         for one in patients
     }
@@ -39,7 +40,7 @@ def test_a_flair_with_t1_before_and_after_contrast(tmp_path: Path) -> None:
     found = find(tmp_path, cubes("FLAIR", "T1w", "ce-gd_T1w", "T2w"))
     assert chosen(found) == {"sub-01": {"flair": "FLAIR", "pre": "T1w", "post": "ce-gd_T1w"}}
     assert found.failures == {}
-    assert [(path.name, why) for path, why in found.left_out.items()] == [("sub-01_T2w.nii.gz", "other pictures")]
+    assert [(path.name, why) for path, why in found.left_out.items()] == [("sub-01_T2w.nii.gz", "other images")]
 
 
 def test_each_run_takes_the_t1_of_its_run(tmp_path: Path) -> None:
@@ -73,13 +74,13 @@ def test_a_t1_that_two_runs_share_counts_for_both(tmp_path: Path) -> None:
     [
         ("sub-01_acq-multi_FLAIR.nii.gz", (3, 4, 5, 2), "4-D"),
         ("sub-01_acq-slice_FLAIR.nii.gz", (1, 4, 5), "a single slice"),
-        ("sub-01_acq-localizer_FLAIR.nii.gz", (3, 4, 5), "other pictures"),
+        ("sub-01_acq-localizer_FLAIR.nii.gz", (3, 4, 5), "other images"),
         ("sub-01_part-phase_FLAIR.nii.gz", (3, 4, 5), "phase"),
         ("sub-01_acq-bad_FLAIR.nii.gz", (3, 4, 5), ".bidsignore"),
         ("sub-02_FLAIR.nii.gz", (3, 4, 5), "another subject"),
         ("sub-01_ses-1_FLAIR.nii.gz", (3, 4, 5), "another subject or session"),
         ("FLAIR.nii.gz", (3, 4, 5), "without a BIDS name"),
-        ("sub-01_acq-flair_T1w.nii.gz", (3, 4, 5), "other pictures"),
+        ("sub-01_acq-flair_T1w.nii.gz", (3, 4, 5), "other images"),
         ("sub-01_acq-T1_FLAIR.nii.gz", (3, 4, 5), "two sequences"),
     ],
 )
@@ -92,7 +93,7 @@ def test_what_is_not_taken_is_left_out_with_the_reason(
     assert why in found.left_out[tmp_path / ANAT / name]
 
 
-def test_a_further_axis_of_one_picture_is_none(tmp_path: Path) -> None:
+def test_a_further_axis_of_one_image_is_none(tmp_path: Path) -> None:
     assert list(chosen(find(tmp_path, {"sub-01_FLAIR.nii.gz": (3, 4, 5, 1)}))) == ["sub-01"]
 
 
@@ -100,13 +101,13 @@ def test_a_session_without_flair_is_a_failure_that_names_what_is_there(tmp_path:
     found = find(tmp_path, cubes("T1w") | {"sub-01_FLAIR.nii.gz": (3, 4, 5, 2)})
     assert found.sources == []
     assert "no FLAIR" in found.failures["sub-01"]
-    assert "sub-01_T1w.nii.gz; sub-01_FLAIR.nii.gz (several pictures in one file (4-D))" in found.failures["sub-01"]
+    assert "sub-01_T1w.nii.gz; sub-01_FLAIR.nii.gz (several images in one file (4-D))" in found.failures["sub-01"]
 
 
-def test_a_session_without_pictures_is_named_too(tmp_path: Path) -> None:
+def test_a_session_without_images_is_named_too(tmp_path: Path) -> None:
     write_text(tmp_path / "sub-01/dwi/sub-01_dwi.nii.gz", "")
     found = find_bids_patients(BidsDataset(tmp_path, require_description=False))
-    assert "no picture" in found.failures["sub-01"]
+    assert "no image" in found.failures["sub-01"]
 
 
 @pytest.mark.parametrize("lost", ["FLAIR", "T1w"])
@@ -120,8 +121,8 @@ def test_a_file_whose_content_was_not_fetched_fails_the_examination(tmp_path: Pa
     assert f"sub-01_{lost}.nii.gz links to nothing" in found.failures["sub-01"]
 
 
-def test_the_same_picture_under_two_endings_is_one(tmp_path: Path) -> None:
-    write_picture(tmp_path / ANAT / "sub-01_FLAIR.nii", np.zeros((3, 4, 5)))
+def test_the_same_image_under_two_endings_is_one(tmp_path: Path) -> None:
+    write_image(tmp_path / ANAT / "sub-01_FLAIR.nii", np.zeros((3, 4, 5)))
     found = find(tmp_path, cubes("FLAIR"))
     assert len(found.sources) == 1
     assert "sub-01_FLAIR.nii too" in next(iter(found.failures.values()))
@@ -129,7 +130,7 @@ def test_the_same_picture_under_two_endings_is_one(tmp_path: Path) -> None:
 
 def test_what_was_derived_is_not_read(tmp_path: Path) -> None:
     for folder in ("derivatives/glioseg", "sourcedata", "code"):
-        write_picture(tmp_path / folder / ANAT / "sub-01_FLAIR.nii.gz", np.zeros((3, 4, 5)))
+        write_image(tmp_path / folder / ANAT / "sub-01_FLAIR.nii.gz", np.zeros((3, 4, 5)))
     found = find(tmp_path, cubes("FLAIR"))
     assert [one.examination.place for one in found.sources] == [f"{ANAT}/sub-01_FLAIR.nii.gz"]
 

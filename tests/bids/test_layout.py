@@ -52,7 +52,7 @@ def test_subjects_with_and_without_sessions(tmp_path: Path) -> None:
     assert names(dataset.sessions(sessions=["a", "b"])) == ["sub-02_ses-a", "sub-02_ses-b"]
 
 
-def test_pictures_beside_sessions_are_not_lost(tmp_path: Path) -> None:
+def test_images_beside_sessions_are_not_lost(tmp_path: Path) -> None:
     dataset = touch(tmp_path, "sub-01/anat/sub-01_FLAIR.nii", "sub-01/ses-1/anat/sub-01_ses-1_FLAIR.nii")
     assert names(dataset.sessions()) == ["sub-01", "sub-01_ses-1"]
 

@@ -36,7 +36,7 @@ class Place:
     number: int
     rng: np.random.Generator
 
-    def picture(self, number: int | None = None) -> Path:
+    def image(self, number: int | None = None) -> Path:
         return self.root / self.patient / f"{self.patient}_{number or self.number}.tif"
 
     def mask(self, number: int | None = None) -> Path:
@@ -60,7 +60,7 @@ def as_bytes(values: Array) -> Array:
 
 
 def cut_short(place: Place) -> None:
-    path = place.picture()
+    path = place.image()
     path.write_bytes(path.read_bytes()[:200])
 
 
@@ -70,11 +70,11 @@ def cut_mask_short(place: Place) -> None:
 
 
 def empty_file(place: Place) -> None:
-    place.picture().write_bytes(b"")
+    place.image().write_bytes(b"")
 
 
 def lose_picture(place: Place) -> None:
-    place.picture().unlink()
+    place.image().unlink()
 
 
 def lose_mask(place: Place) -> None:
@@ -82,32 +82,32 @@ def lose_mask(place: Place) -> None:
 
 
 def lose_slice(place: Place) -> None:
-    place.picture().unlink()
+    place.image().unlink()
     place.mask().unlink()
 
 
 def misname(place: Place) -> None:
-    place.picture().rename(place.picture().with_name(f"scan_{place.number}.tif"))
+    place.image().rename(place.image().with_name(f"scan_{place.number}.tif"))
 
 
 def claim_twice(place: Place) -> None:
-    shutil.copy(place.picture(), place.picture().with_name(f"{place.patient}_0{place.number}.tif"))
+    shutil.copy(place.image(), place.image().with_name(f"{place.patient}_0{place.number}.tif"))
 
 
 def leave_extra(place: Place) -> None:
-    place.picture().with_suffix(".txt").write_text("see the other folder")
+    place.image().with_suffix(".txt").write_text("see the other folder")
 
 
 def widen(place: Place) -> None:
-    edit(place.picture(), lambda pixels: pixels.astype(np.uint16) * 257)
+    edit(place.image(), lambda pixels: pixels.astype(np.uint16) * 257)
 
 
 def make_grey(place: Place) -> None:
-    edit(place.picture(), lambda pixels: pixels[..., 1])
+    edit(place.image(), lambda pixels: pixels[..., 1])
 
 
 def crop(place: Place) -> None:
-    edit(place.picture(), lambda pixels: pixels[:-4, :-4])
+    edit(place.image(), lambda pixels: pixels[:-4, :-4])
 
 
 def crop_mask(place: Place) -> None:
@@ -130,15 +130,15 @@ def colour_mask(place: Place) -> None:
 
 
 def blacken(place: Place) -> None:
-    edit(place.picture(), np.zeros_like)
+    edit(place.image(), np.zeros_like)
 
 
 def blacken_sequence(place: Place) -> None:
-    edit(place.picture(), lambda pixels: pixels * np.array([0, 1, 1], np.uint8))
+    edit(place.image(), lambda pixels: pixels * np.array([0, 1, 1], np.uint8))
 
 
 def saturate(place: Place) -> None:
-    edit(place.picture(), lambda pixels: as_bytes(pixels.astype(float) * 8))
+    edit(place.image(), lambda pixels: as_bytes(pixels.astype(float) * 8))
 
 
 def move(place: Place) -> None:
@@ -152,31 +152,31 @@ def move(place: Place) -> None:
         space *= np.where(moved, phase, 1)[:, None, None]
         return as_bytes(np.abs(fft.ifft2(space, axes=(0, 1))))
 
-    edit(place.picture(), ruin)
+    edit(place.image(), ruin)
 
 
 def blur(place: Place) -> None:
-    edit(place.picture(), lambda pixels: as_bytes(ndimage.gaussian_filter(pixels.astype(float), (2.5, 2.5, 0))))
+    edit(place.image(), lambda pixels: as_bytes(ndimage.gaussian_filter(pixels.astype(float), (2.5, 2.5, 0))))
 
 
 def add_noise(place: Place) -> None:
-    edit(place.picture(), lambda pixels: as_bytes(np.abs(pixels + place.rng.normal(0, 30, pixels.shape))))
+    edit(place.image(), lambda pixels: as_bytes(np.abs(pixels + place.rng.normal(0, 30, pixels.shape))))
 
 
 def dim(place: Place) -> None:
-    edit(place.picture(), lambda pixels: as_bytes(pixels * 0.4))
+    edit(place.image(), lambda pixels: as_bytes(pixels * 0.4))
 
 
 def copy_flair_here(place: Place) -> None:
-    edit(place.picture(), lambda pixels: pixels[..., [1, 1, 2]])
+    edit(place.image(), lambda pixels: pixels[..., [1, 1, 2]])
 
 
 def repeat_picture(place: Place) -> None:
-    shutil.copy(place.picture(place.number + 3), place.picture())
+    shutil.copy(place.image(place.number + 3), place.image())
 
 
 def swap_slices(place: Place) -> None:
-    for kind in (place.picture, place.mask):
+    for kind in (place.image, place.mask):
         one, other, aside = kind(), kind(place.number + 4), kind().with_suffix(".aside")
         one.rename(aside)
         other.rename(one)
@@ -226,18 +226,18 @@ def repeat_mask(place: Place) -> None:
 
 
 STRUCTURE: dict[str, tuple[Callable[[Place], None], str]] = {
-    "picture cut short": (cut_short, "file_unreadable"),
+    "image cut short": (cut_short, "file_unreadable"),
     "mask cut short": (cut_mask_short, "file_unreadable"),
     "empty file": (empty_file, "file_unreadable"),
-    "picture lost": (lose_picture, "picture_missing"),
+    "image lost": (lose_picture, "picture_missing"),
     "mask lost": (lose_mask, "mask_missing"),
     "slice lost": (lose_slice, "slice_missing"),
     "misnamed": (misname, "picture_missing"),
     "claimed twice": (claim_twice, "slice_claimed_twice"),
     "extra file": (leave_extra, "file_extra"),
     "16 bits": (widen, "picture_form"),
-    "grey picture": (make_grey, "picture_form"),
-    "picture cropped": (crop, "picture_size"),
+    "grey image": (make_grey, "picture_form"),
+    "image cropped": (crop, "picture_size"),
     "mask cropped": (crop_mask, "mask_size"),
     "mask of ones": (write_ones, "mask_not_binary"),
     "mask in colour": (colour_mask, "mask_form"),
@@ -251,7 +251,7 @@ CONTENT: dict[str, tuple[Callable[[Place], None], str]] = {
     "noisy": (add_noise, "slice_degraded"),
     "dimmed": (dim, "slice_brightness"),
     "sequence copied on a slice": (copy_flair_here, "slices_copied"),
-    "picture repeated": (repeat_picture, "slice_repeated"),
+    "image repeated": (repeat_picture, "slice_repeated"),
     "slices swapped": (swap_slices, "slice_out_of_order"),
 }
 LABELS: dict[str, tuple[Callable[[Place], None], str]] = {
@@ -301,7 +301,7 @@ def drop_row(root: Path, patient: str) -> None:
 
 
 def copy_patient(root: Path, patient: str) -> None:
-    """The same pictures, a little brighter, under another name."""
+    """The same images, a little brighter, under another name."""
     double = "PHANTOM_XX_9999_20000101"
     (root / double).mkdir()
     for path in (root / patient).glob("*.tif"):
@@ -313,7 +313,7 @@ def copy_patient(root: Path, patient: str) -> None:
 
 PATIENTS: dict[str, tuple[Callable[[Path, str], None], str]] = {
     "post copied": (copy_sequence, "sequence_copied"),
-    "no outline": (empty_masks, "mask_empty"),
+    "no contour": (empty_masks, "mask_empty"),
     "scaled to 0 and 1": (scale_to_one, "picture_range"),
     "upside down": (turn_upside_down, "orientation_differs"),
     "too bright": (brighten, "intensity_outlier"),
@@ -322,7 +322,7 @@ PATIENTS: dict[str, tuple[Callable[[Path, str], None], str]] = {
 }
 
 
-ALSO_NAMED = {"slices swapped": 4, "picture repeated": 3, "mask repeated": 1}
+ALSO_NAMED = {"slices swapped": 4, "image repeated": 3, "mask repeated": 1}
 """Damage that concerns a second slice, so many further on: the finding may name either."""
 
 
@@ -330,7 +330,7 @@ def corrupt(root: Path, *, seed: int) -> list[Injected]:
     """Damage a set of practice patients in place and tell what was done.
 
     A third of the patients suffers in structure, on two of three slices. The others suffer in content, at slices so far
-    apart that no damage changes how another shows, and in the outline in the middle of their tumour.
+    apart that no damage changes how another shows, and in the contour in the middle of their tumour.
     """
     rng = np.random.default_rng(seed)
     patients = [path.name for path in sorted(root.iterdir()) if path.is_dir()]

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import tifffile
 
+from glioseg.check.cleaning import write_cleaned
 from glioseg.check.dataset_check import check_dataset, open_source
-from glioseg.check.purify import write_cleaned
 from glioseg.dataset.lgg import find_patients, read_clinical
 from glioseg.dataset.store import open_store
 from glioseg.errors import GliosegError

@@ -1,19 +1,19 @@
-"""Copied sequences by kind, and what stands out against its neighbours, on pictures made by hand."""
+"""Copied sequences by kind, and what stands out against its neighbours, on images made by hand."""
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from glioseg.check.content import against_neighbours, check_content, copied_roles
+from glioseg.check.content import against_neighbours, check_content, names_of_copies
 from glioseg.check.finding import Finding
 from glioseg.check.measures import measure_slices
 from glioseg.check.scan import CheckedScan
-from glioseg.check.summary import picture_digests
+from glioseg.check.summary import image_digests
 
 SLICES, SIZE = 10, 64
 
 
-def pictures(seed: int = 0) -> NDArray[np.uint8]:
+def images(seed: int = 0) -> NDArray[np.uint8]:
     """A head that changes from slice to slice in three sequences of their own, shape (slice, row, column, 3)."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[0:SIZE, 0:SIZE] - SIZE / 2 + 0.5
@@ -30,11 +30,11 @@ def scan_of(voxels: NDArray[np.uint8]) -> CheckedScan:
 
 def findings_in(voxels: NDArray[np.uint8]) -> list[Finding]:
     scan = scan_of(voxels)
-    return list(check_content(scan, measure_slices(scan), picture_digests(scan)))
+    return list(check_content(scan, measure_slices(scan), image_digests(scan)))
 
 
 def test_a_plain_head_raises_no_doubt() -> None:
-    assert findings_in(pictures()) == []
+    assert findings_in(images()) == []
 
 
 @pytest.mark.parametrize(
@@ -48,22 +48,22 @@ def test_a_plain_head_raises_no_doubt() -> None:
     ],
 )
 def test_the_kinds_of_copied_sequences_are_told_apart(channels: list[int], copied: dict[str, str]) -> None:
-    scan = scan_of(pictures()[..., channels])
-    whole, partly = copied_roles(scan, np.ones(SLICES, bool))
+    scan = scan_of(images()[..., channels])
+    whole, partly = names_of_copies(scan, np.ones(SLICES, bool))
     assert (whole, partly) == (copied, {})
-    named = [finding for finding in findings_in(scan.pictures) if finding.code == "sequence_copied"]
+    named = [finding for finding in findings_in(scan.images) if finding.code == "sequence_copied"]
     assert [finding.evidence["copies"] for finding in named] == ([" ".join(copied)] if copied else [])
 
 
 def test_two_black_sequences_are_no_copies() -> None:
-    voxels = pictures()
+    voxels = images()
     voxels[0, ..., [0, 2]] = 0
     codes = [finding.code for finding in findings_in(voxels)]
     assert codes == ["sequence_short", "sequence_short"]
 
 
 def test_black_within_the_head_is_an_error_and_black_at_an_end_is_not() -> None:
-    voxels = pictures()
+    voxels = images()
     voxels[[0, 4, 9]] = 0
     found = [(finding.code, finding.severity, finding.slice_number) for finding in findings_in(voxels)]
     assert ("slice_black", "error", 5) in found

@@ -64,10 +64,10 @@ def test_the_damage_is_manifold(tally: tuple[Tally, CheckResult]) -> None:
 
 def test_structural_damage_is_found(tally: tuple[Tally, CheckResult]) -> None:
     found, _ = tally
-    assert recall(found, [*damage.STRUCTURE, "no outline", "scaled to 0 and 1", "row lost", "mask smoothed"]) >= 0.95
+    assert recall(found, [*damage.STRUCTURE, "no contour", "scaled to 0 and 1", "row lost", "mask smoothed"]) >= 0.95
 
 
-def test_damage_of_pictures_is_found(tally: tuple[Tally, CheckResult]) -> None:
+def test_damage_of_images_is_found(tally: tuple[Tally, CheckResult]) -> None:
     found, _ = tally
     print({kind: f"{sum(hits)} of {len(hits)}" for kind, hits in found.items()})
     assert recall(found, damage.CONTENT) >= 0.85

@@ -29,7 +29,7 @@ def heads(count: int, seed: int = 0) -> NDArray[np.float32]:
     return (disc * (90 + 25 * smooth / smooth.std())).astype(np.float32)
 
 
-def test_unrelated_pictures_differ_in_half_of_the_bits() -> None:
+def test_unrelated_images_differ_in_half_of_the_bits() -> None:
     hashes = hash_slices(heads(40))
     bits = different_bits(hashes[:, None], hashes[None])[np.triu_indices(40, 1)]
     assert hashes.shape == (40, BITS // 64)
@@ -40,40 +40,40 @@ def test_unrelated_pictures_differ_in_half_of_the_bits() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda pictures: pictures * 1.7,
-        lambda pictures: pictures + np.random.default_rng(1).normal(0, 4, pictures.shape),
-        lambda pictures: 255 * (np.maximum(pictures, 0) / 255) ** 0.8,
+        lambda images: images * 1.7,
+        lambda images: images + np.random.default_rng(1).normal(0, 4, images.shape),
+        lambda images: 255 * (np.maximum(images, 0) / 255) ** 0.8,
     ],
     ids=["brighter", "noisy", "gamma"],
 )
-def test_the_same_picture_stays_near(change: object) -> None:
-    pictures = heads(12)
-    changed = change(pictures).astype(np.float32)  # type: ignore[operator]
-    assert different_bits(hash_slices(pictures), hash_slices(changed)).max() <= DIFFERENT_BITS
+def test_the_same_image_stays_near(change: object) -> None:
+    images = heads(12)
+    changed = change(images).astype(np.float32)  # type: ignore[operator]
+    assert different_bits(hash_slices(images), hash_slices(changed)).max() <= DIFFERENT_BITS
 
 
 def test_hashes_of_mirror_images_follow_from_the_hash() -> None:
-    pictures = heads(5)
-    mirrored = mirrored_hashes(hash_slices(pictures))
-    turned = (pictures, pictures[:, :, ::-1], pictures[:, ::-1], pictures[:, ::-1, ::-1])
+    images = heads(5)
+    mirrored = mirrored_hashes(hash_slices(images))
+    turned = (images, images[:, :, ::-1], images[:, ::-1], images[:, ::-1, ::-1])
     assert len(MIRRORS) == len(turned)
-    for hashes, picture in zip(mirrored, turned, strict=True):
+    for hashes, image in zip(mirrored, turned, strict=True):
         # A coefficient next to zero may fall on either side.
-        assert different_bits(hashes, hash_slices(np.ascontiguousarray(picture))).max() <= 2
+        assert different_bits(hashes, hash_slices(np.ascontiguousarray(image))).max() <= 2
 
 
 def test_copies_are_found_whoever_owns_them_and_however_mirrored() -> None:
-    pictures = heads(60)
-    copies = np.stack([pictures[3] * 1.2, pictures[11][:, ::-1], pictures[20][::-1], pictures[30][::-1, ::-1]])
-    hashes = hash_slices(np.concatenate([pictures, copies.astype(np.float32)]))
+    images = heads(60)
+    copies = np.stack([images[3] * 1.2, images[11][:, ::-1], images[20][::-1], images[30][::-1, ::-1]])
+    hashes = hash_slices(np.concatenate([images, copies.astype(np.float32)]))
     owners = np.concatenate([np.repeat(np.arange(6), 10), [7, 7, 8, 8]]).astype(np.intp)
     found = {(pair.first, pair.second): pair.mirror for pair in find_pairs(hashes, owners)}
     assert found == {(3, 60): "", (11, 61): MIRRORS[1], (20, 62): MIRRORS[2], (30, 63): MIRRORS[3]}
 
 
 def test_slices_of_one_owner_are_not_compared() -> None:
-    pictures = heads(3)
-    hashes = hash_slices(np.concatenate([pictures, pictures]))
+    images = heads(3)
+    hashes = hash_slices(np.concatenate([images, images]))
     assert find_pairs(hashes, np.zeros(6, np.intp)) == []
     assert len(find_pairs(hashes, np.repeat([0, 1], 3).astype(np.intp))) == 3
 
@@ -82,7 +82,7 @@ def test_nothing_to_compare() -> None:
     assert find_pairs(np.zeros((0, BITS // 64), np.uint64), np.zeros(0, np.intp)) == []
 
 
-def test_many_equal_pictures_do_not_make_pairs_of_all() -> None:
+def test_many_equal_images_do_not_make_pairs_of_all() -> None:
     hashes = np.repeat(hash_slices(heads(1)), 300, axis=0)
     pairs = find_pairs(hashes, np.arange(300, dtype=np.intp))
     assert 299 <= len(pairs) <= 300 * NEIGHBOURS

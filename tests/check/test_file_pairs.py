@@ -78,7 +78,7 @@ def test_names_and_folders_tell_patient_and_role(tmp_path: Path, name: str) -> N
         (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / place).touch()
     found = find_file_pairs(tmp_path)
-    assert {patient: set(roles) for patient, roles in found.files.items()} == expected
+    assert {patient: set(sequences) for patient, sequences in found.files.items()} == expected
     assert found.extra == ()
 
 
@@ -91,7 +91,7 @@ def test_nrrd_scans_are_checked_as_nifti_are(pairs: Path) -> None:
     other = find_file_pairs(pairs).read("x").scan
     assert scan is not None
     assert other is not None
-    assert np.array_equal(other.pictures, scan.pictures)
+    assert np.array_equal(other.images, scan.images)
     assert np.array_equal(other.masks, scan.masks)
     assert other.axes == scan.axes
 
@@ -106,7 +106,7 @@ def test_a_scan_is_read_with_its_front_up_and_scaled(pairs: Path) -> None:
     assert scan.axes == "RAS"
     assert scan.channels == ("flair",)
     assert np.array_equal(scan.masks, mask.voxels)
-    correlation = np.corrcoef(scan.pictures[..., 0].ravel(), volume.channel("flair").ravel())[0, 1]
+    correlation = np.corrcoef(scan.images[..., 0].ravel(), volume.channel("flair").ravel())[0, 1]
     assert correlation > 0.99
     assert {finding.code for finding in reading.findings} == {"sequence_missing"}
 
@@ -126,7 +126,7 @@ def test_axes_in_another_order_give_the_same_scan(pairs: Path) -> None:
     assert straight is not None
     assert scan is not None
     assert scan.axes == "PSL"
-    assert np.array_equal(scan.pictures, straight.pictures)
+    assert np.array_equal(scan.images, straight.images)
     assert np.array_equal(scan.masks, straight.masks)
 
 

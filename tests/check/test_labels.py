@@ -18,9 +18,9 @@ SLICES, SIZE = 9, 64
 def findings_in(masks: NDArray[np.bool_]) -> list[Finding]:
     rows, columns = np.mgrid[0:SIZE, 0:SIZE] - SIZE / 2 + 0.5
     head = (rows**2 + columns**2 < 27**2).astype(np.uint8) * 100
-    pictures = np.repeat(np.stack([head] * SLICES)[..., None], 3, axis=-1)
+    images = np.repeat(np.stack([head] * SLICES)[..., None], 3, axis=-1)
     numbers = tuple(range(1, SLICES + 1))
-    scan = CheckedScan("P", numbers, pictures, masks, np.ones(SLICES, bool))
+    scan = CheckedScan("P", numbers, images, masks, np.ones(SLICES, bool))
     return list(check_labels(scan, measure_slices(scan), mask_digests(scan)))
 
 

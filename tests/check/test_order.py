@@ -35,7 +35,7 @@ def test_few_slices_are_not_judged() -> None:
     assert find_misplaced(distances(5)[::-1]) == []
 
 
-def test_unlikeness_is_zero_for_a_picture_and_its_brighter_copy() -> None:
-    picture = np.random.default_rng(0).random((1, 8, 8), np.float32)
-    far = unlikeness(np.concatenate([picture, 2 * picture + 1, -picture, np.zeros_like(picture)]))
+def test_unlikeness_is_zero_for_an_image_and_its_brighter_copy() -> None:
+    image = np.random.default_rng(0).random((1, 8, 8), np.float32)
+    far = unlikeness(np.concatenate([image, 2 * image + 1, -image, np.zeros_like(image)]))
     assert far[0].tolist() == pytest.approx([0, 0, 2, 1], abs=1e-6)

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from glioseg.check.orientation import LEVELS, SIZE, find_orientations
 
 
-def portrait(seed: int) -> NDArray[np.uint8]:
+def thumbnail(seed: int) -> NDArray[np.uint8]:
     """A head with a pointed front that shrinks towards the vertex, and some noise."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[-1 : 1 : SIZE * 1j, -1 : 1 : SIZE * 1j]
@@ -28,19 +28,19 @@ def portrait(seed: int) -> NDArray[np.uint8]:
     ],
 )
 def test_the_turn_that_puts_a_head_right_is_named(turn: object, name: str, backwards: bool) -> None:
-    portraits = [portrait(seed) for seed in range(11)]
-    portraits[4] = np.ascontiguousarray(turn(portraits[4]))  # type: ignore[operator]
-    found = find_orientations(portraits)
+    thumbnails = [thumbnail(seed) for seed in range(11)]
+    thumbnails[4] = np.ascontiguousarray(turn(thumbnails[4]))  # type: ignore[operator]
+    found = find_orientations(thumbnails)
     assert [one is not None and one.differs for one in found] == [number == 4 for number in range(11)]
     assert found[4] is not None
     assert (found[4].turn, found[4].reversed_slices) == (name, backwards)
 
 
 def test_left_and_right_are_not_told_apart() -> None:
-    portraits = [portrait(seed) for seed in range(10)]
-    portraits[2] = np.ascontiguousarray(portraits[2][:, :, ::-1])
-    assert not any(one is not None and one.differs for one in find_orientations(portraits))
+    thumbnails = [thumbnail(seed) for seed in range(10)]
+    thumbnails[2] = np.ascontiguousarray(thumbnails[2][:, :, ::-1])
+    assert not any(one is not None and one.differs for one in find_orientations(thumbnails))
 
 
 def test_few_patients_are_not_compared() -> None:
-    assert find_orientations([portrait(0), portrait(1)[:, ::-1], None]) == [None, None, None]
+    assert find_orientations([thumbnail(0), thumbnail(1)[:, ::-1], None]) == [None, None, None]

@@ -8,7 +8,7 @@ from typing import Any
 import nibabel
 import numpy as np
 import pytest
-from bids_data import errors_of, write_picture, write_raw_data, write_text, write_visit
+from bids_data import errors_of, write_image, write_raw_data, write_text, write_visit
 
 from glioseg.bids.columns import SCANS
 from glioseg.bids.derivatives import describe_derivatives
@@ -40,13 +40,13 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = write_raw_data(tmp_path_factory.mktemp("odd") / "raw")
     write_text(root / ".bidsignore", "*_acq-bad_*\n")
     voxels = np.ones((3, 4, 5))
-    write_picture(root / "sub-01/anat/sub-01_acq-multi_FLAIR.nii.gz", np.ones((3, 4, 5, 2)))
-    write_picture(root / "sub-01/anat/sub-01_acq-localizer_FLAIR.nii.gz", voxels)
-    write_picture(root / "sub-01/anat/sub-01_acq-bad_FLAIR.nii.gz", voxels)
-    write_picture(root / "sub-01/anat/sub-01_T2w.nii.gz", voxels)
-    write_picture(root / "sub-03/anat/sub-03_T1w.nii.gz", voxels)
+    write_image(root / "sub-01/anat/sub-01_acq-multi_FLAIR.nii.gz", np.ones((3, 4, 5, 2)))
+    write_image(root / "sub-01/anat/sub-01_acq-localizer_FLAIR.nii.gz", voxels)
+    write_image(root / "sub-01/anat/sub-01_acq-bad_FLAIR.nii.gz", voxels)
+    write_image(root / "sub-01/anat/sub-01_T2w.nii.gz", voxels)
+    write_image(root / "sub-03/anat/sub-03_T1w.nii.gz", voxels)
     write_text(root / "derivatives/other/dataset_description.json", {"Name": "Other", "BIDSVersion": "1.10.0"})
-    write_picture(root / "derivatives/other/sub-09/anat/sub-09_FLAIR.nii.gz", voxels)
+    write_image(root / "derivatives/other/sub-09/anat/sub-09_FLAIR.nii.gz", voxels)
     return root
 
 
@@ -181,7 +181,7 @@ def test_only_what_has_changed_or_was_broken_off_is_done_again(
     shutil.copytree(raw, own, ignore=shutil.ignore_patterns("derivatives"))
     shutil.copytree(derived, out)
     (out / "logs/records/sub-02_ses-2.json").unlink()
-    write_visit(own / "sub-01", "sub-01", seed=9, roles=("pre",))
+    write_visit(own / "sub-01", "sub-01", seed=9, sequences=("pre",))
     done = segment(own, out, previews=True).results
     assert [one.patient for one in done] == ["sub-01", "sub-02_ses-2"]
 
@@ -191,7 +191,7 @@ def test_every_flair_is_done_or_named_with_the_reason(
 ) -> None:
     assert errors_of(odd) == []
     (odd / "sub-04/anat").mkdir(parents=True)
-    (odd / "sub-04/anat/sub-04_FLAIR.nii.gz").write_bytes(b"no picture")
+    (odd / "sub-04/anat/sub-04_FLAIR.nii.gz").write_bytes(b"no image")
     run = segment(odd, tmp_path)
     assert {one.patient for one in run.results} == set(FLAIRS)
     assert set(run.failures) == {"sub-03", "sub-04"}

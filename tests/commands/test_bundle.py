@@ -17,7 +17,7 @@ from glioseg.errors import GliosegError
 from glioseg.inference.contract import WEIGHTS, load_contract, load_ensemble_contract
 from glioseg.inference.model import Model
 from glioseg.training.config import load_config
-from glioseg.training.stand_in_validation import stand_in_dice
+from glioseg.training.domain_shift_validation import domain_shift_dice
 
 SETTINGS = (
     "sampling.batch_size=4",
@@ -28,7 +28,7 @@ SETTINGS = (
     "optimisation.ema_decay=0.5",
     "budget.steps=20",
 )
-EVIDENCE = {"scores.csv", "trust.csv", "reliability.png", "split.json", "card.md"}
+EVIDENCE = {"scores.csv", "failure_detection.csv", "reliability.png", "split.json", "card.md"}
 """What lies beside a model; beside an ensemble of folds, which has no split of its own, all but that."""
 
 
@@ -51,7 +51,7 @@ def other_fold(phantom_data: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def ensemble(runs: list[Path], phantom_data: Path, tmp_path_factory: pytest.TempPathFactory) -> BundleOutcome:
-    return bundle(runs, phantom_data, tmp_path_factory.mktemp("models") / "both", stand_ins=False)
+    return bundle(runs, phantom_data, tmp_path_factory.mktemp("models") / "both", domain_shift=False)
 
 
 def dice_in(path: Path) -> dict[str, str]:
@@ -81,11 +81,11 @@ def test_its_scores_are_those_that_a_user_gets(ensemble: BundleOutcome, phantom_
     """Predict and evaluate what the model has not seen: the table that lies beside it comes out."""
     for folder in (ensemble.folder, ensemble.folder / "unet-8"):
         masks = tmp_path / folder.name
-        predicted = predict([phantom_data], masks, model=folder, unseen=True, previews=False)
+        predicted = predict([phantom_data], masks, model=folder, out_of_fold=True, previews=False)
         evaluate(masks, phantom_data, tmp_path / "scores.csv")
         assert dice_in(tmp_path / "scores.csv") == dice_in(folder / "scores.csv")
         assert set(dice_in(folder / "scores.csv")) == set(load_split(folder / "split.json").test)
-        with (folder / "trust.csv").open(newline="") as file:
+        with (folder / "failure_detection.csv").open(newline="") as file:
             trusted = {row["patient"]: row["expected_dice"] for row in csv.DictReader(file)}
         for result in predicted.results:
             expected = "" if result.expected_dice is None else f"{result.expected_dice:.4f}"
@@ -112,7 +112,7 @@ def test_temperature_and_rule_are_chosen_on_validation_patients_alone(
 
     monkeypatch.setattr(module, "fit_temperature", watched)
     monkeypatch.setattr(module, "choose_postprocessing", watched_choice)
-    bundle(runs, phantom_data, tmp_path / "model", stand_ins=False)
+    bundle(runs, phantom_data, tmp_path / "model", domain_shift=False)
     validation = set(load_split(runs[0] / "split.json").validation)
     assert fitted_on == [validation] * 3
     assert ruled_on == [sorted(store.mask(patient).voxels.tobytes() for patient in validation)] * 3
@@ -120,24 +120,24 @@ def test_temperature_and_rule_are_chosen_on_validation_patients_alone(
 
 def test_one_run_becomes_a_bundle(runs: list[Path], phantom_data: Path, store: ArrayStore, tmp_path: Path) -> None:
     outcome = bundle(runs[:1], phantom_data, tmp_path / "model")
-    assert {path.name for path in outcome.folder.iterdir()} == {WEIGHTS, "contract.json", "stand_in.csv", *EVIDENCE}
+    assert {path.name for path in outcome.folder.iterdir()} == {WEIGHTS, "contract.json", "domain_shift.csv", *EVIDENCE}
     contract = load_contract(outcome.folder)
     assert contract.temperature != 1
-    found = dice_in(outcome.folder / "stand_in.csv")
+    found = dice_in(outcome.folder / "domain_shift.csv")
     assert found.keys() == dice_in(outcome.folder / "scores.csv").keys()
     model = Model.load(outcome.folder, backend="torch", device="cpu")
     patient = min(found)
-    expected = stand_in_dice(model, store, [patient])[patient]
+    expected = domain_shift_dice(model, store, [patient])[patient]
     assert found[patient] == ("" if expected is None else f"{expected:.4f}")
     card = (outcome.folder / "card.md").read_text()
     assert card.startswith("# U-Net 8\n")
-    for heading in ("## Use", "## Data", "## Scores", "## Scans from elsewhere", "## Trust", "## Failures"):
+    for heading in ("## Use", "## Data", "## Scores", "## External scans", "## Failure detection", "## Failures"):
         assert heading in card
 
 
 def test_two_runs_of_one_network_have_names_of_their_own(runs: list[Path], phantom_data: Path, tmp_path: Path) -> None:
     twin = shutil.copytree(runs[0], tmp_path / "twin")
-    outcome = bundle([runs[0], twin], phantom_data, tmp_path / "model", stand_ins=False)
+    outcome = bundle([runs[0], twin], phantom_data, tmp_path / "model", domain_shift=False)
     assert load_ensemble_contract(outcome.folder).members.keys() == {"unet-8", "unet-8-2"}
 
 
@@ -147,7 +147,7 @@ def folds(
 ) -> BundleOutcome:
     """Two networks of fold 0, taken from a model made earlier, and one of fold 1."""
     return bundle(
-        [ensemble.folder, other_fold], phantom_data, tmp_path_factory.mktemp("models") / "folds", stand_ins=False
+        [ensemble.folder, other_fold], phantom_data, tmp_path_factory.mktemp("models") / "folds", domain_shift=False
     )
 
 
@@ -175,7 +175,7 @@ def test_every_patient_is_scored_by_the_fold_that_held_it_back(
     network = dice_in(folds.folder / "unet-8_fold-1" / "scores.csv")
     assert found == dice_in(ensemble.folder / "scores.csv") | network
     assert set(network) == set(load_split(other_fold / "split.json").test)
-    predict([phantom_data], tmp_path / "masks", model=folds.folder, unseen=True, previews=False)
+    predict([phantom_data], tmp_path / "masks", model=folds.folder, out_of_fold=True, previews=False)
     evaluate(tmp_path / "masks", phantom_data, tmp_path / "scores.csv")
     assert dice_in(tmp_path / "scores.csv") == found
     assert len(found) == 4
@@ -184,7 +184,7 @@ def test_every_patient_is_scored_by_the_fold_that_held_it_back(
 def test_the_card_of_folds_tells_each_network_and_all_together(folds: BundleOutcome) -> None:
     card = (folds.folder / "card.md").read_text()
     assert "4 patients of fold 0 of 3, fold 1 of 3, each predicted by the networks of the fold that had held" in card
-    assert "--unseen" in card
+    assert "--out-of-fold" in card
     rows = {line.split("|")[1].strip(): line for line in card.splitlines() if line.startswith("| ")}
     assert {"unet-8", "resunet-pp-8", "all together"} <= rows.keys()
     mean = np.mean([float(value) for value in dice_in(folds.folder / "scores.csv").values()])
@@ -232,17 +232,17 @@ def test_a_model_may_share_the_networks_of_one_beside_it(
     names = ("unet-8_fold-0", "unet-8_fold-1")
     both = shutil.copytree(folds.folder, tmp_path / "both")
     before = {path: path.read_bytes() for path in both.rglob("*") if path.is_file()}
-    shared = bundle([both / name for name in names], phantom_data, tmp_path / "unet", stand_ins=False, shared=True)
+    shared = bundle([both / name for name in names], phantom_data, tmp_path / "unet", domain_shift=False, shared=True)
     assert {path.name for path in shared.folder.iterdir()} == {"ensemble.json", *EVIDENCE - {"split.json"}}
     assert {path: path.read_bytes() for path in both.rglob("*") if path.is_file()} == before
-    copied = bundle([both / name for name in names], phantom_data, tmp_path / "copied", stand_ins=False)
+    copied = bundle([both / name for name in names], phantom_data, tmp_path / "copied", domain_shift=False)
     assert (shared.scores, shared.title) == (copied.scores, copied.title)
     expected = load_ensemble_contract(copied.folder).model_copy(update={"members_in": "../both"})
     assert load_ensemble_contract(shared.folder) == expected
-    predict([phantom_data], tmp_path / "masks", model=shared.folder, unseen=True, previews=False)
+    predict([phantom_data], tmp_path / "masks", model=shared.folder, out_of_fold=True, previews=False)
     evaluate(tmp_path / "masks", phantom_data, tmp_path / "scores.csv")
     assert dice_in(tmp_path / "scores.csv") == dice_in(copied.folder / "scores.csv")
-    again = bundle([shared.folder], phantom_data, tmp_path / "again", stand_ins=False)
+    again = bundle([shared.folder], phantom_data, tmp_path / "again", domain_shift=False)
     assert load_ensemble_contract(again.folder).members.keys() == set(names)
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from glioseg.commands.bundle_decisions import Answers, Probabilities, decide, decide_for_all
+from glioseg.commands.bundle_decisions import Predictions, Probabilities, decide, decide_for_all
 from glioseg.dataset.splits import Split
 from glioseg.dataset.store import ArrayStore
 from glioseg.inference.postprocessing import Postprocessing
@@ -23,35 +23,39 @@ def found(store: ArrayStore, patient: str, tumour: float) -> NDArray[np.float32]
     return np.where(store.mask(patient).voxels, tumour, 0.05).astype(np.float32)
 
 
-def answers(store: ArrayStore, of: Split, tumour: float, kind: str = "unet-8", temperature: float = 1.0) -> Answers:
-    return Answers(kind, of, temperature, {patient: found(store, patient, tumour) for patient in of.validation})
+def predictions(
+    store: ArrayStore, of: Split, tumour: float, architecture: str = "unet-8", temperature: float = 1.0
+) -> Predictions:
+    return Predictions(
+        architecture, of, temperature, {patient: found(store, patient, tumour) for patient in of.validation}
+    )
 
 
 def test_the_rule_is_that_of_all_folds_together(store: ArrayStore) -> None:
     """One fold's patient is found at 0.5 and above, two other folds' at 0.35: a threshold of 0.3 suits all three."""
-    own = answers(store, split(store, 0, (0,), (3,)), 0.9)
-    sisters = [answers(store, split(store, fold, (fold,), ()), 0.35) for fold in (1, 2)]
+    own = predictions(store, split(store, 0, (0,), (3,)), 0.9)
+    siblings = [predictions(store, split(store, fold, (fold,), ()), 0.35) for fold in (1, 2)]
     assert decide(own, [own], store).postprocessing == Postprocessing()
-    assert decide(own, [own, *sisters], store).postprocessing == Postprocessing(threshold=0.3)
+    assert decide(own, [own, *siblings], store).postprocessing == Postprocessing(threshold=0.3)
 
 
 def test_no_patient_decides_that_the_fold_tests(store: ArrayStore) -> None:
-    own = answers(store, split(store, 0, (0,), (1,)), 0.9)
-    sister = answers(store, split(store, 1, (1,), (0,)), 0.35)
-    assert decide(own, [own, sister], store).postprocessing == Postprocessing()
-    assert decide(sister, [own, sister], store).postprocessing == Postprocessing(threshold=0.3)
+    own = predictions(store, split(store, 0, (0,), (1,)), 0.9)
+    sibling = predictions(store, split(store, 1, (1,), (0,)), 0.35)
+    assert decide(own, [own, sibling], store).postprocessing == Postprocessing()
+    assert decide(sibling, [own, sibling], store).postprocessing == Postprocessing(threshold=0.3)
 
 
 def test_other_kinds_of_network_do_not_decide(store: ArrayStore) -> None:
-    own = answers(store, split(store, 0, (0,), (3,)), 0.9)
-    other = answers(store, split(store, 1, (1,), ()), 0.35, kind="resunet-a-8")
+    own = predictions(store, split(store, 0, (0,), (3,)), 0.9)
+    other = predictions(store, split(store, 1, (1,), ()), 0.35, architecture="resunet-a-8")
     assert decide(own, [own, other], store).postprocessing == Postprocessing()
 
 
 def test_the_temperature_is_the_folds_own(store: ArrayStore) -> None:
-    own = answers(store, split(store, 0, (0,), (3,)), 0.9, temperature=1.25)
-    sister = answers(store, split(store, 1, (1,), ()), 0.9, temperature=0.5)
-    assert decide(own, [own, sister], store).temperature == 1.25
+    own = predictions(store, split(store, 0, (0,), (3,)), 0.9, temperature=1.25)
+    sibling = predictions(store, split(store, 1, (1,), ()), 0.9, temperature=0.5)
+    assert decide(own, [own, sibling], store).temperature == 1.25
 
 
 def test_answers_are_calibrated_by_the_temperature_that_is_fitted(store: ArrayStore) -> None:
@@ -61,7 +65,7 @@ def test_answers_are_calibrated_by_the_temperature_that_is_fitted(store: ArraySt
     chance = np.random.default_rng(0)
     truth = store.mask(patient).voxels
     sure = np.where(truth ^ (chance.random(truth.shape) < 0.3), 0.9, 0.1).astype(np.float32)
-    fitted = Answers.fitted("unet-8", of, {patient: sure}, store)
+    fitted = Predictions.fitted("unet-8", of, {patient: sure}, store)
     assert fitted.temperature > 1.5
     assert fitted.calibrated[patient].max() == pytest.approx(0.7, abs=0.1)
 

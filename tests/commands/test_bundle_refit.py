@@ -21,7 +21,7 @@ SETTINGS = (
     "sampling.crop_size=32",
     "machine.device=cpu",
     "machine.precision=32",
-    "validation.neighbour_weight=0",
+    "validation.through_plane_smoothing=0",
     "budget.steps=12",
 )
 FOLDS = 2
@@ -42,7 +42,7 @@ def root(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two folds as a model, and a run on everybody."""
     root = tmp_path_factory.mktemp("refit")
     runs = [run(data, root / f"fold-{fold}", SplitChoice(folds=FOLDS, only_folds=(fold,))) for fold in range(FOLDS)]
-    bundle(runs, data, root / "folds", stand_ins=False)
+    bundle(runs, data, root / "folds", domain_shift=False)
     names = tuple(entry.patient for entry in open_store(data).patients)
     save_split(Split("everybody", names, (), ()), root / "everybody.json")
     run(data, root / "all", SplitChoice(file=root / "everybody.json"))
@@ -57,40 +57,40 @@ def scores(path: Path) -> dict[str, str]:
 def test_a_network_of_everybody_has_the_scores_of_its_siblings_and_a_user_gets_them(
     root: Path, data: Path, tmp_path: Path
 ) -> None:
-    outcome = bundle_refit(root / "all", root / "folds", data, root / "model", stand_ins=False)
+    outcome = bundle_refit(root / "all", root / "folds", data, root / "model", domain_shift=False)
     expected = scores(root / "folds" / "scores.csv")
     assert scores(outcome.folder / "scores.csv") == expected
     assert len(expected) == 6
-    predict([data], tmp_path / "masks", model=outcome.folder, unseen=True, previews=False)
+    predict([data], tmp_path / "masks", model=outcome.folder, out_of_fold=True, previews=False)
     evaluate(tmp_path / "masks", data, tmp_path / "scores.csv")
     assert scores(tmp_path / "scores.csv") == expected
     assert "6 patients, each predicted by a network of the same recipe" in (outcome.folder / "card.md").read_text()
 
 
 def test_without_unseen_it_is_the_network_of_everybody(root: Path, store: ArrayStore, data: Path) -> None:
-    bundle_refit(root / "all", root / "folds", data, root / "other", stand_ins=False)
+    bundle_refit(root / "all", root / "folds", data, root / "other", domain_shift=False)
     contract = load_contract(root / "other")
     assert contract.siblings == "../folds"
     assert contract.training_patients == 6
     volume = store.volume(store.patients[0].patient)
     assert Model.load(root / "other").title == "U-Net 4"
-    folds = Model.load(root / "folds").unseen()[volume.patient]
+    folds = Model.load(root / "folds").out_of_fold()[volume.patient]
     assert (Model.load(root / "other").probabilities(volume) != folds.probabilities(volume)).any()
 
 
 def test_alone_it_predicts_but_cannot_tell_whom_it_has_not_seen(root: Path, data: Path, tmp_path: Path) -> None:
-    model = bundle_refit(root / "all", root / "folds", data, root / "moved", stand_ins=False).folder
+    model = bundle_refit(root / "all", root / "folds", data, root / "moved", domain_shift=False).folder
     alone = model.rename(tmp_path / "alone")
     assert Model.load(alone).title == "U-Net 4"
     with pytest.raises(GliosegError, match=r"held patients back in .*/folds.*pip install glioseg-models"):
-        Model.load(alone).unseen()
+        Model.load(alone).out_of_fold()
 
 
 def test_networks_of_another_recipe_are_no_siblings(root: Path, data: Path, tmp_path: Path) -> None:
     split = SplitChoice(file=root / "everybody.json")
     other = run(data, tmp_path / "all", split, "validation.flip=false")
     with pytest.raises(GliosegError, match="no sibling of the run") as caught:
-        bundle_refit(other, root / "folds", data, root / "new", stand_ins=False)
+        bundle_refit(other, root / "folds", data, root / "new", domain_shift=False)
     assert caught.value.expected == "the same flip"
     assert not (root / "new").exists()
 

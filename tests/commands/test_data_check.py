@@ -36,7 +36,7 @@ def test_a_whole_set_ends_with_0_and_a_damaged_one_with_1(
     number = int(mask.stem.split("_")[-2])
     assert [(one["code"], one["slice"]) for one in errors] == [("mask_missing", number)]
     assert found["counts"]["error"] == 1
-    assert found["fingerprint"]["patients"] == 3
+    assert found["statistics"]["patients"] == 3
 
 
 def test_a_leak_between_the_parts_of_a_split_is_an_error(
@@ -55,14 +55,14 @@ def test_a_leak_between_the_parts_of_a_split_is_an_error(
         assert [other["patient"] for other in shared[0]["others"]] == [second]
 
 
-def test_the_page_holds_the_findings_with_pictures_and_needs_no_other_file(
+def test_the_page_holds_the_findings_with_images_and_needs_no_other_file(
     few_slices: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = find_patients(few_slices)[2]
     inside = read_mask_slice(files.masks[2])
     tifffile.imwrite(files.masks[2], inside.astype(np.uint8), photometric="minisblack", metadata=None)
     page, print_ = few_slices.parent / "page.html", few_slices.parent / "print.json"
-    assert run(monkeypatch, "data", "check", few_slices, "--html", page, "--fingerprint", print_) == 1
+    assert run(monkeypatch, "data", "check", few_slices, "--html", page, "--statistics", print_) == 1
     text = page.read_text(encoding="utf-8")
     assert "Mask that is not binary" in text
     assert "data:image/png;base64," in text

@@ -14,11 +14,11 @@ from glioseg.evaluation.scores import Scores
 from glioseg.formats.tif import read_mask_slice
 from glioseg.networks.table import NETWORKS
 from glioseg.review.cases import find_review_cases
-from glioseg.study.plan import Candidate
+from glioseg.study.plan import ModelConfiguration
 from glioseg.training.config import load_config
 
 PATIENTS = 6
-NETWORKS_COMPARED = (Candidate("unet", 4), Candidate("resunet-pp", 8))
+NETWORKS_COMPARED = (ModelConfiguration("unet", 4), ModelConfiguration("resunet-pp", 8))
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +80,10 @@ def test_the_report_shows_the_command_that_made_it(outcome: DemoOutcome) -> None
 
 def test_predicts_with_the_network_of_the_highest_mean_dice(outcome: DemoOutcome) -> None:
     means = {
-        candidate: summaries["dice"].mean or 0.0 for candidate, summaries in outcome.study.analysis.summaries.items()
+        configuration: summaries["dice"].mean or 0.0
+        for configuration, summaries in outcome.study.analysis.summaries.items()
     }
-    best = max(means, key=lambda candidate: means[candidate])
+    best = max(means, key=lambda configuration: means[configuration])
     assert outcome.training.folder.root.name.startswith(best.key)
     assert best.title in outcome.training.part
 
@@ -96,8 +97,8 @@ def test_a_folder_with_something_in_it_is_refused_and_left_alone(tmp_path: Path)
 
 def test_the_settings_are_small_and_of_a_fixed_length() -> None:
     config = demo_config()
-    assert {candidate.name for candidate in NETWORKS_SHOWN} == set(NETWORKS)
-    assert {candidate.width for candidate in NETWORKS_SHOWN} == {8}
+    assert {configuration.name for configuration in NETWORKS_SHOWN} == set(NETWORKS)
+    assert {configuration.width for configuration in NETWORKS_SHOWN} == {8}
     assert config.budget.steps is not None
     assert config.budget.steps * config.sampling.batch_size < 5000
     assert config.seed == 0

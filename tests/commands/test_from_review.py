@@ -66,7 +66,7 @@ def test_accepted_and_corrected_cases_become_a_training_set(few_slices: Path, tm
     ]
 
 
-def test_who_must_stay_unseen_is_left_out_by_name_and_by_picture(few_slices: Path, tmp_path: Path) -> None:
+def test_who_must_stay_unseen_is_left_out_by_name_and_by_image(few_slices: Path, tmp_path: Path) -> None:
     first, second, third = patients_in(few_slices)
     data = tmp_path / "data"
     data.mkdir()
@@ -78,17 +78,17 @@ def test_who_must_stay_unseen_is_left_out_by_name_and_by_picture(few_slices: Pat
     save_split(Split("s", ("OTHER_1",), (), (second,)), tmp_path / "split.json")
     read_all(data, dict.fromkeys(patients_in(data), "accepted"))
     said: list[str] = []
-    made = from_review(data, tmp_path / "new", split=tmp_path / "split.json", against=few_slices, say=said.append)
+    made = from_review(data, tmp_path / "new", split=tmp_path / "split.json", against=few_slices, progress=said.append)
     assert made.written == (third,)
     assert "published test" in made.left_out["TCGA_CS_4944_20010208"]
-    assert f"shows the pictures of {second}" in made.left_out["ANON_XX_1"]
+    assert f"shows the images of {second}" in made.left_out["ANON_XX_1"]
     assert len(said) == 2
     with pytest.raises(GliosegError, match="not an empty folder"):
         from_review(data, tmp_path / "new")
 
 
 def test_a_scan_from_elsewhere_takes_the_datasets_form(tmp_path: Path) -> None:
-    """The mask lies on the tumour of the written pictures, whichever way the scan was turned."""
+    """The mask lies on the tumour of the written images, whichever way the scan was turned."""
     volume, truth = make_phantom(3, size=128, name="PHANTOM_CS_0001_19990101")
     affine = np.array([[0.0, 0, -1.5, 90], [0, -1.5, 0, 90], [4, 0, 0, -40], [0, 0, 0, 1]])
     flair = volume.channel("flair").astype(np.float32) * 7
@@ -114,8 +114,8 @@ def test_a_scan_from_elsewhere_takes_the_datasets_form(tmp_path: Path) -> None:
     assert written.voxels.dtype == np.uint8
     assert mask is not None
     assert len(written.voxels) == len(volume.voxels)
-    picture = written.channel("flair").astype(float)
-    inside, outside = picture[mask.voxels].mean(), picture[(picture > 20) & ~mask.voxels].mean()
+    image = written.channel("flair").astype(float)
+    inside, outside = image[mask.voxels].mean(), image[(image > 20) & ~mask.voxels].mean()
     source = volume.channel("flair").astype(float)
     expected = source[truth.voxels].mean() / source[(source > 20 / 255 * source.max()) & ~truth.voxels].mean()
     assert inside / outside == pytest.approx(expected, rel=0.1)

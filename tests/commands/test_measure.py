@@ -167,7 +167,7 @@ def test_when_no_mask_can_be_measured_nothing_is_written(tmp_path: Path) -> None
         (tmp_path / name).write_bytes(b"nothing")
     lines: list[str] = []
     with pytest.raises(GliosegError, match="none of the 2 masks could be measured"):
-        measure([tmp_path], table=tmp_path / "table.csv", say=lines.append)
+        measure([tmp_path], table=tmp_path / "table.csv", progress=lines.append)
     assert len(lines) == 2
     assert not (tmp_path / "table.csv").exists()
 
@@ -178,7 +178,7 @@ def test_what_the_reader_remarks_reaches_the_user(tmp_path: Path) -> None:
     image.set_qform(None, code=0)
     nibabel.save(image, tmp_path / "A_mask.nii")
     lines: list[str] = []
-    run = measure([tmp_path / "A_mask.nii"], say=lines.append)
+    run = measure([tmp_path / "A_mask.nii"], progress=lines.append)
     assert run.results[tmp_path / "A_mask.nii"].whole.volume_ml == pytest.approx(0.12)
     assert len(lines) == 1
     assert "no geometry" in lines[0]

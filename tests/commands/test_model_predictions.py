@@ -21,17 +21,17 @@ def test_only_patients_that_the_network_has_not_seen_are_predicted(
     few_slices: Path, untrained_bundle: Path, tmp_path: Path
 ) -> None:
     files = find_patients(few_slices)
-    seen, validated, unseen = (one.patient for one in files)
+    seen, validated, out_of_fold = (one.patient for one in files)
     run = RunFolder(tmp_path / "run")
-    split = Split("mine", (seen,), (validated,), (unseen,))
+    split = Split("mine", (seen,), (validated,), (out_of_fold,))
     run.root.mkdir()
     save_split(split, run.split)
     network, contract = load_bundle(untrained_bundle)
     save_bundle(run.bundle, network, contract.model_copy(update={"split_sha256": split.sha256}), "card")
-    predictions = ModelPredictions(open_source(few_slices), run.root, split=None, say=nothing)
+    predictions = ModelPredictions(open_source(few_slices), run.root, split=None, progress=nothing)
     assert predictions.of(seen) is None
     assert predictions.of(validated) is None
-    found = predictions.of(unseen)
+    found = predictions.of(out_of_fold)
     assert found is not None
     assert found.shape == (len(files[2].images), 64, 64)
     assert 0 <= found.min() < found.max() <= 1
@@ -40,8 +40,8 @@ def test_only_patients_that_the_network_has_not_seen_are_predicted(
 def test_a_network_of_unknown_schooling_is_refused(few_slices: Path, untrained_bundle: Path, tmp_path: Path) -> None:
     source = open_source(few_slices)
     with pytest.raises(GliosegError, match="it is not known on whom"):
-        ModelPredictions(source, untrained_bundle, split=None, say=nothing)
+        ModelPredictions(source, untrained_bundle, split=None, progress=nothing)
     other = tmp_path / "split.json"
     save_split(Split("other", source.patients[:1], (), ()), other)
     with pytest.raises(GliosegError, match="was not trained with the split"):
-        ModelPredictions(source, untrained_bundle, split=other, say=nothing)
+        ModelPredictions(source, untrained_bundle, split=other, progress=nothing)

@@ -110,7 +110,7 @@ def test_where_no_tumour_is_found_its_volume_is_zero_whatever_the_spacing(
 def test_missing_sequences_are_told(phantom_data: Path, untrained_bundle: Path, tmp_path: Path) -> None:
     (lacking,) = (files for files in find_patients(phantom_data) if read_patient(files)[0].missing)
     said: list[str] = []
-    predict([phantom_data / lacking.patient], tmp_path / "out", model=untrained_bundle, say=said.append)
+    predict([phantom_data / lacking.patient], tmp_path / "out", model=untrained_bundle, progress=said.append)
     assert rows(tmp_path / "out")[0]["missing_sequences"] == "pre post"
     assert "without pre and post" in said[0]
 
@@ -121,7 +121,7 @@ def test_the_dice_that_the_model_expects_is_told(few_slices: Path, untrained_bun
     for result, row, files in zip(run.results, rows(tmp_path / "out"), find_patients(few_slices), strict=True):
         volume, _ = read_patient(files)
         probabilities = model.probabilities(volume)
-        expected = expected_dice(probabilities, model.cut(volume, probabilities).voxels)
+        expected = expected_dice(probabilities, model.binarise(volume, probabilities).voxels)
         assert result.expected_dice == expected
         assert float(row["expected_dice"]) == pytest.approx(expected, abs=1e-3)
 
@@ -147,13 +147,13 @@ def test_of_what_a_model_has_seen_only_its_test_patients_are_predicted(
     first, second, third = (files.patient for files in find_patients(few_slices))
     model = shutil.copytree(untrained_bundle, tmp_path / "model")
     with pytest.raises(GliosegError, match="does not tell which patients it has not seen"):
-        predict([few_slices], tmp_path / "out", model=model, unseen=True)
+        predict([few_slices], tmp_path / "out", model=model, out_of_fold=True)
     save_split(Split("mine", (first,), (second,), (third,)), model / "split.json")
-    run = predict([few_slices], tmp_path / "out", model=model, unseen=True)
+    run = predict([few_slices], tmp_path / "out", model=model, out_of_fold=True)
     assert [result.patient for result in run.results] == [third]
     save_split(Split("mine", (first,), (), ("PHANTOM_DU_9999_19990101",)), model / "split.json")
     with pytest.raises(GliosegError, match="hold no patient of those that tested the model"):
-        predict([few_slices], tmp_path / "out", model=model, unseen=True)
+        predict([few_slices], tmp_path / "out", model=model, out_of_fold=True)
 
 
 def test_an_unknown_model_is_answered_with_those_there_are(few_slices: Path, tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_the_record_of_the_run_is_complete(few_slices: Path, untrained_bundle: P
     assert sorted([*written, *records, "measurements.csv", "run.json"]) == sorted(contents(tmp_path / "out"))
 
 
-def test_masks_beside_the_pictures_are_not_looked_at(few_slices: Path, untrained_bundle: Path, tmp_path: Path) -> None:
+def test_masks_beside_the_images_are_not_looked_at(few_slices: Path, untrained_bundle: Path, tmp_path: Path) -> None:
     predict([few_slices], tmp_path / "with", model=untrained_bundle)
     for number, path in enumerate(sorted(few_slices.glob("*/*_mask.tif"))):
         path.unlink() if number % 2 else path.write_bytes(b"no tif")
@@ -208,7 +208,7 @@ def test_one_bad_patient_is_reported_and_the_others_finish(
     cut = find_patients(few_slices)[bad].images[-1]
     cut.write_bytes(cut.read_bytes()[:-1])
     said: list[str] = []
-    run = predict([few_slices], tmp_path / "out", model=untrained_bundle, say=said.append)
+    run = predict([few_slices], tmp_path / "out", model=untrained_bundle, progress=said.append)
     good = [patient for patient in patients if patient != patients[bad]]
     assert [result.patient for result in run.results] == good == [row["patient"] for row in rows(tmp_path / "out")]
     assert list(run.failures) == [patients[bad]]
@@ -237,7 +237,7 @@ def test_where_all_patients_are_bad_the_record_says_so(
     assert set(header.strip().split(",")) >= COLUMNS
 
 
-def test_masks_are_never_written_among_pictures(few_slices: Path, untrained_bundle: Path, tmp_path: Path) -> None:
+def test_masks_are_never_written_among_images(few_slices: Path, untrained_bundle: Path, tmp_path: Path) -> None:
     """Neither into the data itself, by whichever name, nor into another copy of them."""
     elsewhere = shutil.copytree(few_slices, tmp_path / "elsewhere")
     (tmp_path / "link").symlink_to(few_slices)
@@ -310,7 +310,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_is_computed(
     (tmp_path / "file").write_text("in the way")
     said: list[str] = []
     with pytest.raises(GliosegError, match=r"cannot write into .*file"):
-        predict([few_slices], tmp_path / "file" / "out", model=untrained_bundle, say=said.append)
+        predict([few_slices], tmp_path / "file" / "out", model=untrained_bundle, progress=said.append)
     assert said == []
 
 
@@ -338,7 +338,7 @@ def test_presence_stands_in_every_record_and_none_keeps_the_candidate(
     contract = load_contract(bundle).model_copy(update={"presence": rule, "postprocessing": always})
     (bundle / CONTRACT).write_text(contract.model_dump_json())
     said: list[str] = []
-    run = predict([few_slices], tmp_path / "out", model=bundle, previews=False, say=said.append)
+    run = predict([few_slices], tmp_path / "out", model=bundle, previews=False, progress=said.append)
     plain = predict([few_slices], tmp_path / "plain", model=bundle, previews=False, presence=False)
     for result, without, row, line in zip(run.results, plain.results, rows(tmp_path / "out"), said, strict=True):
         assert without.finding is None

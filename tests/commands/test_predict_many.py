@@ -66,12 +66,12 @@ def test_parts_in_processes_one_of_which_is_killed(
     part = partial(killed_once, [few_slices], killed=tmp_path / "killed")
     settings = {"model": untrained_bundle, **SETTINGS}
     told = list[str]()
-    first = predict_on_engine(part, out, executor=ParallelExecutor(1), count=1, say=told.append, **settings)
+    first = predict_on_engine(part, out, executor=ParallelExecutor(1), count=1, progress=told.append, **settings)
     assert len(first.failures) >= 2
     assert "ended from outside" in first.failures["shard-1-of-1"]
     done = times(out)
     second = predict_on_engine(
-        part, out, executor=LocalExecutor(), count=2, json_lines=True, say=told.append, **settings
+        part, out, executor=LocalExecutor(), count=2, json_lines=True, progress=told.append, **settings
     )
     assert second.failures == {}
     assert {path: at for path, at in times(out).items() if path in done} == done
@@ -85,13 +85,13 @@ def test_parts_in_processes_one_of_which_is_killed(
 
 @pytest.fixture
 def archive(few_slices: Path, tmp_path: Path) -> Path:
-    """Forty patients of two slices; the first picture of the last cannot be read."""
+    """Forty patients of two slices; the first image of the last cannot be read."""
     root, sources = tmp_path / "archive", find_patients(few_slices)
     for number in range(40):
         source, name = sources[number % 3], f"PHANTOM_XX_{number:04d}_19990101"
         (root / name).mkdir(parents=True)
-        for place, picture in enumerate(source.images[number % 5 :][:2], start=1):
-            shutil.copy(picture, root / name / f"{name}_{place}.tif")
+        for place, image in enumerate(source.images[number % 5 :][:2], start=1):
+            shutil.copy(image, root / name / f"{name}_{place}.tif")
     (root / name / f"{name}_1.tif").write_bytes(b"II*\0")
     return root
 
@@ -180,9 +180,9 @@ def test_what_failed_is_told_again_and_tried_again_only_when_asked_or_changed(
     few_slices: Path, untrained_bundle: Path, tmp_path: Path
 ) -> None:
     out, bad = tmp_path / "out", find_patients(few_slices)[0]
-    picture = bad.images[2]
-    good = picture.read_bytes()
-    picture.write_bytes(good[: len(good) // 2])
+    image = bad.images[2]
+    good = image.read_bytes()
+    image.write_bytes(good[: len(good) // 2])
     again = partial(predict, [few_slices], out, model=untrained_bundle, resume=True, **SETTINGS)
     first = again()
     assert list(first.failures) == [bad.patient]
@@ -194,7 +194,7 @@ def test_what_failed_is_told_again_and_tried_again_only_when_asked_or_changed(
     assert (out / "records" / f"{bad.patient}.json").read_bytes() == record
     assert again(retry_failed=True).failures == first.failures
     assert (out / "records" / f"{bad.patient}.json").read_bytes() != record
-    picture.write_bytes(good)
+    image.write_bytes(good)
     third = again()
     assert third.failures == {}
     assert [result.patient for result in third.results] == [bad.patient]

@@ -124,7 +124,9 @@ def test_an_output_that_fails_takes_no_other_with_it(
     predicted([scan], tmp_path / "whole", untrained_bundle, previews=True, options=OutputOptions())
     monkeypatch.setattr(place, name, broken)
     said: list[str] = []
-    run = predicted([scan], tmp_path / "out", untrained_bundle, previews=True, options=OutputOptions(), say=said.append)
+    run = predicted(
+        [scan], tmp_path / "out", untrained_bundle, previews=True, options=OutputOptions(), progress=said.append
+    )
     (result,) = run.results
     assert list(result.not_written) == [output]
     assert "a defect" in result.not_written[output]
@@ -164,7 +166,7 @@ def test_a_defect_met_by_one_patient_is_told_kept_and_ends_nothing(
         Model, "predict", lambda model, volume: broken() if volume.patient == second else whole(model, volume)
     )
     said: list[str] = []
-    run = predicted([few_slices], tmp_path / "out", untrained_bundle, say=said.append)
+    run = predicted([few_slices], tmp_path / "out", untrained_bundle, progress=said.append)
     assert [result.patient for result in run.results] == patients_in(tmp_path / "out") == [first, third]
     assert list(run.failures) == [second]
     assert "ZeroDivisionError: a defect" in run.failures[second]

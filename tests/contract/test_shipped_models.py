@@ -41,15 +41,15 @@ def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     flair = voxels[..., CHANNELS.index("flair")]
     by_file = PLAIN[:, [2, 1, 0, 3]]
     (root / "tif" / "tif").mkdir(parents=True)
-    for number, picture in enumerate(voxels, start=1):
-        tifffile.imwrite(root / "tif" / "tif" / f"tif_{number}.tif", picture)
+    for number, image in enumerate(voxels, start=1):
+        tifffile.imwrite(root / "tif" / "tif" / f"tif_{number}.tif", image)
     nibabel.save(nibabel.Nifti1Image(flair.T.astype(np.int16), by_file), root / "nifti.nii.gz")
     header = {"space": "RAS", "space directions": by_file[:3, :3].T, "space origin": by_file[:3, 3]}
     nrrd.write(str(root / "nrrd.nrrd"), flair.T, header)
-    pictures = flair.astype(np.uint16)
-    write_series(root / "classic", pictures, PLAIN, PatientID="classic")
-    write_enhanced(root / "enhanced", pictures, PLAIN, order=range(SLICES), PatientID="enhanced")
-    write_series(root / "to_zip", pictures, PLAIN, PatientID="zip")
+    images = flair.astype(np.uint16)
+    write_series(root / "classic", images, PLAIN, PatientID="classic")
+    write_enhanced(root / "enhanced", images, PLAIN, order=range(SLICES), PatientID="enhanced")
+    write_series(root / "to_zip", images, PLAIN, PatientID="zip")
     with zipfile.ZipFile(root / "zip", "w") as archive:
         for path in sorted((root / "to_zip").iterdir()):
             archive.write(path, path.name)
@@ -141,8 +141,8 @@ def volume_of(path: Path) -> np.ndarray:
 def png_size(path: Path) -> tuple[int, int]:
     from PIL import Image
 
-    with Image.open(path) as picture:
-        return picture.size
+    with Image.open(path) as image:
+        return image.size
 
 
 def assert_valid(path: Path) -> None:

@@ -23,7 +23,7 @@ SIZE = (6, 5)
 
 
 def write_slice(folder: Path, number: str, *, grey: int | None = None, size: tuple[int, int] = SIZE) -> None:
-    """A picture in one grey, and a mask of as many pixels as the grey says; by default both are the slice's number."""
+    """An image in one grey, and a mask of as many pixels as the grey says; by default both are the slice's number."""
     grey = int(number) if grey is None else grey
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{folder.name}_{number}.tif"
@@ -180,8 +180,8 @@ def add_name_without_number(folder: Path) -> Path:
     [
         (remove_slice, "lacks slice 7"),
         (remove_mask, "has no mask"),
-        (remove_first_picture, "has no picture"),
-        (remove_pictures, "holds masks but no pictures"),
+        (remove_first_picture, "has no image"),
+        (remove_pictures, "holds masks but no images"),
         (repeat_number, "claim the same slice 1"),
         (repeat_number_of_mask, "claim the same slice 1"),
         (add_other_patient, "is misnamed"),
@@ -196,7 +196,7 @@ def test_an_incomplete_patient_is_refused_by_name(folder: Path, damage: Damage, 
 
 
 @pytest.mark.parametrize("damage", [remove_slice, repeat_number, add_other_patient])
-def test_without_masks_the_pictures_are_checked_all_the_same(folder: Path, damage: Damage) -> None:
+def test_without_masks_the_images_are_checked_all_the_same(folder: Path, damage: Damage) -> None:
     damage(folder)
     with pytest.raises(GliosegError):
         find_patients(folder.parent, masks=False)
@@ -225,7 +225,7 @@ def test_a_mask_of_another_size_is_refused(folder: Path) -> None:
     assert (caught.value.expected, caught.value.found) == ("6x5", "5x6")
 
 
-@pytest.mark.parametrize("make", ["nothing", "file", "empty", "folders", "pictures of no patient"])
+@pytest.mark.parametrize("make", ["nothing", "file", "empty", "folders", "images of no patient"])
 def test_a_place_without_patients_is_refused(tmp_path: Path, make: str) -> None:
     root = tmp_path / "data"
     if make == "file":
@@ -234,7 +234,7 @@ def test_a_place_without_patients_is_refused(tmp_path: Path, make: str) -> None:
         root.mkdir()
     if make == "folders":
         (root / PATIENT).mkdir()
-    if make == "pictures of no patient":
+    if make == "images of no patient":
         (root / "x_1.tif").write_bytes(b"")
     with pytest.raises(GliosegError, match="holds no patient") as caught:
         find_patient_folders(root)

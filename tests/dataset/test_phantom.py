@@ -80,7 +80,7 @@ def test_the_tumour_is_one_piece_of_a_plausible_size(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_the_tumour_fades_across_its_outline(seed: int) -> None:
+def test_the_tumour_fades_across_its_contour(seed: int) -> None:
     tumour = make_anatomy(np.random.default_rng(seed), SIZE, 24).tumour
     assert tumour.share[tumour.mask].min() < 0.7
     assert 0 < tumour.share[~tumour.mask].max() < 0.5
@@ -147,7 +147,7 @@ def test_the_background_is_black(phantoms: list[tuple[Volume, Mask]]) -> None:
 def test_sequences_show_different_contrasts(phantoms: list[tuple[Volume, Mask]]) -> None:
     for volume, mask in phantoms:
         assert volume.missing == ()
-        pre, flair, post = (volume.channel(role)[mask.voxels].mean() for role in CHANNELS)
+        pre, flair, post = (volume.channel(sequence)[mask.voxels].mean() for sequence in CHANNELS)
         normal = np.median(volume.voxels[len(volume.voxels) // 2, 24:40, 24:40], axis=(0, 1))
         assert flair / normal[1] > max(pre / normal[0], post / normal[2])
 
@@ -235,8 +235,8 @@ def test_a_patient_is_the_same_however_many_are_written(dataset: tuple[Path, lis
 def test_another_seed_gives_other_patients(dataset: tuple[Path, list[str]], tmp_path: Path) -> None:
     root, names = dataset
     (other,) = write_phantoms(tmp_path, patients=1, seed=4, size=SIZE)
-    pictures = {content for name, content in folder_bytes(root / names[0]).items() if "mask" not in name}
-    assert pictures.isdisjoint(folder_bytes(tmp_path / other).values())
+    images = {content for name, content in folder_bytes(root / names[0]).items() if "mask" not in name}
+    assert images.isdisjoint(folder_bytes(tmp_path / other).values())
 
 
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ ROWS, COLUMNS = np.ogrid[:128, :128]
 def head(middle: float = 63.5) -> np.ndarray:
     """Twelve slices of an ellipse, brighter towards the front, with two ventricles."""
     radius = ((ROWS - 64) / 55) ** 2 + ((COLUMNS - middle) / 42) ** 2
-    picture = np.where(radius <= 1, 120 - ROWS // 4, 0)
+    image = np.where(radius <= 1, 120 - ROWS // 4, 0)
     for side in (-1, 1):
-        picture = np.where((np.abs(ROWS - 64) < 15) & (np.abs(COLUMNS - middle - side * 10) < 4), 30, picture)
-    return np.repeat(picture[None].astype(np.uint8), 12, axis=0)
+        image = np.where((np.abs(ROWS - 64) < 15) & (np.abs(COLUMNS - middle - side * 10) < 4), 30, image)
+    return np.repeat(image[None].astype(np.uint8), 12, axis=0)
 
 
 def patient(flair: np.ndarray, tumour: np.ndarray) -> tuple[Volume, Mask]:

@@ -83,7 +83,7 @@ def test_a_patient_who_is_not_there_is_a_key_error(store: ArrayStore) -> None:
             ask("nobody")
 
 
-def test_the_second_opening_reads_no_picture(data: Path, cache: Path, spy: Spy) -> None:
+def test_the_second_opening_reads_no_image(data: Path, cache: Path, spy: Spy) -> None:
     first = open_store(data, cache=cache)
     assert spy == [entry.patient for entry in first.patients]
     again = open_store(data, cache=cache)

@@ -19,7 +19,7 @@ SHIFT = 3
 
 @pytest.fixture
 def predicted(few_slices: Path, tmp_path: Path) -> Path:
-    """The truth as a prediction: masks without pictures, with a table beside them as predict leaves one."""
+    """The truth as a prediction: masks without images, with a table beside them as predict leaves one."""
     root = tmp_path / "predicted"
     for path in few_slices.glob("*/*_mask.tif"):
         (root / path.parent.name).mkdir(parents=True, exist_ok=True)
@@ -144,7 +144,7 @@ def test_masks_may_end_in_any_of_the_usual_ways_on_both_sides(predicted: Path, f
     assert [entry.values["dice"] for entry in found.scores.patients] == [1.0, 1.0, 1.0]
 
 
-def test_true_masks_need_no_pictures_beside_them(predicted: Path) -> None:
+def test_true_masks_need_no_images_beside_them(predicted: Path) -> None:
     assert [entry.values["dice"] for entry in score_folders(predicted, predicted).scores.patients] == [1.0, 1.0, 1.0]
 
 
@@ -219,7 +219,7 @@ def test_files_that_cannot_be_compared_are_named_and_the_others_scored(tmp_path:
         save(tmp_path / "predicted" / f"{patient}_mask.nii.gz", cube(slice(5, 11)))
     save(tmp_path / "predicted" / "P2_mask.nii.gz", cube(slice(5, 11)), moved)
     save(tmp_path / "predicted" / "P3_mask.nii.gz", np.zeros((5, 20, 16)))
-    (tmp_path / "predicted" / "P4_mask.nii.gz").write_bytes(b"no picture")
+    (tmp_path / "predicted" / "P4_mask.nii.gz").write_bytes(b"no image")
     found = score_folders(tmp_path / "predicted", tmp_path / "truth")
     assert [entry.patient for entry in found.scores.patients] == ["P1"]
     assert "lie in different places" in found.failures["P2"]

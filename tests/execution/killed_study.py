@@ -13,7 +13,7 @@ from pathlib import Path
 
 from glioseg.commands.study import study
 from glioseg.dataset.splits import SplitChoice
-from glioseg.study.plan import parse_candidates
+from glioseg.study.plan import parse_configurations
 from glioseg.training.config import load_config
 
 NETWORKS = ("unet:2", "resunet-a:8")
@@ -33,7 +33,7 @@ FILES_BEFORE_DEATH = (1, 2, 3, 5, 8, 13, 21)
 def whole_study(data: Path, out: Path) -> None:
     config = load_config(assignments=SETTINGS)
     splits = SplitChoice(folds=3, only_folds=(1,))
-    study(data, out, networks=parse_candidates(NETWORKS), config=config, splits=splits)
+    study(data, out, networks=parse_configurations(NETWORKS), config=config, splits=splits)
 
 
 def die_at_file(number: int) -> None:

@@ -81,13 +81,13 @@ def test_a_killed_node_loses_nothing_and_a_failure_is_told(cluster: Any, tmp_pat
 def wait_for_ever_once(inputs: list[Path], *, place: Path, **settings: Any) -> PredictionRun:
     """Predicts; the first process that is done with a patient goes no further."""
 
-    def say(line: str) -> None:
+    def progress(line: str) -> None:
         if "tumour" in line and not place.exists():
             place.write_text(f"{os.getppid()}\n")
             while True:
                 time.sleep(0.1)
 
-    return predict(inputs, **{**settings, "say": say})
+    return predict(inputs, **{**settings, "say": progress})
 
 
 def records(out: Path) -> dict[str, int]:

@@ -18,7 +18,7 @@ from glioseg.dataset.splits import SplitChoice
 from glioseg.errors import GliosegError
 from glioseg.execution.executor import Event, Task
 from glioseg.execution.study_result import StudyOutcome
-from glioseg.study.plan import parse_candidates
+from glioseg.study.plan import parse_configurations
 from glioseg.study.table import StudyTable
 from glioseg.training.config import load_config
 
@@ -41,10 +41,10 @@ class Studies:
 class Recorder:
     """An executor that does nothing but remember."""
 
-    jobs: list[str]
+    runs: list[str]
 
-    def run(self, jobs: Sequence[Task]) -> Iterator[Event]:
-        self.jobs += [job.key for job in jobs]
+    def run(self, runs: Sequence[Task]) -> Iterator[Event]:
+        self.runs += [run.key for run in runs]
         yield from ()
 
 
@@ -55,7 +55,7 @@ class Looker:
     cache: Path
     heads: list[Path]
 
-    def run(self, jobs: Sequence[Task]) -> Iterator[Event]:
+    def run(self, runs: Sequence[Task]) -> Iterator[Event]:
         self.heads += self.cache.rglob("heads-*.u8")
         yield from ()
 
@@ -79,7 +79,7 @@ def settings() -> tuple[str, ...]:
 
 def again(studies: Studies, **changes: object) -> StudyOutcome:
     arguments: dict[str, object] = {
-        "networks": parse_candidates(NETWORKS),
+        "networks": parse_configurations(NETWORKS),
         "config": load_config(assignments=settings()),
         "splits": SplitChoice(folds=3, only_folds=(1,)),
     }
@@ -109,8 +109,8 @@ def test_so_do_its_runs(studies: Studies) -> None:
 def test_finished_runs_are_not_repeated(studies: Studies) -> None:
     before = {path: path.stat().st_mtime_ns for path in (studies.undisturbed / "runs").rglob("*") if path.is_file()}
     recorder, said = Recorder([]), list[str]()
-    outcome = again(studies, executor=recorder, say=said.append)
-    assert recorder.jobs == []
+    outcome = again(studies, executor=recorder, progress=said.append)
+    assert recorder.runs == []
     assert said == ["runs: 0 waiting, 0 running, 2 done, 0 failed"]
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert StudyTable.read(outcome.folder.scores, outcome.folder.patients) == outcome.table
@@ -123,14 +123,14 @@ def test_an_executor_gets_the_runs_that_wait(studies: Studies, tmp_path: Path) -
         study(
             studies.data,
             tmp_path / "new",
-            networks=parse_candidates(NETWORKS),
+            networks=parse_configurations(NETWORKS),
             config=load_config(assignments=settings()),
             splits=SplitChoice(folds=3, only_folds=(0, 2)),
             seeds=(3, 4),
             executor=recorder,
         )
-    assert len(recorder.jobs) == 8
-    assert recorder.jobs[:3] == ["unet-2_seed-3_fold-0", "resunet-a-8_seed-3_fold-0", "unet-2_seed-4_fold-0"]
+    assert len(recorder.runs) == 8
+    assert recorder.runs[:3] == ["unet-2_seed-3_fold-0", "resunet-a-8_seed-3_fold-0", "unet-2_seed-4_fold-0"]
 
 
 def test_heads_are_found_once_before_the_runs(
@@ -142,8 +142,8 @@ def test_heads_are_found_once_before_the_runs(
         study(
             studies.data,
             tmp_path / "new",
-            networks=parse_candidates(NETWORKS),
-            config=load_config(assignments=[*settings(), "augmentation.strip=0.2"]),
+            networks=parse_configurations(NETWORKS),
+            config=load_config(assignments=[*settings(), "augmentation.skull_stripping=0.2"]),
             splits=SplitChoice(folds=3, only_folds=(0,)),
             executor=looker,
         )
@@ -158,17 +158,17 @@ def test_another_plan_in_the_same_folder_is_refused(studies: Studies) -> None:
 def test_result_stands_in_table_page_and_json(studies: Studies) -> None:
     outcome = again(studies, command=("glioseg", "study", "--out", "a folder"))
     assert len(outcome.analysis.patients) == 2
-    assert {c.key for c in outcome.analysis.candidates} == {"unet-2", "resunet-a-8"}
-    for candidate, cost in outcome.costs.items():
+    assert {c.key for c in outcome.analysis.configurations} == {"unet-2", "resunet-a-8"}
+    for configuration, cost in outcome.costs.items():
         assert cost.training_steps == 6
         assert cost.cpu_ms_per_slice > 0
-        assert outcome.analysis.summaries[candidate]["dice"].count == 2
+        assert outcome.analysis.summaries[configuration]["dice"].count == 2
     page = outcome.folder.report.read_text(encoding="utf-8")
     assert "glioseg study --out &#39;a folder&#39;" in page
     assert outcome.verdict.split(",")[0] in page
     content = json.loads(json.dumps(as_json(outcome), allow_nan=False))
     assert content["verdict"] == outcome.verdict
-    assert [network["network"] for network in content["networks"]] == [c.name for c in outcome.analysis.candidates]
+    assert [network["network"] for network in content["networks"]] == [c.name for c in outcome.analysis.configurations]
     rows = list(csv.DictReader(outcome.folder.scores.open(encoding="utf-8")))
     assert {row["fold"] for row in rows} == {"fold-1"}
 

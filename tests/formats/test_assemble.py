@@ -18,12 +18,12 @@ AFFINE = np.array([[0, 0, -1, 6], [0, -1, 0, 6], [2, 0, 0, -8], [0, 0, 0, 1]], f
 SHAPE = (8, 12, 12)
 
 
-def scan(role: str, seed: int = 0, affine: np.ndarray | None = AFFINE, **other: object) -> Scan:
+def scan(sequence: str, seed: int = 0, affine: np.ndarray | None = AFFINE, **other: object) -> Scan:
     """A bright head in dark air, with noise of its own."""
     slices, rows, columns = np.indices(SHAPE)
     head = ((slices - 3.5) / 3.5) ** 2 + ((rows - 5.5) / 5) ** 2 + ((columns - 5.5) / 5) ** 2 <= 1
     voxels = np.where(head, 100, 0) + np.random.default_rng(seed).uniform(0, 5, SHAPE)
-    return Scan("A", voxels.astype(np.float32), affine, role, source=f"{role}.nii.gz", **other)
+    return Scan("A", voxels.astype(np.float32), affine, sequence, source=f"{sequence}.nii.gz", **other)
 
 
 def moved(affine: np.ndarray, superior_mm: float) -> np.ndarray:
@@ -33,24 +33,26 @@ def moved(affine: np.ndarray, superior_mm: float) -> np.ndarray:
 
 
 def test_scans_on_one_grid_are_taken_voxel_for_voxel() -> None:
-    scans = {role: scan(role, seed) for seed, role in enumerate(("post", "flair", "pre"))}
+    scans = {sequence: scan(sequence, seed) for seed, sequence in enumerate(("post", "flair", "pre"))}
     assembly = assemble("B", scans)
     volume = assembly.volume
     assert (volume.patient, volume.channels, volume.voxels.dtype) == ("B", CHANNELS, np.float32)
-    assert all(np.array_equal(volume.channel(role), scans[role].voxels) for role in CHANNELS)
+    assert all(np.array_equal(volume.channel(sequence), scans[sequence].voxels) for sequence in CHANNELS)
     assert volume.affine is scans["flair"].affine
     assert (assembly.missing, assembly.resampled, assembly.remarks) == ((), (), ())
 
 
 @pytest.mark.parametrize("present", [("flair",), ("flair", "pre"), ("flair", "post")])
 def test_a_missing_sequence_is_filled_by_the_flair_and_told(present: tuple[str, ...]) -> None:
-    assembly = assemble("A", {role: scan(role, seed) for seed, role in enumerate(present)})
-    missing = tuple(role for role in CHANNELS if role not in present)
+    assembly = assemble("A", {sequence: scan(sequence, seed) for seed, sequence in enumerate(present)})
+    missing = tuple(sequence for sequence in CHANNELS if sequence not in present)
     assert assembly.missing == assembly.volume.missing == missing
-    for role in missing:
-        assert np.array_equal(assembly.volume.channel(role), assembly.volume.channel("flair"))
+    for sequence in missing:
+        assert np.array_equal(assembly.volume.channel(sequence), assembly.volume.channel("flair"))
     titles = {"pre": "T1 before contrast", "post": "T1 after contrast"}
-    assert assembly.remarks == tuple(f"there is no {titles[role]}; the FLAIR stands in for it" for role in missing)
+    assert assembly.remarks == tuple(
+        f"there is no {titles[sequence]}; the FLAIR stands in for it" for sequence in missing
+    )
 
 
 @settings(deadline=None, max_examples=20)
@@ -67,9 +69,9 @@ def test_a_scan_stored_in_other_directions_comes_back_without_a_trace(axes: list
 def test_a_scan_on_another_grid_is_resampled_and_told() -> None:
     """Every point of the patient has an intensity that tells where it is, on any grid."""
 
-    def sloping(affine: np.ndarray, shape: tuple[int, int, int], role: str) -> Scan:
+    def sloping(affine: np.ndarray, shape: tuple[int, int, int], sequence: str) -> Scan:
         mm = nibabel.affines.apply_affine(affine, np.moveaxis(np.indices(shape), 0, -1))
-        return Scan("A", (mm @ (1, 2, 3) + 200).astype(np.float32), affine, role)
+        return Scan("A", (mm @ (1, 2, 3) + 200).astype(np.float32), affine, sequence)
 
     sagittal = np.array([[-0.8, 0, 0, 10], [0, 0, -0.7, 10], [0, -0.9, 0, 14], [0, 0, 0, 1]])
     flair, post = sloping(AFFINE, SHAPE, "flair"), sloping(sagittal, (26, 30, 30), "post")
@@ -125,7 +127,7 @@ def test_without_a_place_equal_sizes_are_taken_for_one_grid() -> None:
 
 @pytest.mark.parametrize("which", ["flair", "pre"])
 def test_of_one_scan_with_and_one_without_a_place_the_t1_is_left_out(which: str) -> None:
-    scans = {role: scan(role, affine=None if role == which else AFFINE) for role in ("flair", "pre")}
+    scans = {sequence: scan(sequence, affine=None if sequence == which else AFFINE) for sequence in ("flair", "pre")}
     assembly = assemble("A", scans)
     assert assembly.missing == ("pre", "post")
     assert assembly.remarks[0].startswith("nothing tells how pre.nii.gz lies with respect to flair.nii.gz")
@@ -142,7 +144,7 @@ def test_directions_that_a_file_does_not_tell_bring_no_two_grids_together(place:
 
 
 def test_what_the_readers_remarked_is_passed_on_once() -> None:
-    scans = {role: scan(role, remarks=("the same", f"of {role}")) for role in CHANNELS}
+    scans = {sequence: scan(sequence, remarks=("the same", f"of {sequence}")) for sequence in CHANNELS}
     assert assemble("A", scans).remarks == ("the same", "of pre", "of flair", "of post")
 
 

@@ -26,7 +26,8 @@ def find_cases(root: Path) -> FoundCases:
 
 def understood(found: FoundCases, root: Path) -> dict[str, dict[str, str]]:
     return {
-        case.patient: {role: str(file.relative_to(root)) for role, file in case.files.items()} for case in found.cases
+        case.patient: {sequence: str(file.relative_to(root)) for sequence, file in case.files.items()}
+        for case in found.cases
     }
 
 
@@ -47,7 +48,7 @@ def test_brats_folders(tmp_path: Path) -> None:
     found = find_cases(tmp_path)
     assert list(understood(found, tmp_path)) == ["BraTS-GLI-00001-000", "BraTS-GLI-00002-000"]
     first = understood(found, tmp_path)["BraTS-GLI-00001-000"]
-    assert {role: name[-10:-7] for role, name in first.items()} == {"pre": "t1n", "flair": "t2f", "post": "t1c"}
+    assert {sequence: name[-10:-7] for sequence, name in first.items()} == {"pre": "t1n", "flair": "t2f", "post": "t1c"}
 
 
 def test_a_bids_dataset(tmp_path: Path) -> None:
@@ -185,7 +186,7 @@ def test_what_is_left_out_has_a_reason(tmp_path: Path) -> None:
     found = find_cases(tmp_path)
     assert understood(found, tmp_path) == {"A": {"flair": "A/flair.nii.gz"}}
     assert {str(path.relative_to(tmp_path)): why for path, why in found.left_out.items()} == {
-        "A/t2.nii.gz": "other pictures",
+        "A/t2.nii.gz": "other images",
         "A/seg.nii.gz": "masks",
         "A/x.nii.gz": "whose names tell no sequence",
         "B/mask.nii.gz": "masks",
@@ -212,7 +213,7 @@ def test_files_are_read_by_content_whatever_their_suffix(tmp_path: Path) -> None
     (tmp_path / "a.nii").rename(tmp_path / "flair.nrrd")
     nrrd.write(str(tmp_path / "b.nrrd"), voxels, index_order="C")
     scans = read_case(Case("P", {"flair": tmp_path / "flair.nrrd", "pre": tmp_path / "b.nrrd"}))
-    assert {role: (scan.role, scan.patient) for role, scan in scans.items()} == {
+    assert {sequence: (scan.sequence, scan.patient) for sequence, scan in scans.items()} == {
         "flair": ("flair", "P"),
         "pre": ("pre", "P"),
     }

@@ -266,7 +266,7 @@ def test_an_overlay_is_a_valid_series_beside_its_source(source: DicomSeries, tmp
     assert_valid(paths[2])
 
 
-def test_the_outline_is_the_innermost_ring_of_the_mask() -> None:
+def test_the_contour_is_the_innermost_ring_of_the_mask() -> None:
     inside = np.zeros((7, 8), np.bool_)
     inside[1:6, 1:6] = True
     voxels = np.full((7, 8), 50, np.float32)

@@ -68,7 +68,7 @@ REFUSED: dict[str, tuple[Edit, str]] = {
     "mixed orientations": (at(3, ImageOrientationPatient=[0, 1, 0, 0, 0, -1]), "different directions"),
     "mixed pixel spacings": (at(3, PixelSpacing=[0.8, 1.0]), "different pixel spacings"),
     "mixed frames of reference": (at(3, FrameOfReferenceUID=generate_uid()), "differ in FrameOfReferenceUID"),
-    "another modality": (every(Modality="CT"), "no MR picture: expected modality MR, found CT"),
+    "another modality": (every(Modality="CT"), "no MR image: expected modality MR, found CT"),
     "colours": (every(PhotometricInterpretation="RGB", SamplesPerPixel=3), "holds colours"),
     "palette": (every(PhotometricInterpretation="PALETTE COLOR"), "holds colours"),
     "bits": (every(BitsAllocated=1), "unknown pixel size"),
@@ -105,7 +105,7 @@ def test_a_missing_slice_is_named_by_its_neighbours(tmp_path: Path) -> None:
 
 def test_no_geometry_at_all(tmp_path: Path) -> None:
     write_series(tmp_path, head(), AXIAL, ImagePositionPatient=None, ImageOrientationPatient=None, PixelSpacing=None)
-    assert "does not say where its picture lies" in str(refusal_of(tmp_path))
+    assert "does not say where its image lies" in str(refusal_of(tmp_path))
 
 
 def test_pixels_left_out(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_sizes_that_differ(tmp_path: Path) -> None:
 @pytest.mark.parametrize("change", [{"NumberOfFrames": 6}, {"PerFrameFunctionalGroupsSequence": None}])
 def test_frames_that_are_not_described(tmp_path: Path, change: dict[str, object]) -> None:
     write_enhanced(tmp_path / "e.dcm", head(), AXIAL, order=range(7), **change)
-    assert any(text in str(refusal_of(tmp_path)) for text in ("describe each of its frames", "where its picture lies"))
+    assert any(text in str(refusal_of(tmp_path)) for text in ("describe each of its frames", "where its image lies"))
 
 
 def test_several_multi_frame_files_in_one_series(tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_documents_and_what_is_not_dicom_stand_beside_the_scan(tmp_path: Path) -
     directory.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.1.3.10"
     directory.save_as(tmp_path / "DICOMDIR")
     scan, document = sorted(find_series(tmp_path), key=lambda one: one.refusal is not None)
-    assert (scan.refusal, scan.pictures) == (None, 2)
+    assert (scan.refusal, scan.images) == (None, 2)
     assert "holds a document" in str(document.refusal)
 
 
@@ -347,9 +347,9 @@ def test_the_series_of_an_examination_are_chosen_by_role(tmp_path: Path) -> None
         (7, "CT", {"Modality": "CT"}),
     )
     chosen = choose_series(found)
-    assert {role: series.number for role, series in chosen.items()} == {"flair": 3, "pre": 2, "post": 5}
+    assert {sequence: series.number for sequence, series in chosen.items()} == {"flair": 3, "pre": 2, "post": 5}
     chosen = choose_series(found, {"flair": "2", "post": "AX FLAIR"})
-    assert {role: series.number for role, series in chosen.items()} == {"flair": 2, "post": 3}
+    assert {sequence: series.number for sequence, series in chosen.items()} == {"flair": 2, "post": 3}
 
 
 def test_of_several_the_one_along_the_flair_is_chosen(tmp_path: Path) -> None:

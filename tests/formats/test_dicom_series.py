@@ -98,18 +98,18 @@ def test_an_enhanced_file_is_read_by_its_frames_places_and_scales(tmp_path: Path
     assert series.is_multiframe
     assert len(series.datasets) == 1
     assert [order[one.frame] for one in series.slices] in ([0, 1, 2, 3, 4, 5, 6], [6, 5, 4, 3, 2, 1, 0])
-    assert series.role == "flair"
+    assert series.sequence == "flair"
 
 
 def test_an_enhanced_series_of_one_frame_a_file_is_read(tmp_path: Path) -> None:
     write_single_frames(tmp_path, head(), OBLIQUE)
     series = only(tmp_path)
-    assert (len(series.slices), series.is_multiframe, series.role) == (7, False, "flair")
+    assert (len(series.slices), series.is_multiframe, series.sequence) == (7, False, "flair")
     assert_same_voxels(read_series(series), head() * (2.0 + np.arange(7)[:, None, None]) - 5.0, OBLIQUE)
 
 
 def test_copies_of_slices_are_taken_once(tmp_path: Path) -> None:
-    """The same bytes under two names; another picture of the same place is still refused."""
+    """The same bytes under two names; another image of the same place is still refused."""
     write_series(tmp_path / "a", head(), OBLIQUE)
     for path in sorted((tmp_path / "a").iterdir())[2:5]:
         shutil.copy(path, tmp_path / "a" / f"copy of {path.name}")
@@ -150,11 +150,11 @@ def test_what_the_headers_say(tmp_path: Path) -> None:
     write_series(tmp_path / "a", head(), OBLIQUE, PatientID="ab/.. c d")
     series = only(tmp_path)
     assert (series.patient_id, series.patient) == ("ab/.. c d", "ab_.._c_d")
-    assert (series.description, series.modality, series.number, series.role) == ("AX FLAIR", "MR", 4, "flair")
+    assert (series.description, series.modality, series.number, series.sequence) == ("AX FLAIR", "MR", 4, "flair")
     assert (series.study_uid, series.frame_of_reference_uid) == (synthetic.STUDY, synthetic.FRAME_OF_REFERENCE)
     assert series.spacing_mm == pytest.approx((5.0, 0.6, 1.2), abs=1e-6)
     scan = read_series(series)
-    assert (scan.patient, scan.role, scan.remarks) == ("ab_.._c_d", "flair", ())
+    assert (scan.patient, scan.sequence, scan.remarks) == ("ab_.._c_d", "flair", ())
     assert "AX FLAIR" in scan.source
 
 
@@ -195,14 +195,14 @@ def test_monochrome1_is_turned_bright(tmp_path: Path) -> None:
     ids=["value", "range", "signed", "zero"],
 )
 def test_padding_is_no_signal(tmp_path: Path, stored: int, elements: dict[str, int]) -> None:
-    """Outside of a round field of view; the same picture padded with 0 is the truth."""
+    """Outside of a round field of view; the same image padded with 0 is the truth."""
     outside = np.hypot(*np.indices((24, 20)) - np.array([12, 10])[:, None, None]) > 9
     padded = np.where(outside, stored, head())
     write_series(tmp_path, padded.astype(np.int16 if stored < 0 else np.uint16), AXIAL, **elements)
     assert_same_voxels(read_series(only(tmp_path)), np.where(outside, 0, head()), AXIAL)
 
 
-def test_padding_of_a_picture_that_shows_the_lowest_white_is_dark(tmp_path: Path) -> None:
+def test_padding_of_an_image_that_shows_the_lowest_white_is_dark(tmp_path: Path) -> None:
     turned = 1500 - head()
     turned[:, :4] = 4000
     write_series(tmp_path, turned, AXIAL, PhotometricInterpretation="MONOCHROME1", PixelPaddingValue=4000)

@@ -99,7 +99,7 @@ def test_slices_of_the_dataset_stand_by_number_and_have_no_place(tmp_path: Path)
     assert mask.slice_names[-1] == "TCGA_CS_1_12"
 
 
-def test_pictures_beside_the_masks_do_not_matter(few_slices: Path) -> None:
+def test_images_beside_the_masks_do_not_matter(few_slices: Path) -> None:
     folder = next(path for path in sorted(few_slices.iterdir()) if path.is_dir())
     mask = read_mask(folder)
     assert len(mask.voxels) == 6
@@ -141,7 +141,7 @@ def test_a_path_without_masks_is_refused(tmp_path: Path, name: str) -> None:
 
 def test_another_format_is_named(tmp_path: Path) -> None:
     write_mask_slice(tmp_path / "A_1_mask.tif", np.zeros((4, 4), np.bool_))
-    with pytest.raises(GliosegError, match=r"A_1_mask\.tif is no picture of a single sequence.*found tif"):
+    with pytest.raises(GliosegError, match=r"A_1_mask\.tif is no image of a single sequence.*found tif"):
         read_mask(tmp_path / "A_1_mask.tif")
 
 

@@ -52,8 +52,8 @@ def mask_on(path: Path) -> Mask:
 @pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
 def test_voxels_and_their_places_are_those_of_nibabel(tmp_path: Path, suffix: str, kind: type) -> None:
     path = save(tmp_path / f"P1{suffix}", picture(), kind=kind)
-    scan = read_nifti(path, role="flair")
-    assert (scan.patient, scan.role, scan.source, scan.remarks) == ("P1", "flair", str(path), ())
+    scan = read_nifti(path, sequence="flair")
+    assert (scan.patient, scan.sequence, scan.source, scan.remarks) == ("P1", "flair", str(path), ())
     assert scan.voxels.shape == SHAPE[::-1]
     assert scan.voxels.dtype == np.float32
     assert scan.voxels.flags.c_contiguous
@@ -365,15 +365,15 @@ RGB = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
     [
         (
             np.zeros((5, 4, 3, 2), np.int16),
-            "holds several pictures: expected one picture .3-D., found 4-D, 5 x 4 x 3 x 2",
+            "holds several images: expected one image .3-D., found 4-D, 5 x 4 x 3 x 2",
         ),
-        (np.zeros((5, 4, 3, 1, 3), np.float32), "holds several pictures"),
+        (np.zeros((5, 4, 3, 1, 3), np.float32), "holds several images"),
         (np.zeros((5, 4, 3), RGB), "holds colours"),
         (np.zeros((5, 4, 3), np.complex64), "holds complex numbers"),
-        (np.zeros(5, np.int16), "holds no picture"),
+        (np.zeros(5, np.int16), "holds no image"),
     ],
 )
-def test_what_is_not_one_picture_is_refused_by_name(tmp_path: Path, voxels: np.ndarray, said: str) -> None:
+def test_what_is_not_one_image_is_refused_by_name(tmp_path: Path, voxels: np.ndarray, said: str) -> None:
     path = save(tmp_path / "a.nii.gz", voxels)
     with pytest.raises(GliosegError, match=rf"a\.nii\.gz {said}"):
         read_nifti(path)
@@ -431,7 +431,7 @@ def test_huge_dimensions_are_refused_before_memory_is_taken(tmp_path: Path, monk
     packed.write_bytes(gzip.compress(path.read_bytes()))
     monkeypatch.setattr(nibabel.Nifti1Header, "data_from_fileobj", lambda *_: pytest.fail("memory was taken"))
     for huge in (path, packed):
-        with pytest.raises(GliosegError, match="claims a picture too large to be a scan"):
+        with pytest.raises(GliosegError, match="claims an image too large to be a scan"):
             read_nifti(huge)
 
 
@@ -449,7 +449,7 @@ def test_a_size_that_the_file_cannot_hold_is_refused(
 
 def test_a_size_of_nothing_is_refused(tmp_path: Path) -> None:
     for size in ((0, 4, 3), (5, -4, 3)):
-        with pytest.raises(GliosegError, match="holds no picture"):
+        with pytest.raises(GliosegError, match="holds no image"):
             read_nifti(claim(save(tmp_path / "a.nii", picture()), *size))
 
 
@@ -482,7 +482,7 @@ def test_files_that_are_not_there_or_something_else(tmp_path: Path) -> None:
     (tmp_path / "folder.nii").mkdir()
     with pytest.raises(GliosegError, match="cannot be read as NIfTI"):
         read_nifti(tmp_path / "folder.nii")
-    (tmp_path / "text.nii").write_text("a text that is no picture")
+    (tmp_path / "text.nii").write_text("a text that is no image")
     with pytest.raises(GliosegError, match="is not NIfTI"):
         read_nifti(tmp_path / "text.nii")
 

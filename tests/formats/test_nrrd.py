@@ -25,7 +25,7 @@ ORIGIN = np.array([-88.0, 95.0, -70.0])
 SCAN = {"space": "left-posterior-superior", "space directions": DIRECTIONS, "space origin": ORIGIN}
 
 
-def picture(dtype: Any = np.int16) -> np.ndarray:
+def image(dtype: Any = np.int16) -> np.ndarray:
     return np.arange(np.prod(SHAPE)).reshape(SHAPE).astype(dtype)
 
 
@@ -36,7 +36,7 @@ def save(path: Path, voxels: np.ndarray, **header: Any) -> Path:
 
 
 def save_scan(path: Path, **other: Any) -> Path:
-    return save(path, picture(), **(SCAN | other))
+    return save(path, image(), **(SCAN | other))
 
 
 def by_hand(path: Path, *fields: str, data: bytes = b"", magic: str = "NRRD0004") -> Path:
@@ -45,16 +45,16 @@ def by_hand(path: Path, *fields: str, data: bytes = b"", magic: str = "NRRD0004"
 
 
 PLAIN = ("type: short", "dimension: 3", "sizes: 5 4 3", "endian: little", "encoding: raw")
-DATA = picture().astype("<i2").tobytes(order="F")
+DATA = image().astype("<i2").tobytes(order="F")
 
 
 @pytest.mark.parametrize("encoding", ["raw", "gzip", "bzip2", "ascii"])
 def test_voxels_and_places_in_every_encoding(tmp_path: Path, encoding: str) -> None:
     path = save_scan(tmp_path / "P1.nrrd", encoding=encoding)
-    scan = read_nrrd(path, role="flair")
-    assert (scan.patient, scan.role, scan.source, scan.remarks) == ("P1", "flair", str(path), ())
+    scan = read_nrrd(path, sequence="flair")
+    assert (scan.patient, scan.sequence, scan.source, scan.remarks) == ("P1", "flair", str(path), ())
     assert scan.voxels.dtype == np.float32
-    assert np.array_equal(scan.voxels, picture().T)
+    assert np.array_equal(scan.voxels, image().T)
     assert scan.affine is not None
     for i, j, k in np.ndindex(SHAPE):
         left, posterior, superior = ORIGIN + i * DIRECTIONS[0] + j * DIRECTIONS[1] + k * DIRECTIONS[2]
@@ -96,7 +96,7 @@ def test_without_a_named_space_and_directions_the_place_is_unknown(
     assert scan.affine is None
     assert "carries no geometry" in scan.remarks[0]
     assert said in scan.remarks[0]
-    assert np.array_equal(scan.voxels, picture().T)
+    assert np.array_equal(scan.voxels, image().T)
 
 
 def test_spacings_without_a_space_are_kept(tmp_path: Path) -> None:
@@ -109,14 +109,14 @@ def test_spacings_without_a_space_are_kept(tmp_path: Path) -> None:
 
 
 def test_a_single_slice_has_no_thickness_and_no_place(tmp_path: Path) -> None:
-    scan = read_nrrd(save(tmp_path / "a.nrrd", picture()[..., 0]))
+    scan = read_nrrd(save(tmp_path / "a.nrrd", image()[..., 0]))
     assert scan.voxels.shape == (1, 4, 5)
     assert scan.affine is None
 
 
 def test_a_missing_origin_is_remarked(tmp_path: Path) -> None:
     header = {key: value for key, value in SCAN.items() if key != "space origin"}
-    scan = read_nrrd(save(tmp_path / "a.nrrd", picture(), **header))
+    scan = read_nrrd(save(tmp_path / "a.nrrd", image(), **header))
     assert scan.affine is not None
     assert scan.affine[:3, 3].tolist() == [0, 0, 0]
     assert "names no origin" in scan.remarks[0]
@@ -149,13 +149,13 @@ def test_micrometres_by_their_letter_are_not_metres(tmp_path: Path, letter: str)
 
 @pytest.mark.parametrize("dtype", ["u1", "i2", ">u2", "i4", "i8", "f4", ">f8"])
 def test_every_number_type_is_read(tmp_path: Path, dtype: str) -> None:
-    assert np.array_equal(read_nrrd(save(tmp_path / "a.nrrd", picture(dtype))).voxels, picture().T)
+    assert np.array_equal(read_nrrd(save(tmp_path / "a.nrrd", image(dtype))).voxels, image().T)
 
 
 def test_a_layer_of_one_is_left_out(tmp_path: Path) -> None:
     directions = np.vstack([[np.nan] * 3, DIRECTIONS])
     header = SCAN | {"space directions": directions, "kinds": ["list", "domain", "domain", "domain"]}
-    scan = read_nrrd(save(tmp_path / "a.nrrd", picture()[None], **header))
+    scan = read_nrrd(save(tmp_path / "a.nrrd", image()[None], **header))
     plain = read_nrrd(save_scan(tmp_path / "b.nrrd"))
     assert np.array_equal(scan.voxels, plain.voxels)
     assert np.array_equal(scan.affine, plain.affine)
@@ -171,11 +171,9 @@ def test_a_layer_of_one_is_left_out(tmp_path: Path) -> None:
         ((5, 4, 3, 2), None),
     ],
 )
-def test_several_values_or_pictures_are_refused(
-    tmp_path: Path, shape: tuple[int, ...], kinds: list[str] | None
-) -> None:
+def test_several_values_or_images_are_refused(tmp_path: Path, shape: tuple[int, ...], kinds: list[str] | None) -> None:
     path = save(tmp_path / "a.nrrd", np.zeros(shape, np.int16), **({"kinds": kinds} if kinds else {}))
-    with pytest.raises(GliosegError, match=r"a\.nrrd holds several values or pictures") as caught:
+    with pytest.raises(GliosegError, match=r"a\.nrrd holds several values or images") as caught:
         read_nrrd(path)
     assert " x ".join(map(str, shape)) in str(caught.value.found)
 
@@ -192,7 +190,7 @@ def test_a_detached_header_reads_the_file_beside_it(tmp_path: Path, encoding: st
     path = save_scan(tmp_path / "P1.nhdr", encoding=encoding)
     scan = read_nrrd(path)
     assert scan.patient == "P1"
-    assert np.array_equal(scan.voxels, picture().T)
+    assert np.array_equal(scan.voxels, image().T)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
@@ -203,7 +201,7 @@ def test_a_data_file_with_an_umlaut_is_found(tmp_path: Path, encoding: str, on_d
     (tmp_path / there).write_bytes(DATA)
     fields = "\n".join(["NRRD0004", *PLAIN, f"data file: {name}", "", ""])
     (tmp_path / "a.nhdr").write_bytes(fields.encode(encoding))
-    assert np.array_equal(read_nrrd(tmp_path / "a.nhdr").voxels, picture().T)
+    assert np.array_equal(read_nrrd(tmp_path / "a.nhdr").voxels, image().T)
 
 
 @pytest.mark.parametrize("name", ["../secret.raw", "sub/../../secret.raw", "ABSOLUTE", "link.raw"])
@@ -219,7 +217,7 @@ def test_a_detached_header_reads_nothing_outside_its_folder(tmp_path: Path, name
 
 @pytest.mark.parametrize("name", ["LIST", "slice%03d.raw 1 3 1"])
 def test_many_data_files_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(GliosegError, match="spreads its picture over several files"):
+    with pytest.raises(GliosegError, match="spreads its image over several files"):
         read_nrrd(by_hand(tmp_path / "a.nhdr", *PLAIN, f"data file: {name}"))
 
 
@@ -270,7 +268,7 @@ def test_huge_sizes_are_refused_before_memory_is_taken(
     fields = ("type: short", "dimension: 3", "sizes: 90000 90000 90000", "endian: little", f"encoding: {encoding}")
     monkeypatch.setattr(nrrd, "read_data", lambda *_, **__: pytest.fail("memory was taken"))
     monkeypatch.setattr(nrrd_data, "_unpacked", lambda *_: pytest.fail("memory was taken"))
-    with pytest.raises(GliosegError, match="claims a picture too large to be a scan"):
+    with pytest.raises(GliosegError, match="claims an image too large to be a scan"):
         read_nrrd(by_hand(tmp_path / "a.nrrd", *fields, data=DATA))
 
 
@@ -281,9 +279,9 @@ def test_a_size_that_the_file_cannot_hold_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("bzip2", bz2.compress)])
 def test_no_more_is_unpacked_than_the_header_claims(tmp_path: Path, encoding: str, pack: Any) -> None:
-    """A picture of 120 bytes followed by 4 MB of zeros in a few kilobytes: pynrrd would unpack them all."""
+    """An image of 120 bytes followed by 4 MB of zeros in a few kilobytes: pynrrd would unpack them all."""
     path = by_hand(tmp_path / "a.nrrd", *PLAIN[:-1], f"encoding: {encoding}", data=pack(DATA + bytes(2**22)))
-    assert np.array_equal(read_nrrd(path).voxels, picture().T)
+    assert np.array_equal(read_nrrd(path).voxels, image().T)
 
 
 @pytest.mark.parametrize("encoding", ["raw", "gzip"])
@@ -292,7 +290,7 @@ def test_skipped_lines_and_bytes(tmp_path: Path, encoding: str) -> None:
     packed = gzip.compress(data) if encoding == "gzip" else data
     fields = (*PLAIN[:-1], f"encoding: {encoding}", "line skip: 1", "byte skip: 3")
     path = by_hand(tmp_path / "a.nrrd", *fields, data=b"a line\n" + packed)
-    assert np.array_equal(read_nrrd(path).voxels, picture().T)
+    assert np.array_equal(read_nrrd(path).voxels, image().T)
 
 
 def test_a_header_without_what_it_needs_is_refused(tmp_path: Path) -> None:
@@ -306,7 +304,7 @@ def test_a_header_without_what_it_needs_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
 def test_voxels_that_are_no_numbers_are_refused(tmp_path: Path, value: float) -> None:
-    voxels = picture(np.float64)
+    voxels = image(np.float64)
     voxels[2, 2, 2] = value
     with pytest.raises(GliosegError, match=r"a\.nrrd holds voxels that are no numbers"):
         read_nrrd(save(tmp_path / "a.nrrd", voxels))
@@ -315,6 +313,6 @@ def test_voxels_that_are_no_numbers_are_refused(tmp_path: Path, value: float) ->
 def test_files_that_are_not_there_or_something_else(tmp_path: Path) -> None:
     with pytest.raises(GliosegError, match=r"x\.nrrd does not exist"):
         read_nrrd(tmp_path / "x.nrrd")
-    (tmp_path / "text.nrrd").write_text("a text that is no picture")
+    (tmp_path / "text.nrrd").write_text("a text that is no image")
     with pytest.raises(GliosegError, match="is not NRRD"):
         read_nrrd(tmp_path / "text.nrrd")

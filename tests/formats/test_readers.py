@@ -53,8 +53,8 @@ def test_a_file_is_known_by_its_content_whatever_its_name(tmp_path: Path, name: 
     ("content", "said"),
     [
         (b"", "an empty file"),
-        (b"\x89PNG\r\n\x1a\n", "a PNG picture"),
-        (b"\xff\xd8\xff\xe0", "a JPEG picture"),
+        (b"\x89PNG\r\n\x1a\n", "a PNG image"),
+        (b"\xff\xd8\xff\xe0", "a JPEG image"),
         (b"hello world", "68 65 6c 6c 6f"),
         (gzip.compress(b"not a scan", mtime=0), "6e 6f 74 20 61"),
         (gzip.compress(bytes(1000), mtime=0)[:15], "1f 8b"),
@@ -93,10 +93,10 @@ def test_a_name_claims_a_format(name: str, kind: Kind | None, stem: str) -> None
 
 
 def test_a_scan_is_read_by_its_content_and_nothing_else_is_one(tmp_path: Path) -> None:
-    picture = np.arange(60, dtype=np.float32).reshape(3, 4, 5)
-    (tmp_path / "P1.nrrd").write_bytes(nibabel.Nifti1Image(picture, np.eye(4)).to_bytes())
-    scan = read_scan(tmp_path / "P1.nrrd", role="pre")
-    assert (scan.patient, scan.role) == ("P1", "pre")
-    assert np.array_equal(scan.voxels, picture.T)
-    with pytest.raises(GliosegError, match="no picture of a single sequence: expected nifti or nrrd, found zip"):
+    image = np.arange(60, dtype=np.float32).reshape(3, 4, 5)
+    (tmp_path / "P1.nrrd").write_bytes(nibabel.Nifti1Image(image, np.eye(4)).to_bytes())
+    scan = read_scan(tmp_path / "P1.nrrd", sequence="pre")
+    assert (scan.patient, scan.sequence) == ("P1", "pre")
+    assert np.array_equal(scan.voxels, image.T)
+    with pytest.raises(GliosegError, match="no image of a single sequence: expected nifti or nrrd, found zip"):
         read_scan(write(tmp_path / "flair.nii.gz", "zip"))

@@ -1,6 +1,6 @@
 import pytest
 
-from glioseg.formats.sequences import is_folder_of_one_sequence, other_picture, patient_of, role_of
+from glioseg.formats.sequences import is_folder_of_one_sequence, other_image, patient_of, sequence_of
 from glioseg.volume import CHANNELS
 
 FLAIR = """
@@ -238,36 +238,36 @@ def lines(table: str) -> list[str]:
 
 @pytest.mark.parametrize("name", lines(FLAIR))
 def test_a_flair_is_known(name: str) -> None:
-    assert role_of(name) == "flair"
+    assert sequence_of(name) == "flair"
 
 
 @pytest.mark.parametrize("name", lines(PRE))
 def test_a_t1_before_contrast_is_known(name: str) -> None:
-    assert role_of(name) == "pre"
+    assert sequence_of(name) == "pre"
 
 
 @pytest.mark.parametrize("name", lines(POST))
 def test_a_t1_after_contrast_is_known(name: str) -> None:
-    assert role_of(name) == "post"
+    assert sequence_of(name) == "post"
 
 
 @pytest.mark.parametrize("name", lines(OTHER))
-def test_other_pictures_have_no_role(name: str) -> None:
-    assert role_of(name) is None
-    assert other_picture(name)
+def test_other_images_have_no_role(name: str) -> None:
+    assert sequence_of(name) is None
+    assert other_image(name)
 
 
 @pytest.mark.parametrize("name", lines(OPEN))
 def test_what_a_name_does_not_tell_is_left_open(name: str) -> None:
-    assert role_of(name) is None
-    assert not other_picture(name)
+    assert sequence_of(name) is None
+    assert not other_image(name)
 
 
 @pytest.mark.parametrize("name", lines(FLAIR) + lines(PRE) + lines(POST))
-def test_case_does_not_matter_and_no_role_is_another_picture(name: str) -> None:
-    assert role_of(name.upper()) == role_of(name.lower()) == role_of(name)
-    assert role_of(name) in CHANNELS
-    assert not other_picture(name)
+def test_case_does_not_matter_and_no_role_is_another_image(name: str) -> None:
+    assert sequence_of(name.upper()) == sequence_of(name.lower()) == sequence_of(name)
+    assert sequence_of(name) in CHANNELS
+    assert not other_image(name)
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,11 @@ OF_ONE_FOLDER = settings(deadline=None, max_examples=30, suppress_health_check=[
 Reader = Callable[[Path], np.ndarray]
 
 
-def picture(rows: int = 12, columns: int = 10) -> np.ndarray:
+def image(rows: int = 12, columns: int = 10) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (rows, columns, 3), np.uint8)
 
 
-def write_picture(path: Path, pixels: np.ndarray) -> Path:
+def write_image(path: Path, pixels: np.ndarray) -> Path:
     tifffile.imwrite(path, pixels, photometric="rgb", metadata=None)
     return path
 
@@ -39,8 +39,8 @@ def test_a_mask_comes_back_as_written(tmp_path: Path, inside: np.ndarray) -> Non
 
 @OF_ONE_FOLDER
 @given(arrays.arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40), st.just(3))))
-def test_a_picture_comes_back_as_written(tmp_path: Path, pixels: np.ndarray) -> None:
-    assert np.array_equal(read_image_slice(write_picture(tmp_path / "i.tif", pixels)), pixels)
+def test_an_image_comes_back_as_written(tmp_path: Path, pixels: np.ndarray) -> None:
+    assert np.array_equal(read_image_slice(write_image(tmp_path / "i.tif", pixels)), pixels)
 
 
 def test_a_mask_is_stored_as_the_dataset_stores_it(tmp_path: Path) -> None:
@@ -61,9 +61,9 @@ def test_a_mask_is_stored_as_the_dataset_stores_it(tmp_path: Path) -> None:
 def test_a_file_cut_short_anywhere_is_an_error_that_names_it(tmp_path: Path, read: Reader) -> None:
     whole = tmp_path / "whole.tif"
     if read is read_image_slice:
-        write_picture(whole, picture())
+        write_image(whole, image())
     else:
-        write_mask_slice(whole, picture()[..., 0] > 99)
+        write_mask_slice(whole, image()[..., 0] > 99)
     content, path = whole.read_bytes(), tmp_path / "cut.tif"
     for length in range(len(content)):
         path.write_bytes(content[:length])
@@ -79,7 +79,7 @@ def test_a_file_cut_short_anywhere_is_an_error_that_names_it(tmp_path: Path, rea
 @given(st.lists(st.tuples(st.integers(0, 180), st.integers(0, 255)), min_size=1, max_size=3))
 def test_a_damaged_file_is_read_or_refused(tmp_path: Path, changes: list[tuple[int, int]]) -> None:
     """Whatever the parser stumbles over; bytes 0 to 180 are the header and the tags."""
-    content = bytearray(write_picture(tmp_path / "i.tif", picture()).read_bytes())
+    content = bytearray(write_image(tmp_path / "i.tif", image()).read_bytes())
     for place, value in changes:
         content[place] = value
     (tmp_path / "i.tif").write_bytes(content)
@@ -94,7 +94,7 @@ def test_a_damaged_file_is_read_or_refused(tmp_path: Path, changes: list[tuple[i
 )
 def test_no_error_of_the_parser_escapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: Exception) -> None:
     """These four occur; which bytes call them up depends on tifffile's version."""
-    path = write_picture(tmp_path / "i.tif", picture())
+    path = write_image(tmp_path / "i.tif", image())
 
     def fail(*_: object, **__: object) -> None:
         raise raised
@@ -107,7 +107,7 @@ def test_no_error_of_the_parser_escapes(tmp_path: Path, monkeypatch: pytest.Monk
 def test_the_parser_says_nothing_beside_the_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    content = write_picture(tmp_path / "i.tif", picture()).read_bytes()
+    content = write_image(tmp_path / "i.tif", image()).read_bytes()
     # As in a program that has not set up logging: pytest's own handlers would swallow the remarks.
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
     for length in range(8, 200, 4):
@@ -134,23 +134,23 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path, read: Reader) -> 
         read(tmp_path / "folder.tif")
 
 
-def test_a_picture_given_as_mask_is_refused(tmp_path: Path) -> None:
-    path = write_picture(tmp_path / "i.tif", picture())
+def test_an_image_given_as_mask_is_refused(tmp_path: Path) -> None:
+    path = write_image(tmp_path / "i.tif", image())
     with pytest.raises(GliosegError, match=r"i\.tif is not a mask of the dataset") as caught:
         read_mask_slice(path)
     assert caught.value.found == "uint8 (12, 10, 3)"
 
 
-def test_a_mask_given_as_picture_is_refused(tmp_path: Path) -> None:
-    write_mask_slice(tmp_path / "m.tif", picture()[..., 0] > 99)
-    with pytest.raises(GliosegError, match=r"m\.tif is not a picture of the dataset") as caught:
+def test_a_mask_given_as_image_is_refused(tmp_path: Path) -> None:
+    write_mask_slice(tmp_path / "m.tif", image()[..., 0] > 99)
+    with pytest.raises(GliosegError, match=r"m\.tif is not an image of the dataset") as caught:
         read_image_slice(tmp_path / "m.tif")
     assert caught.value.found == "uint8 (12, 10)"
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32, np.int8])
 def test_another_number_type_is_refused(tmp_path: Path, dtype: type) -> None:
-    tifffile.imwrite(tmp_path / "i.tif", picture().astype(dtype), photometric="rgb", metadata=None)
+    tifffile.imwrite(tmp_path / "i.tif", image().astype(dtype), photometric="rgb", metadata=None)
     tifffile.imwrite(tmp_path / "m.tif", np.zeros((12, 10), dtype), photometric="minisblack", metadata=None)
     for name, read in (("i.tif", read_image_slice), ("m.tif", read_mask_slice)):
         with pytest.raises(GliosegError) as caught:
@@ -161,7 +161,7 @@ def test_another_number_type_is_refused(tmp_path: Path, dtype: type) -> None:
 @pytest.mark.parametrize("channels", [1, 2, 4])
 def test_another_number_of_channels_is_refused(tmp_path: Path, channels: int) -> None:
     tifffile.imwrite(tmp_path / "i.tif", np.zeros((12, 10, channels), np.uint8), photometric="minisblack")
-    with pytest.raises(GliosegError, match="not a picture"):
+    with pytest.raises(GliosegError, match="not an image"):
         read_image_slice(tmp_path / "i.tif")
 
 
@@ -170,7 +170,7 @@ def test_several_pages_are_refused(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "i.tif", np.zeros((4, 12, 10, 3), np.uint8), photometric="rgb")
     with pytest.raises(GliosegError, match="not a mask"):
         read_mask_slice(tmp_path / "m.tif")
-    with pytest.raises(GliosegError, match="not a picture"):
+    with pytest.raises(GliosegError, match="not an image"):
         read_image_slice(tmp_path / "i.tif")
 
 

@@ -46,9 +46,9 @@ def test_a_palette_in_which_255_is_black_is_looked_up(tmp_path: Path, palette: n
 
 
 def test_a_palette_that_lzw_packs_is_looked_up(tmp_path: Path) -> None:
-    picture = Image.fromarray((255 - GREY) // 255, "L").convert("P")
-    picture.putpalette([255, 255, 255, 0, 0, 0])
-    picture.save(tmp_path / "m.tif", compression="tiff_lzw")
+    image = Image.fromarray((255 - GREY) // 255, "L").convert("P")
+    image.putpalette([255, 255, 255, 0, 0, 0])
+    image.save(tmp_path / "m.tif", compression="tiff_lzw")
     assert np.array_equal(read_mask_slice(tmp_path / "m.tif"), INSIDE)
 
 
@@ -86,7 +86,7 @@ def stored(shown: np.ndarray, orientation: int) -> np.ndarray:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("compression", [None, "tiff_lzw"])
-def test_a_picture_is_turned_upright(tmp_path: Path, orientation: int, compression: str | None) -> None:
+def test_an_image_is_turned_upright(tmp_path: Path, orientation: int, compression: str | None) -> None:
     pixels = np.ascontiguousarray(stored(PIXELS, orientation))
     Image.fromarray(pixels).save(tmp_path / "i.tif", compression=compression, tiffinfo={ORIENTATION: orientation})
     assert np.array_equal(read_image_slice(tmp_path / "i.tif"), PIXELS)
@@ -102,7 +102,7 @@ def test_lzw_is_read(tmp_path: Path, options: dict[str, Any]) -> None:
     assert np.array_equal(read_mask_slice(tmp_path / "m.tif"), INSIDE)
 
 
-def test_a_jpeg_picture_is_read(tmp_path: Path) -> None:
+def test_a_jpeg_image_is_read(tmp_path: Path) -> None:
     smooth = np.indices((64, 48)).sum(axis=0)[..., None] * (2, 1, 0.5) + (10, 20, 30)
     Image.fromarray(smooth.astype(np.uint8)).save(tmp_path / "i.tif", compression="jpeg", quality=95)
     assert np.abs(read_image_slice(tmp_path / "i.tif") - smooth).max() < 6
@@ -153,5 +153,5 @@ def test_a_size_that_no_slice_has_is_refused_before_memory_is_taken(
 ) -> None:
     tifffile.imwrite(tmp_path / "m.tif", np.zeros((9000, 9000), np.uint8), compression="deflate")
     monkeypatch.setattr(tifffile.TiffFile, "asarray", lambda *_: pytest.fail("memory was taken"))
-    with pytest.raises(GliosegError, match="claims a picture too large"):
+    with pytest.raises(GliosegError, match="claims an image too large"):
         read_mask_slice(tmp_path / "m.tif")

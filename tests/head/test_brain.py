@@ -46,7 +46,7 @@ def test_sections_taper_towards_both_ends(head: tuple[Anatomy, Volume]) -> None:
         assert not reach.size or ((reach >= rows - 3).all() and (reach <= columns + 3).all())
 
 
-def test_no_brain_in_a_picture_without_a_head() -> None:
+def test_no_brain_in_an_image_without_a_head() -> None:
     volume = Volume("P", np.zeros((3, 64, 64, 3), np.uint8))
     assert not found(volume).any()
 

@@ -12,7 +12,7 @@ def with_flair(flair: np.ndarray) -> Volume:
 def test_depth_of_a_square_grows_by_one_from_its_edge() -> None:
     flair = np.zeros((1, 40, 50))
     flair[0, 10:30, 15:35] = 100
-    # The smoothing draws the outline one pixel outwards.
+    # The smoothing draws the contour one pixel outwards.
     expected = np.zeros((40, 50), int)
     for step in range(11):
         expected[9 + step : 31 - step, 14 + step : 36 - step] = step + 1

@@ -114,7 +114,7 @@ def test_a_graph_beside_the_weights_takes_them_from_there(untrained_bundle: Path
     """In half precision as in single; the file of weights stands there once, for PyTorch and for the runtime."""
     network, contract = load_bundle(untrained_bundle)
     folder = tmp_path / "bundle"
-    save_bundle(folder, network, contract.model_copy(update={"window_px": 32}), "# card\n", half=True)
+    save_bundle(folder, network, contract.model_copy(update={"patch_px": 32}), "# card\n", half=True)
     before = (folder / WEIGHTS).read_bytes()
     facts = export_bundle(folder, folder, "onnx").exported
     assert facts is not None
@@ -141,7 +141,7 @@ def test_a_network_that_bins_is_exported_for_binned_slices(
 ) -> None:
     halved = shutil.copytree(untrained_bundle, tmp_path / "halved")
     contract = load_contract(halved)
-    preprocessing = contract.preprocessing.model_copy(update={"binning": 2})
+    preprocessing = contract.preprocessing.model_copy(update={"downsampling_factor": 2})
     (halved / CONTRACT).write_text(contract.model_copy(update={"preprocessing": preprocessing}).model_dump_json())
     facts = export_bundle(halved, tmp_path / "new", "openvino", size_px=SIZE).exported
     assert facts is not None
@@ -157,7 +157,7 @@ def test_a_network_of_windows_is_exported_for_slices_of_any_size(
     untrained_bundle: Path, tmp_path: Path, patient: Patient
 ) -> None:
     folder = shutil.copytree(untrained_bundle, tmp_path / "windows")
-    contract = load_contract(folder).model_copy(update={"window_px": 32})
+    contract = load_contract(folder).model_copy(update={"patch_px": 32})
     (folder / CONTRACT).write_text(contract.model_dump_json())
     facts = export_bundle(folder, tmp_path / "new", "openvino").exported
     assert facts is not None

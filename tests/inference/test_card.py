@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from glioseg.evaluation.calibration import LogitCounts
+from glioseg.evaluation.failure_detection import FailureDetection
 from glioseg.evaluation.scores import Scores, score_patient
-from glioseg.evaluation.trust import Trust
 from glioseg.inference.card import CardScores, write_card
 from glioseg.inference.contract import Contract
 from glioseg.inference.postprocessing import Postprocessing
@@ -76,8 +76,10 @@ def test_without_scores_it_says_so(contract: Contract) -> None:
 
 def test_with_evidence_of_trust_it_tells_groups_doubts_and_failures(contract: Contract, scores: Scores) -> None:
     dice = {entry.patient: entry.values["dice"] for entry in scores.patients}
-    trust = Trust({"A": 0.95, "B": 0.4}, dice, LogitCounts(np.ones((2, 2801), np.int64)).reliability())
-    card = write_card(contract, [], CardScores(scores, "2 test patients", trust), title="U-Net 8")
+    failure_detection = FailureDetection(
+        {"A": 0.95, "B": 0.4}, dice, LogitCounts(np.ones((2, 2801), np.int64)).reliability()
+    )
+    card = write_card(contract, [], CardScores(scores, "2 test patients", failure_detection), title="U-Net 8")
     assert card.startswith("# U-Net 8\n")
     assert "| site unknown, 2 | 0.833 |" in card
     assert "1 of 2 masks have a Dice below 0.7." in card
@@ -88,12 +90,12 @@ def test_with_evidence_of_trust_it_tells_groups_doubts_and_failures(contract: Co
 
 
 def test_stand_ins_for_scans_from_elsewhere_have_a_section(contract: Contract, scores: Scores) -> None:
-    trust = Trust({"A": 0.9, "B": 0.7}, {"A": 1.0, "B": 0.667}, LogitCounts.none().reliability())
-    card = write_card(contract, [], CardScores(scores, "2 patients", trust, {"A": 0.5, "B": 0.75}))
-    section = card.split("## Scans from elsewhere")[1].split("## ")[0]
+    failure_detection = FailureDetection({"A": 0.9, "B": 0.7}, {"A": 1.0, "B": 0.667}, LogitCounts.none().reliability())
+    card = write_card(contract, [], CardScores(scores, "2 patients", failure_detection, {"A": 0.5, "B": 0.75}))
+    section = card.split("## External scans")[1].split("## ")[0]
     assert "| 3-D Dice | 0.625 |" in section
-    assert "stand_in.csv" in section
-    assert "Scans from elsewhere" not in write_card(contract, [], CardScores(scores, "2 patients", trust))
+    assert "domain_shift.csv" in section
+    assert "External scans" not in write_card(contract, [], CardScores(scores, "2 patients", failure_detection))
 
 
 def test_networks_of_an_ensemble_stand_beside_each_other(contract: Contract, scores: Scores) -> None:

@@ -59,7 +59,7 @@ def test_what_decides_results_must_be_there(contract: Contract, key: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("window_px", 1), ("window_px", 10**9), ("width", 10**9), ("rows", 10**9), ("columns", 10**9)]
+    ("name", "value"), [("patch_px", 1), ("patch_px", 10**9), ("width", 10**9), ("rows", 10**9), ("columns", 10**9)]
 )
 def test_sizes_that_would_take_all_memory_or_time_are_refused(tmp_path: Path, name: str, value: int) -> None:
     content = json.loads((find_model("best") / "unet-16_fold-0" / CONTRACT).read_text("utf-8"))

@@ -11,19 +11,19 @@ def volume(flair: np.ndarray) -> Volume:
 
 
 def head(rng: np.random.Generator) -> np.ndarray:
-    picture = np.zeros((4, 30, 30))
-    picture[:, 5:25, 5:25] = rng.uniform(0.2, 1, (4, 20, 20))
-    return picture
+    image = np.zeros((4, 30, 30))
+    image[:, 5:25, 5:25] = rng.uniform(0.2, 1, (4, 20, 20))
+    return image
 
 
 @pytest.mark.parametrize("brightest", [0.01, 1.0, 40.0, 3000.0, 60000.0])
 def test_any_unit_comes_to_the_same_range(brightest: float) -> None:
-    picture = head(np.random.default_rng(0))
-    ranged = to_dataset_range(volume(picture * brightest))
+    image = head(np.random.default_rng(0))
+    ranged = to_dataset_range(volume(image * brightest))
     assert ranged.voxels.dtype == np.float32
     flair = ranged.channel("flair")
-    assert np.percentile(flair[picture > 0], 99.9) == pytest.approx(BRIGHTEST, rel=1e-3)
-    np.testing.assert_allclose(flair / flair.max(), picture / picture.max(), atol=1e-5)
+    assert np.percentile(flair[image > 0], 99.9) == pytest.approx(BRIGHTEST, rel=1e-3)
+    np.testing.assert_allclose(flair / flair.max(), image / image.max(), atol=1e-5)
 
 
 def test_the_datasets_range_is_left_alone() -> None:
@@ -34,13 +34,13 @@ def test_the_datasets_range_is_left_alone() -> None:
 
 
 def test_a_scan_of_zero_mean_keeps_its_background_black_and_its_order() -> None:
-    picture = head(np.random.default_rng(0))
-    inside = picture > 0
-    normalised = np.where(inside, (picture - 0.6) / 0.2, 0)
+    image = head(np.random.default_rng(0))
+    inside = image > 0
+    normalised = np.where(inside, (image - 0.6) / 0.2, 0)
     flair = to_dataset_range(volume(normalised)).channel("flair")
     assert (flair[~inside] == 0).all()
     assert flair[inside].min() >= FAINTEST_HEAD
-    order = np.argsort(picture[inside])
+    order = np.argsort(image[inside])
     assert (np.diff(flair[inside][order]) >= -1e-3).all()
 
 
@@ -49,5 +49,5 @@ def test_copied_sequences_stay_copies() -> None:
 
 
 @pytest.mark.parametrize("value", [0.0, 5.0, -5.0])
-def test_an_even_picture_stays_finite(value: float) -> None:
+def test_an_even_image_stays_finite(value: float) -> None:
     assert np.isfinite(to_dataset_range(volume(np.full((2, 8, 8), value))).voxels).all()

@@ -144,7 +144,7 @@ def folds(tmp_path: Path, network: nn.Module, contract: Contract) -> Path:
 
 
 def test_each_patient_belongs_to_the_networks_that_were_not_trained_on_it(folds: Path) -> None:
-    parts = load(folds).unseen()
+    parts = load(folds).out_of_fold()
     assert parts.keys() == {"A_1", "B_1", "C_1"}
     assert [network.folder for network in parts["A_1"].networks.values()] == [folds / "three"]
     together = parts["B_1"]
@@ -154,7 +154,7 @@ def test_each_patient_belongs_to_the_networks_that_were_not_trained_on_it(folds:
 
 
 def test_a_single_network_predicts_its_own_test_patients(folds: Path) -> None:
-    parts = load(folds / "one").unseen()
+    parts = load(folds / "one").out_of_fold()
     assert parts.keys() == {"B_1", "C_1"}
     assert {part.first.folder for part in parts.values()} == {folds / "one"}
 
@@ -163,4 +163,4 @@ def test_without_a_split_nobody_is_known_to_be_unseen(folds: Path) -> None:
     model = load(folds)
     (folds / "two" / SPLIT).unlink()
     with pytest.raises(GliosegError, match="two does not tell which patients it has not seen"):
-        model.unseen()
+        model.out_of_fold()

@@ -9,11 +9,11 @@ from pydantic import ValidationError
 
 from glioseg.inference.postprocessing import (
     Postprocessing,
+    binarise,
     calibrated,
-    cut_mask,
     expected_dice,
     keep_components,
-    with_neighbours,
+    smoothed_through_plane,
 )
 
 ALL, LARGEST, RELATIVE = (Postprocessing(components=rule) for rule in ("all", "largest", "relative"))
@@ -105,15 +105,15 @@ def test_a_probability_at_the_threshold_belongs_to_the_tumour(threshold: float) 
     level = np.float32(threshold)
     values = np.array([[[np.nextafter(level, np.float32(0)), level, np.nextafter(level, np.float32(1))]]])
     assert values.dtype == np.float32
-    np.testing.assert_array_equal(cut_mask(values, Postprocessing(threshold=threshold)), [[[False, True, True]]])
+    np.testing.assert_array_equal(binarise(values, Postprocessing(threshold=threshold)), [[[False, True, True]]])
 
 
 def test_the_threshold_comes_before_the_components() -> None:
     """Two halves that a bridge of low probability joins are one component at 0.3 and two at 0.5."""
     values = np.array([[[0.9, 0.9, 0.4, 0.9]]], np.float32)
     low, high = (Postprocessing(threshold=level, components="largest") for level in (0.3, 0.5))
-    np.testing.assert_array_equal(cut_mask(values, low), [[[True, True, True, True]]])
-    np.testing.assert_array_equal(cut_mask(values, high), [[[True, True, False, False]]])
+    np.testing.assert_array_equal(binarise(values, low), [[[True, True, True, True]]])
+    np.testing.assert_array_equal(binarise(values, high), [[[True, True, False, False]]])
 
 
 @pytest.mark.parametrize(
@@ -129,25 +129,25 @@ VOLUMES = arrays(np.float32, st.tuples(*[st.integers(1, 5)] * 3), elements=st.fl
 
 def test_a_speck_fades_and_a_hole_fills() -> None:
     column = np.array([0, 0, 1, 0, 0, 1, 1, 0, 1, 1], np.float32)[:, None, None]
-    found = with_neighbours(column, 0.25)[:, 0, 0]
+    found = smoothed_through_plane(column, 0.25)[:, 0, 0]
     np.testing.assert_allclose(found, [0, 0.25, 0.5, 0.25, 0.25, 0.75, 0.75, 0.5, 0.75, 1])
 
 
 def test_rows_and_columns_stay_apart() -> None:
     voxels = np.zeros((3, 3, 3), np.float32)
     voxels[1, 1, 1] = 1
-    found = with_neighbours(voxels, 0.1)
+    found = smoothed_through_plane(voxels, 0.1)
     assert np.flatnonzero(found.any(axis=0)).tolist() == [4]
 
 
 @given(voxels=VOLUMES)
 def test_without_a_weight_nothing_changes(voxels: np.ndarray) -> None:
-    assert with_neighbours(voxels, 0) is voxels
+    assert smoothed_through_plane(voxels, 0) is voxels
 
 
 @given(voxels=VOLUMES, weight=st.floats(0.01, 0.33))
 def test_the_sum_stays_and_so_does_the_range(voxels: np.ndarray, weight: float) -> None:
-    found = with_neighbours(voxels, weight)
+    found = smoothed_through_plane(voxels, weight)
     assert found.dtype == np.float32
     assert found.sum() == pytest.approx(voxels.sum(), abs=1e-3)
     assert found.min() >= voxels.min() - 1e-6
@@ -156,7 +156,7 @@ def test_the_sum_stays_and_so_does_the_range(voxels: np.ndarray, weight: float) 
 
 @given(slice_=arrays(np.float32, (1, 3, 3), elements=st.floats(0, 1, width=32)))
 def test_a_slice_alone_is_its_own_neighbour(slice_: np.ndarray) -> None:
-    np.testing.assert_allclose(with_neighbours(slice_, 0.1), slice_, atol=1e-6)
+    np.testing.assert_allclose(smoothed_through_plane(slice_, 0.1), slice_, atol=1e-6)
 
 
 PROBABILITIES = np.array([0, 1e-8, 0.2, 0.5, 0.8, 1], np.float32).reshape(1, 2, 3)

@@ -92,8 +92,8 @@ def test_the_network_sees_the_whole_volumes_z_score(build: Build, scan: Volume) 
     build(recorder, flip=False, preprocessing=Preprocessing(clip_percentile=100)).probabilities(scan)
     images = torch.cat(recorder.seen).numpy()
     head = scan.channel("flair") > 10
-    for channel, role in enumerate(scan.channels):
-        intensities = scan.channel(role).astype(np.float64)
+    for channel, sequence in enumerate(scan.channels):
+        intensities = scan.channel(sequence).astype(np.float64)
         limit = intensities[head].max()
         expected = (np.minimum(intensities, limit) - intensities[head].mean()) / intensities[head].std()
         np.testing.assert_allclose(images[:, channel], expected, rtol=1e-3, atol=1e-3)
@@ -102,9 +102,9 @@ def test_the_network_sees_the_whole_volumes_z_score(build: Build, scan: Volume) 
 def test_a_network_that_bins_sees_the_mean_and_answers_on_the_scans_grid(build: Build, scan: Volume) -> None:
     plain, halved = Recorder(), Recorder()
     build(plain, flip=False).probabilities(scan)
-    build(halved, flip=False, preprocessing=Preprocessing(binning=2)).probabilities(scan)
+    build(halved, flip=False, preprocessing=Preprocessing(downsampling_factor=2)).probabilities(scan)
     np.testing.assert_allclose(torch.cat(halved.seen), avg_pool2d(torch.cat(plain.seen), 2), atol=1e-5)
-    found = build(preprocessing=Preprocessing(binning=2)).probabilities(scan)
+    found = build(preprocessing=Preprocessing(downsampling_factor=2)).probabilities(scan)
     assert found.shape == scan.voxels.shape[:3]
 
 
@@ -119,19 +119,19 @@ def test_a_network_with_context_sees_each_slice_before_those_beside_it(build: Bu
     torch.testing.assert_close(after, torch.cat((alone[1:], alone[-1:])))
 
 
-@pytest.mark.parametrize("binning", [1, 2])
-def test_a_network_of_windows_sees_the_head_in_squares_of_their_size(build: Build, binning: int) -> None:
+@pytest.mark.parametrize("downsampling_factor", [1, 2])
+def test_a_network_of_windows_sees_the_head_in_squares_of_their_size(build: Build, downsampling_factor: int) -> None:
     recorder = Recorder()
-    settings = Preprocessing(binning=binning)
-    build(recorder, flip=False, window_px=8, preprocessing=settings).probabilities(bright_spots())
+    settings = Preprocessing(downsampling_factor=downsampling_factor)
+    build(recorder, flip=False, patch_px=8, preprocessing=settings).probabilities(bright_spots())
     seen = torch.cat(recorder.seen)
-    # The slices of 20 x 24 pixels are head all over: three windows by four, or two by two when binned.
-    assert seen.shape == {1: (6 * 3 * 4, 3, 8, 8), 2: (6 * 2 * 2, 3, 8, 8)}[binning]
+    # The slices of 20 x 24 pixels are head all over: three patches by four, or two by two when downsampled.
+    assert seen.shape == {1: (6 * 3 * 4, 3, 8, 8), 2: (6 * 2 * 2, 3, 8, 8)}[downsampling_factor]
 
 
 def test_windows_change_nothing_for_a_network_that_sees_each_pixel_for_itself(build: Build) -> None:
     whole = build(Bright()).probabilities(bright_spots())
-    found = build(Bright(), window_px=8).probabilities(bright_spots())
+    found = build(Bright(), patch_px=8).probabilities(bright_spots())
     np.testing.assert_allclose(found, whole, rtol=0, atol=1e-5)
 
 
@@ -140,7 +140,7 @@ def test_specks_in_the_air_get_no_window_unless_nothing_else_is_there(build: Bui
     voxels[0, 5:17, 5:17] = 200
     voxels[:, 30:32, 36] = 11
     recorder = Recorder()
-    build(recorder, flip=False, window_px=16).probabilities(Volume("P", voxels))
+    build(recorder, flip=False, patch_px=16).probabilities(Volume("P", voxels))
     seen = torch.cat(recorder.seen)
     head, specks = seen[:, 1]
     assert len(seen) == 2
@@ -153,7 +153,7 @@ def test_a_mask_stays_in_its_place_when_pixels_are_binned(build: Build, rows: in
     scan = bright_spots()
     scan = Volume("P", scan.voxels[:, :rows])
     expected = build(Bright()).mask(scan).voxels
-    found = build(Bright(), preprocessing=Preprocessing(binning=2)).mask(scan).voxels
+    found = build(Bright(), preprocessing=Preprocessing(downsampling_factor=2)).mask(scan).voxels
     inside = np.argwhere(expected[2]).mean(axis=0)
     np.testing.assert_allclose(np.argwhere(found[2]).mean(axis=0), inside, atol=0.6)
 

@@ -10,10 +10,16 @@ from pydantic import ValidationError
 from torch.nn.functional import avg_pool2d, interpolate, pad
 
 from glioseg.inference import preprocessing as module
-from glioseg.inference.preprocessing import Preprocessing, binned, clip_and_normalise, intensity_statistics, unbinned
+from glioseg.inference.preprocessing import (
+    Preprocessing,
+    clip_and_normalise,
+    downsample,
+    intensity_statistics,
+    upsample,
+)
 from glioseg.training.augmentation import augment
 from glioseg.training.config import Augmentation
-from glioseg.training.resident import Batch
+from glioseg.training.device_cache import Batch
 from glioseg.volume import CHANNELS, Volume
 
 UNCLIPPED = Preprocessing(clip_percentile=100)
@@ -61,7 +67,9 @@ def test_what_lies_above_the_threshold_belongs_to_the_head() -> None:
 
 
 def test_settings_of_older_versions_named_the_threshold() -> None:
-    assert Preprocessing.model_validate({"head_above": 10.0, "binning": 2}) == Preprocessing(binning=2)
+    assert Preprocessing.model_validate({"head_above": 10.0, "downsampling_factor": 2}) == Preprocessing(
+        downsampling_factor=2
+    )
     with pytest.raises(ValidationError, match="head_above"):
         Preprocessing.model_validate({"head_above": 11.0})
 
@@ -107,9 +115,9 @@ def test_the_scale_of_all_does_not_matter_if_the_heads_threshold_goes_with_it(se
     scan, one = random_scan(seed, np.float32), Preprocessing()
     scaled = Volume("P", scan.voxels * np.float32(factor))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "HEAD_ABOVE", 10.5)
+        patch.setattr(module, "FOREGROUND_THRESHOLD", 10.5)
         expected = normalised(scan, one)
-        patch.setattr(module, "HEAD_ABOVE", 10.5 * factor)
+        patch.setattr(module, "FOREGROUND_THRESHOLD", 10.5 * factor)
         np.testing.assert_allclose(normalised(scaled, one), expected, rtol=1e-3, atol=1e-4)
 
 
@@ -144,23 +152,23 @@ def noise(*shape: int) -> np.ndarray:
 
 def test_four_pixels_become_their_mean_by_hand() -> None:
     image = np.array([[1, 3, 0, 8], [5, 7, 0, 0]], np.float32)[None, None]
-    np.testing.assert_array_equal(binned(image, 2), [[[[4, 2]]]])
+    np.testing.assert_array_equal(downsample(image, 2), [[[[4, 2]]]])
 
 
 def test_an_odd_last_row_and_column_count_twice() -> None:
     image = np.array([[0, 4, 8], [4, 8, 2], [6, 2, 5]], np.float32)[None, None]
-    np.testing.assert_array_equal(binned(image, 2), [[[[4, 5], [4, 5]]]])
+    np.testing.assert_array_equal(downsample(image, 2), [[[[4, 5], [4, 5]]]])
 
 
 def test_probabilities_are_linear_between_the_middles_by_hand() -> None:
-    found = unbinned(np.array([[[0, 1]]], np.float32), 2, 2, 4)
+    found = upsample(np.array([[[0, 1]]], np.float32), 2, 2, 4)
     np.testing.assert_allclose(found, [[[0, 0.25, 0.75, 1]] * 2], atol=1e-6)
 
 
 def test_without_binning_nothing_is_touched() -> None:
     images, probabilities = noise(2, 3, 5, 4), noise(2, 5, 4)
-    assert binned(images, 1) is images
-    assert unbinned(probabilities, 1, 5, 4) is probabilities
+    assert downsample(images, 1) is images
+    assert upsample(probabilities, 1, 5, 4) is probabilities
 
 
 @settings(max_examples=30, deadline=None)
@@ -168,9 +176,9 @@ def test_without_binning_nothing_is_touched() -> None:
 def test_as_pytorch_does_for_any_size(rows: int, columns: int) -> None:
     images = noise(2, 3, rows, columns)
     padded = pad(torch.from_numpy(images), (0, columns % 2, 0, rows % 2), mode="replicate")
-    found = binned(images, 2)
+    found = downsample(images, 2)
     np.testing.assert_allclose(found, avg_pool2d(padded, 2), rtol=1e-6)
-    again = unbinned(found[:, 0], 2, rows, columns)
+    again = upsample(found[:, 0], 2, rows, columns)
     expected = interpolate(torch.from_numpy(found[:, :1]), scale_factor=2.0, mode="bilinear")[:, 0]
     np.testing.assert_allclose(again, expected[:, :rows, :columns], atol=1e-6)
     assert again.dtype == np.float32
@@ -187,5 +195,5 @@ def test_training_sees_what_use_sees(side: int) -> None:
         sequence_dropout=0,
     )  # fmt: skip
     batch = Batch(images, torch.zeros(2, 1, side, side, dtype=torch.uint8), statistics)
-    cropped, _ = augment(batch, still, side // 2, torch.Generator(), binning=2)
-    np.testing.assert_allclose(cropped, binned(images.float().numpy(), 2), atol=1e-2)
+    cropped, _ = augment(batch, still, side // 2, torch.Generator(), downsampling_factor=2)
+    np.testing.assert_allclose(cropped, downsample(images.float().numpy(), 2), atol=1e-2)

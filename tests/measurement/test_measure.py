@@ -36,7 +36,7 @@ def axial(spacing_mm: Triple, origin_mm: Triple = (0, 0, 0)) -> Affine:
 
 
 def turned(voxels: NDArray[np.generic], affine: Affine, order: tuple[int, ...], flip: tuple[bool, ...]) -> Mask:
-    """The same picture in the same place, the axes of its array permuted and reversed."""
+    """The same image in the same place, the axes of its array permuted and reversed."""
     into = np.zeros((4, 4))
     into[3, 3] = 1
     for new, old in enumerate(order):

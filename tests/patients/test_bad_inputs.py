@@ -35,7 +35,7 @@ BAD_FILES = {
     "infinite": "no numbers",
     "constant": "same everywhere",
     "one_slice": "single slice",
-    "four_d": "4-D|several pictures",
+    "four_d": "4-D|several images",
     "colours": "colour",
     "huge": "voxels",
 }
@@ -52,19 +52,19 @@ def run(untrained_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Pre
     """One batch of a good scan and every bad one."""
     root = tmp_path_factory.mktemp("bad")
     scans = root / "scans"
-    picture = make_phantom(5, size=96, slices=8)[0].channel("flair").T.astype(np.float32)
+    image = make_phantom(5, size=96, slices=8)[0].channel("flair").T.astype(np.float32)
     with_flaw = {"nan": np.nan, "infinite": np.inf}
-    save(scans / "good" / "flair.nii.gz", picture)
+    save(scans / "good" / "flair.nii.gz", image)
     for name, value in with_flaw.items():
-        spoilt = picture.copy()
+        spoilt = image.copy()
         spoilt[40, 40, 4] = value
         save(scans / name / "flair.nii.gz", spoilt)
-    save(scans / "constant" / "flair.nii.gz", np.full_like(picture, 7))
-    save(scans / "one_slice" / "flair.nii.gz", picture[:, :, 4:5])
-    save(scans / "four_d" / "flair.nii.gz", np.stack([picture, picture], axis=-1))
-    colours = np.zeros(picture.shape, np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")]))
+    save(scans / "constant" / "flair.nii.gz", np.full_like(image, 7))
+    save(scans / "one_slice" / "flair.nii.gz", image[:, :, 4:5])
+    save(scans / "four_d" / "flair.nii.gz", np.stack([image, image], axis=-1))
+    colours = np.zeros(image.shape, np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")]))
     save(scans / "colours" / "flair.nii.gz", colours)
-    save(scans / "truncated" / "flair.nii.gz", picture)
+    save(scans / "truncated" / "flair.nii.gz", image)
     content = (scans / "truncated" / "flair.nii.gz").read_bytes()
     (scans / "truncated" / "flair.nii.gz").write_bytes(content[: len(content) // 2])
     huge(scans / "huge" / "flair.nii.gz")

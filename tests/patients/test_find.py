@@ -110,10 +110,10 @@ def test_every_format_of_a_folder_is_found_and_every_file_accounted_for(few_slic
     assert sorted(source.patient for source in found.sources) == sorted([*slices, "N", "D", "Z"])
     assert found.failures == {}
     assert {path.name: why for path, why in found.left_out.items() if not path.name.endswith("_mask.tif")} == {
-        "t2.nii.gz": "other pictures",
+        "t2.nii.gz": "other images",
         "data.csv": "text",
         "notes.txt": "text",
-        "thumb.png": "PNG picture",
+        "thumb.png": "PNG image",
         "._flair.nii.gz": "hidden",
         "screenshot.tif": "tif files that are no slices of a patient",
     }
@@ -185,10 +185,10 @@ def test_two_scans_of_one_name_do_not_replace_each_other(tmp_path: Path) -> None
 def two_dates(root: Path) -> Path:
     """Two dates of one patient, and a third without a FLAIR, in folders of one folder."""
     for date in ("20190301", "20200301", "20210301"):
-        role = "t2 tse" if date == "20210301" else "t2 flair"
+        sequence = "t2 tse" if date == "20210301" else "t2 flair"
         study = f"2.25.{date}"
         write_series(
-            root / date, head(), PatientID="P1", StudyInstanceUID=study, StudyDate=date, SeriesDescription=role
+            root / date, head(), PatientID="P1", StudyInstanceUID=study, StudyDate=date, SeriesDescription=sequence
         )
     return root
 
@@ -263,8 +263,8 @@ def test_the_voxels_of_a_header_go_with_it(tmp_path: Path) -> None:
         "P3_flair.raw.gz",
     ]
     assert {path.name: why for path, why in found.left_out.items()} == {
-        "P1_t2.hdr": "other pictures",
-        "P1_t2.img": "other pictures",
+        "P1_t2.hdr": "other images",
+        "P1_t2.img": "other images",
     }
     assert found.sources[1].read().volume.voxels.shape == (4, 4, 4, 3)
 

@@ -38,8 +38,8 @@ def expected(head: Volume, untrained_bundle: Path, tmp_path_factory: pytest.Temp
     """The mask that the tif slices get, in the axial view."""
     root = tmp_path_factory.mktemp("tif")
     (root / "in" / "P1").mkdir(parents=True)
-    for name, picture in zip(head.slice_names, head.voxels, strict=True):
-        tifffile.imwrite(root / "in" / "P1" / f"{name}.tif", picture)
+    for name, image in zip(head.slice_names, head.voxels, strict=True):
+        tifffile.imwrite(root / "in" / "P1" / f"{name}.tif", image)
     predict([root / "in"], root / "out", model=untrained_bundle, previews=False)
     masks = [read_mask_slice(root / "out" / "P1" / f"{name}_mask.tif") for name in head.slice_names]
     mask = np.stack(masks)
@@ -80,11 +80,11 @@ def test_nifti_of_any_orientation(
     affine = turned(np.random.default_rng(seed))
     voxels, affine = on_grid(head, affine)
     by_file = affine[:, [2, 1, 0, 3]]
-    for role in CHANNELS:
-        picture = voxels[..., CHANNELS.index(role)].astype(np.int16).T
-        path = tmp_path / "in" / "P1" / f"P1_{NAMES[role]}.nii.gz"
+    for sequence in CHANNELS:
+        image = voxels[..., CHANNELS.index(sequence)].astype(np.int16).T
+        path = tmp_path / "in" / "P1" / f"P1_{NAMES[sequence]}.nii.gz"
         path.parent.mkdir(parents=True, exist_ok=True)
-        nibabel.save(nibabel.Nifti1Image(picture, by_file), path)
+        nibabel.save(nibabel.Nifti1Image(image, by_file), path)
     run = predict([tmp_path / "in"], tmp_path / "out", model=untrained_bundle, previews=False)
     assert run.failures == {}
     mask = read_nifti(tmp_path / "out" / "P1_mask.nii.gz")
@@ -99,13 +99,13 @@ def test_nrrd(head: Volume, expected: np.ndarray, untrained_bundle: Path, tmp_pa
     voxels, affine = on_grid(head, affine)
     by_file = affine[:, [2, 1, 0, 3]]
     (tmp_path / "in").mkdir()
-    for role in CHANNELS:
+    for sequence in CHANNELS:
         header = {
             "space": "right-anterior-superior",
             "space directions": by_file[:3, :3].T,
             "space origin": by_file[:3, 3],
         }
-        nrrd.write(str(tmp_path / "in" / f"P1_{role}.nrrd"), voxels[..., CHANNELS.index(role)].T, header)
+        nrrd.write(str(tmp_path / "in" / f"P1_{sequence}.nrrd"), voxels[..., CHANNELS.index(sequence)].T, header)
     predict([tmp_path / "in"], tmp_path / "out", model=untrained_bundle, previews=False)
     (path,) = (tmp_path / "out").glob("*_mask.nii.gz")
     np.testing.assert_array_equal(seen(read_nifti(path).voxels > 0, affine), expected)
@@ -156,22 +156,22 @@ def test_dicom_series_with_shuffled_names(
 def expected_of_the_flair(head: Volume, untrained_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
     """The mask of the FLAIR alone, from a plain NIfTI file."""
     folder = tmp_path_factory.mktemp("flair")
-    picture = head.channel("flair").astype(np.int16).T
-    nibabel.save(nibabel.Nifti1Image(picture, PLAIN[:, [2, 1, 0, 3]]), folder / "P1_flair.nii.gz")
+    image = head.channel("flair").astype(np.int16).T
+    nibabel.save(nibabel.Nifti1Image(image, PLAIN[:, [2, 1, 0, 3]]), folder / "P1_flair.nii.gz")
     predict([folder / "P1_flair.nii.gz"], folder / "out", model=untrained_bundle, previews=False)
     return np.asarray(read_nifti(folder / "out" / "P1_mask.nii.gz").voxels > 0)
 
 
 def test_one_bad_case_is_skipped_and_the_rest_done(head: Volume, untrained_bundle: Path, tmp_path: Path) -> None:
     good, bad = tmp_path / "in" / "good", tmp_path / "in" / "bad"
-    picture = nibabel.Nifti1Image(head.channel("flair").astype(np.int16).T, PLAIN[:, [2, 1, 0, 3]])
+    image = nibabel.Nifti1Image(head.channel("flair").astype(np.int16).T, PLAIN[:, [2, 1, 0, 3]])
     for folder in (good, bad):
         folder.mkdir(parents=True)
-        nibabel.save(picture, folder / "flair.nii.gz")
+        nibabel.save(image, folder / "flair.nii.gz")
     cut = (bad / "flair.nii.gz").read_bytes()
     (bad / "flair.nii.gz").write_bytes(cut[: len(cut) // 2])
     said: list[str] = []
-    run = predict([tmp_path / "in"], tmp_path / "out", model=untrained_bundle, say=said.append)
+    run = predict([tmp_path / "in"], tmp_path / "out", model=untrained_bundle, progress=said.append)
     assert [result.patient for result in run.results] == ["good"]
     assert list(run.failures) == ["bad"]
     assert any("bad: skipped" in line for line in said)
@@ -185,8 +185,8 @@ def test_one_bad_case_is_skipped_and_the_rest_done(head: Volume, untrained_bundl
 
 
 def test_results_never_fall_among_the_scans(head: Volume, untrained_bundle: Path, tmp_path: Path) -> None:
-    picture = nibabel.Nifti1Image(head.channel("flair").astype(np.int16).T, PLAIN[:, [2, 1, 0, 3]])
-    nibabel.save(picture, tmp_path / "P1_flair.nii.gz")
+    image = nibabel.Nifti1Image(head.channel("flair").astype(np.int16).T, PLAIN[:, [2, 1, 0, 3]])
+    nibabel.save(image, tmp_path / "P1_flair.nii.gz")
     write_mask_slice(tmp_path / "P1_mask.nii.gz", np.ones((2, 2), np.bool_))
     drawn = (tmp_path / "P1_mask.nii.gz").read_bytes()
     with pytest.raises(GliosegError, match="holds the scans of P1"):

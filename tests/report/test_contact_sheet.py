@@ -1,4 +1,4 @@
-"""What a sheet shows is where it is in the patient: sides, slices, outline and diameters."""
+"""What a sheet shows is where it is in the patient: sides, slices, contour and diameters."""
 
 from itertools import permutations
 from pathlib import Path
@@ -19,8 +19,8 @@ from glioseg.report.sheet_drawing import (
     LINE_COLOUR,
     MARGIN_PX,
     Tile,
+    contour_cover,
     draw_tile,
-    outline_cover,
     tile_size,
 )
 from glioseg.volume import CHANNELS, Mask, Volume
@@ -71,7 +71,7 @@ def turned(volume: Volume, mask: Mask, order: tuple[int, ...], flip: tuple[bool,
 
 @given(order=st.sampled_from(list(permutations(range(3)))), flip=st.tuples(*[st.booleans()] * 3))
 @settings(max_examples=5, deadline=None)
-def test_every_grid_shows_the_same_picture(order: tuple[int, ...], flip: tuple[bool, ...]) -> None:
+def test_every_grid_shows_the_same_image(order: tuple[int, ...], flip: tuple[bool, ...]) -> None:
     """But for the numbers of the slices, which count in the file's order."""
     volume, mask = patient()
     plain, other = contact_sheet(volume, mask), contact_sheet(*turned(volume, mask, order, flip))
@@ -89,10 +89,10 @@ def tile(tumour: Flags, proportions: tuple[float, float] = (1.0, 1.0)) -> Tile:
     return Tile(grey, tumour, proportions, "", (), "", PREDICTION_COLOUR)
 
 
-def test_the_outline_runs_just_inside_the_mask() -> None:
+def test_the_contour_runs_just_inside_the_mask() -> None:
     flags = np.zeros((30, 30), np.bool_)
     flags[10:20, 5:25] = True
-    cover = outline_cover(flags, (300, 300))
+    cover = contour_cover(flags, (300, 300))
     assert cover.min() == 0
     assert cover.max() == 1
     assert not cover[110:190, 60:240].any()
@@ -104,10 +104,10 @@ def test_the_outline_runs_just_inside_the_mask() -> None:
 
 
 @pytest.mark.parametrize("size", [(300, 300), (120, 300)])
-def test_a_tumour_of_one_pixel_has_an_outline(size: tuple[int, int]) -> None:
+def test_a_tumour_of_one_pixel_has_a_contour(size: tuple[int, int]) -> None:
     flags = np.zeros((100, 100), np.bool_)
     flags[40, 70] = True
-    rows, columns = np.nonzero(outline_cover(flags, size))
+    rows, columns = np.nonzero(contour_cover(flags, size))
     assert abs(rows.mean() / size[0] - 0.405) < 0.005
     assert abs(columns.mean() / size[1] - 0.705) < 0.005
 
@@ -151,7 +151,7 @@ def test_the_post_contrast_rows_are_there_if_it_was_taken() -> None:
     assert len(with_post) - around == 2 * (len(without) - around)
 
 
-def test_a_patient_without_tumour_has_a_sheet_without_an_outline() -> None:
+def test_a_patient_without_tumour_has_a_sheet_without_a_contour() -> None:
     def coloured(sheet: NDArray[np.uint8], colour: tuple[int, int, int]) -> int:
         return int((np.abs(sheet.astype(int) - colour).max(axis=-1) < 8).sum())
 

@@ -72,8 +72,8 @@ def test_short_history_is_drawn(history: History, rows: int) -> None:
 
 def test_learning_curve_as_png(history: History, tmp_path: Path) -> None:
     save_learning_curve(history, tmp_path / "curve.png")
-    with Image.open(tmp_path / "curve.png") as picture:
-        colours = np.asarray(picture.convert("RGB"))
+    with Image.open(tmp_path / "curve.png") as image:
+        colours = np.asarray(image.convert("RGB"))
     assert colours.shape[1] > colours.shape[0] > 100
     assert (colours[0, 0] == 255).all()
     assert (colours != 255).any()
@@ -86,7 +86,7 @@ def test_a_learning_curve_that_cannot_be_drawn_leaves_the_earlier_one(
     before = (tmp_path / "curve.png").read_bytes()
 
     def fill_the_disk(_: object, file: IO[bytes], **__: object) -> None:
-        file.write(b"half a picture")
+        file.write(b"half an image")
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Figure, "savefig", fill_the_disk)

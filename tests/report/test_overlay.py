@@ -1,4 +1,4 @@
-"""Outlines lie exactly where the masks end, and the slices shown are the ones that matter."""
+"""Contours lie exactly where the masks end, and the slices shown are the ones that matter."""
 
 import numpy as np
 import pytest
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from glioseg.report.overlay import (
     PREDICTION_COLOUR,
     TRUTH_COLOUR,
+    contour_layer,
     informative_slices,
     intensity_window,
-    outline_layer,
     to_grey,
 )
 
@@ -26,8 +26,8 @@ def square() -> Flags:
     return flags
 
 
-def drawn_in(picture: NDArray[np.uint8], colour: tuple[int, int, int]) -> Flags:
-    found: Flags = (picture == np.array((*colour, 255))).all(axis=-1)
+def drawn_in(image: NDArray[np.uint8], colour: tuple[int, int, int]) -> Flags:
+    found: Flags = (image == np.array((*colour, 255))).all(axis=-1)
     return found
 
 
@@ -48,20 +48,20 @@ def without_corners(flags: Flags) -> Flags:
 
 
 def test_prediction_is_outlined_just_inside_its_edge() -> None:
-    picture = outline_layer(EMPTY, square(), scale=2, line_px=1)
-    np.testing.assert_array_equal(drawn_in(picture, PREDICTION_COLOUR), ring((6, 14, 4, 12), (7, 13, 5, 11)))
+    image = contour_layer(EMPTY, square(), scale=2, line_px=1)
+    np.testing.assert_array_equal(drawn_in(image, PREDICTION_COLOUR), ring((6, 14, 4, 12), (7, 13, 5, 11)))
 
 
 def test_truth_is_outlined_just_outside_its_edge() -> None:
-    picture = outline_layer(square(), EMPTY, scale=2, line_px=1)
+    image = contour_layer(square(), EMPTY, scale=2, line_px=1)
     expected = without_corners(ring((5, 15, 3, 13), (6, 14, 4, 12)))
-    np.testing.assert_array_equal(drawn_in(picture, TRUTH_COLOUR), expected)
+    np.testing.assert_array_equal(drawn_in(image, TRUTH_COLOUR), expected)
 
 
-def test_equal_masks_show_both_outlines() -> None:
-    agreeing = outline_layer(square(), square())
+def test_equal_masks_show_both_contours() -> None:
+    agreeing = contour_layer(square(), square())
     for mask, colour in (((square(), EMPTY), TRUTH_COLOUR), ((EMPTY, square()), PREDICTION_COLOUR)):
-        alone = outline_layer(*mask)
+        alone = contour_layer(*mask)
         np.testing.assert_array_equal(drawn_in(agreeing, colour), drawn_in(alone, colour))
 
 
@@ -70,8 +70,8 @@ def test_equal_masks_show_both_outlines() -> None:
 def test_truth_line_never_covers_its_mask_and_prediction_line_never_leaves_its_own(mask: Flags, scale: int) -> None:
     inside = np.kron(mask, np.ones((scale, scale))).astype(np.bool_)
     nothing = np.zeros_like(mask)
-    truth = outline_layer(mask, nothing, scale=scale)[..., 3] > 0
-    prediction = outline_layer(nothing, mask, scale=scale)[..., 3] > 0
+    truth = contour_layer(mask, nothing, scale=scale)[..., 3] > 0
+    prediction = contour_layer(nothing, mask, scale=scale)[..., 3] > 0
     assert not (truth & inside).any()
     assert not (prediction & ~inside).any()
     assert prediction.any() == mask.any()
@@ -87,7 +87,7 @@ def test_window_ignores_the_background_and_a_few_bright_voxels() -> None:
 
 
 @pytest.mark.parametrize("level", [0, 7])
-def test_uniform_slice_has_a_picture(level: int) -> None:
+def test_uniform_slice_has_an_image(level: int) -> None:
     assert to_grey(np.full((4, 4), level, np.uint8)).shape == (4, 4)
 
 

@@ -22,12 +22,16 @@ from glioseg.report.study_report import StudyReport, render_study_report, write_
 from glioseg.report.study_tables import study_tables
 from glioseg.report.study_verdict import format_difference, format_p, verdict
 from glioseg.study.analysis import StudyAnalysis, analyse
-from glioseg.study.cost import CandidateCost
-from glioseg.study.plan import Candidate
+from glioseg.study.cost import ConfigurationCost
+from glioseg.study.plan import ModelConfiguration
 from glioseg.study.table import PatientFacts, ScoreRow, StudyTable
 from glioseg.volume import Mask, Volume
 
-UNET, RESUNET_A, RESUNET_PP = Candidate("unet", 32), Candidate("resunet-a", 16), Candidate("resunet-pp", 16)
+UNET, RESUNET_A, RESUNET_PP = (
+    ModelConfiguration("unet", 32),
+    ModelConfiguration("resunet-a", 16),
+    ModelConfiguration("resunet-pp", 16),
+)
 DICE = [0.30, 0.55, 0.62, 0.70, 0.74, 0.78, 0.80, 0.83, 0.86, 0.90]
 CHROMIUM = Path("/usr/bin/chromium")
 VOID = {"meta", "link", "img", "input", "br"}
@@ -76,10 +80,10 @@ def name_of(number: int) -> str:
     return f"TCGA_{('CS', 'DU')[number % 2]}_{number:04d}_20000101"
 
 
-def study_of(dice: dict[Candidate, Sequence[float | None]], seeds: int = 1) -> StudyAnalysis:
+def study_of(dice: dict[ModelConfiguration, Sequence[float | None]], seeds: int = 1) -> StudyAnalysis:
     """Every metric but the Dice is undefined for a patient without one, and made from it for the others."""
     rows = []
-    for candidate, values in dice.items():
+    for configuration, values in dice.items():
         for seed in range(seeds):
             for number, value in enumerate(values):
                 for metric in METRICS.values():
@@ -88,15 +92,15 @@ def study_of(dice: dict[Candidate, Sequence[float | None]], seeds: int = 1) -> S
                         shown = 1000.0 * (number + 1)
                     elif metric.unit == "px" and shown is not None:
                         shown = 20 * (1 - shown)
-                    rows.append(ScoreRow(name_of(number), candidate, seed, "fold-0", metric.name, shown))
+                    rows.append(ScoreRow(name_of(number), configuration, seed, "fold-0", metric.name, shown))
     number = len(next(iter(dice.values())))
     facts = [PatientFacts(name_of(i), ("CS", "DU")[i % 2], (), 1000.0 * (i + 1)) for i in range(number)]
     return analyse(StudyTable(tuple(rows), tuple(facts)))
 
 
-def cost(scale: float) -> CandidateCost:
+def cost(scale: float) -> ConfigurationCost:
     network = NetworkCost(int(7_763_041 * scale), 12.07 * scale, 80.0 * scale)
-    return CandidateCost(network, 25.0, 1234 / scale, 45.0 * scale, ("CPU",), ("CPU, 2 threads",))
+    return ConfigurationCost(network, 25.0, 1234 / scale, 45.0 * scale, ("CPU",), ("CPU, 2 threads",))
 
 
 COSTS = {UNET: cost(1), RESUNET_A: cost(2), RESUNET_PP: cost(0.5)}
@@ -121,10 +125,10 @@ def report_of(analysis: StudyAnalysis, cases: list[StudyCase]) -> StudyReport:
         subtitle="On ten patients",
         facts=[("Budget", "25 minutes")],
         analysis=analysis,
-        costs={c: COSTS[c] for c in analysis.candidates},
+        costs={c: COSTS[c] for c in analysis.configurations},
         metrics=METRICS,
         libraries={"numpy": "2.0"},
-        histories={c: [[row, {**row, "seconds": 120.0, "step": 20.0}]] for c in analysis.candidates},
+        histories={c: [[row, {**row, "seconds": 120.0, "step": 20.0}]] for c in analysis.configurations},
         cases=cases,
         command="glioseg study --out 'a & b'",
         notes=["A note to read."],
@@ -162,8 +166,8 @@ def test_page_needs_nothing_beside_it(html: str) -> None:
 
 
 def test_every_slice_has_the_scan_the_truth_and_every_network(html: str) -> None:
-    pictures = [address for address in Page(html).addresses if address.startswith("data:image/png")]
-    assert len(pictures) == 2 * 3 * (1 + 1 + 3)
+    images = [address for address in Page(html).addresses if address.startswith("data:image/png")]
+    assert len(images) == 2 * 3 * (1 + 1 + 3)
     assert html.count('aria-label="FLAIR of') == html.count('aria-label="Ground truth of') == 2 * 3
     for title in ("U-Net 32", "ResUNet-a 16", "ResUNet++ 16"):
         assert html.count(f'aria-label="{title} on slice') == 2 * 3
@@ -260,7 +264,7 @@ def test_several_seeds_have_their_spread_in_words() -> None:
     ],
     ids=["one network", "one patient", "nothing defined", "half defined"],
 )
-def test_small_studies_have_a_page_too(dice: dict[Candidate, Sequence[float | None]]) -> None:
+def test_small_studies_have_a_page_too(dice: dict[ModelConfiguration, Sequence[float | None]]) -> None:
     html = render_study_report(report_of(study_of(dice), []))
     assert not re.search(r"\bnan\b|\bNone\b|\binf\b", words(html))
     assert "Conclusion" in Page(html).headings
@@ -355,15 +359,15 @@ def test_page_in_a_browser(browser: Any, tmp_path: Path, width: int) -> None:
 
 
 @pytest.mark.browser
-def test_outlines_can_be_hidden_and_a_picture_enlarged(browser: Any, tmp_path: Path) -> None:
+def test_contours_can_be_hidden_and_an_image_enlarged(browser: Any, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     write_study_report(path, tmp_path / "tables", report_of(clear(), [case()]))
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto(path.as_uri())
-    outline, view = page.locator(".outline").first, page.locator(".view").first
-    assert outline.is_visible()
+    contour, view = page.locator(".outline").first, page.locator(".view").first
+    assert contour.is_visible()
     page.locator(".toggle").first.uncheck()
-    assert not outline.is_visible()
+    assert not contour.is_visible()
     width = view.bounding_box()["width"]
     view.click()
     assert view.bounding_box()["width"] > 1.5 * width

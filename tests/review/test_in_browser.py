@@ -293,7 +293,7 @@ def test_a_whole_correction(reading: Callable[..., Reading]) -> None:
     reader.page.get_by_text("1 of 1 read").wait_for()
 
 
-def test_the_slider_moves_the_outline_and_comes_back_to_the_prediction(reading: Callable[..., Reading]) -> None:
+def test_the_slider_moves_the_contour_and_comes_back_to_the_prediction(reading: Callable[..., Reading]) -> None:
     reader = reading("oblique")
     slider = reader.page.locator("#threshold").bounding_box()
     y = slider["y"] + slider["height"] / 2

@@ -106,6 +106,6 @@ def test_scans_volumes_and_masks_have_a_grid() -> None:
     scan = Scan("A", np.zeros((2, 3, 4), np.float32), AXIAL)
     volume = Volume("A", np.zeros((2, 3, 4, 3), np.uint8), affine=AXIAL)
     mask = Mask("A", np.zeros((2, 3, 4), np.bool_), affine=AXIAL)
-    for picture in (scan, volume, mask):
-        assert grid_of(picture) == Grid((2, 3, 4))
-        assert grid_of(picture).affine is AXIAL
+    for image in (scan, volume, mask):
+        assert grid_of(image) == Grid((2, 3, 4))
+        assert grid_of(image).affine is AXIAL

@@ -40,13 +40,13 @@ def oblique(degrees: tuple[float, float, float]) -> np.ndarray:
     return affine
 
 
-def stored(picture: np.ndarray, affine: np.ndarray, orientation: np.ndarray) -> Volume:
+def stored(image: np.ndarray, affine: np.ndarray, orientation: np.ndarray) -> Volume:
     """The same patient in a file whose axes run otherwise; nibabel turns the array and the affine, not we."""
-    voxels = np.repeat(apply_orientation(picture, orientation)[..., None], 3, axis=-1)
-    return Volume("A", voxels, affine=affine @ inv_ornt_aff(orientation, picture.shape))
+    voxels = np.repeat(apply_orientation(image, orientation)[..., None], 3, axis=-1)
+    return Volume("A", voxels, affine=affine @ inv_ornt_aff(orientation, image.shape))
 
 
-def picture() -> np.ndarray:
+def image() -> np.ndarray:
     return np.arange(np.prod(SHAPE), dtype=np.float32).reshape(SHAPE)
 
 
@@ -57,18 +57,18 @@ def centroid_mm(mask: Mask) -> np.ndarray:
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS, ids=str)
 def test_however_a_scan_is_stored_its_axial_view_is_the_same(orientation: np.ndarray) -> None:
-    view = axial_volume(stored(picture(), AXIAL, orientation))
+    view = axial_volume(stored(image(), AXIAL, orientation))
     assert view.affine == pytest.approx(AXIAL)
-    assert np.array_equal(view.channel("flair"), picture())
+    assert np.array_equal(view.channel("flair"), image())
     assert view.voxels.flags.c_contiguous
 
 
 @UNHURRIED
 @given(st.sampled_from(ORIENTATIONS), angles(25))
 def test_an_oblique_scan_goes_to_the_nearest_axes(orientation: np.ndarray, degrees: tuple[float, float, float]) -> None:
-    view = axial_volume(stored(picture(), oblique(degrees), orientation))
+    view = axial_volume(stored(image(), oblique(degrees), orientation))
     assert view.affine == pytest.approx(oblique(degrees))
-    assert np.array_equal(view.channel("flair"), picture())
+    assert np.array_equal(view.channel("flair"), image())
 
 
 @UNHURRIED
@@ -76,7 +76,7 @@ def test_an_oblique_scan_goes_to_the_nearest_axes(orientation: np.ndarray, degre
 def test_a_mask_comes_back_where_it_was(
     orientation: np.ndarray, degrees: tuple[float, float, float], seed: int
 ) -> None:
-    source = stored(picture(), oblique(degrees), orientation)
+    source = stored(image(), oblique(degrees), orientation)
     drawn = np.random.default_rng(seed).random(source.voxels.shape[:3]) > 0.6
     drawn[0, 0, 0] = True
     on_source = Mask("A", drawn, affine=source.affine)
@@ -125,9 +125,9 @@ def test_a_sagittal_scan_by_hand() -> None:
 
 def test_a_scan_without_a_place_is_axial_already() -> None:
     names = ("a", "b", "c")
-    volume = Volume("A", np.repeat(picture()[..., None], 3, axis=-1), slice_names=names)
+    volume = Volume("A", np.repeat(image()[..., None], 3, axis=-1), slice_names=names)
     assert axial_volume(volume) is volume
-    mask = Mask("A", picture() > 7)
+    mask = Mask("A", image() > 7)
     back = mask_from_axial(mask, volume)
     assert np.array_equal(back.voxels, mask.voxels)
     assert back.slice_names == names
@@ -152,4 +152,4 @@ def test_slice_names_follow_their_slices(orientation: list[list[int]], names: tu
 
 def test_a_mask_of_another_scan_is_a_defect() -> None:
     with pytest.raises(ValueError, match=r"\(3, 4, 5\)"):
-        mask_from_axial(Mask("A", np.zeros((3, 4, 6), np.bool_)), stored(picture(), AXIAL, ORIENTATIONS[0]))
+        mask_from_axial(Mask("A", np.zeros((3, 4, 6), np.bool_)), stored(image(), AXIAL, ORIENTATIONS[0]))

@@ -84,7 +84,7 @@ def test_a_single_slice_reaches_half_its_thickness() -> None:
 
 
 def test_a_much_coarser_grid_sees_the_mean_of_what_it_covers() -> None:
-    """A chequered picture is plain to a voxel of six: single voxels picked out of it would be black or white."""
+    """A chequered image is plain to a voxel of six: single voxels picked out of it would be black or white."""
     chequered = (np.indices((12, 12, 48)).sum(axis=0) % 2).astype(np.float32)
     coarse = resample_scan(Scan("A", chequered, affine_of()), Grid((12, 12, 7), affine_of((1, 1, 6), origin=(0, 0, 5))))
     assert coarse.voxels == pytest.approx(0.5, abs=0.02)

@@ -4,10 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
-from glioseg.study.plan import Candidate
+from glioseg.study.plan import ModelConfiguration
 from glioseg.study.table import PatientFacts, ScoreRow, StudyTable
 
-UNET, RESUNET_A, RESUNET_PP = Candidate("unet", 32), Candidate("resunet-a", 16), Candidate("resunet-pp", 16)
+UNET, RESUNET_A, RESUNET_PP = (
+    ModelConfiguration("unet", 32),
+    ModelConfiguration("resunet-a", 16),
+    ModelConfiguration("resunet-pp", 16),
+)
 NETWORKS = (UNET, RESUNET_A, RESUNET_PP)
 
 
@@ -15,10 +19,12 @@ NETWORKS = (UNET, RESUNET_A, RESUNET_PP)
 def make_table() -> Callable[..., StudyTable]:
     """A table from the Dice of each network: a list by patient, or one such list for each seed."""
 
-    def make(dice: Mapping[Candidate, Sequence[float | None] | Sequence[Sequence[float | None]]]) -> StudyTable:
+    def make(
+        dice: Mapping[ModelConfiguration, Sequence[float | None] | Sequence[Sequence[float | None]]],
+    ) -> StudyTable:
         rows = []
         number = 0
-        for candidate, given in dice.items():
+        for configuration, given in dice.items():
             seeds = given if isinstance(given[0], list) else [given]
             number = len(seeds[0])
             for seed, values in enumerate(seeds):
@@ -31,7 +37,7 @@ def make_table() -> Callable[..., StudyTable]:
                         "predicted_voxels": 100.0 * (i + 1),
                         "intersection_voxels": 100.0 * (i + 1) * (value or 0.0),
                     }
-                    rows += [ScoreRow(name, candidate, seed, "fold-0", metric, v) for metric, v in metrics.items()]
+                    rows += [ScoreRow(name, configuration, seed, "fold-0", metric, v) for metric, v in metrics.items()]
         patients = tuple(
             PatientFacts(
                 f"TCGA_{('CS', 'DU')[i % 2]}_{i:04d}_20000101",

@@ -7,10 +7,14 @@ import pytest
 from scipy import stats
 
 from glioseg.study.analysis import analyse, patient_means
-from glioseg.study.plan import Candidate
+from glioseg.study.plan import ModelConfiguration
 from glioseg.study.table import StudyTable
 
-UNET, RESUNET_A, RESUNET_PP = Candidate("unet", 32), Candidate("resunet-a", 16), Candidate("resunet-pp", 16)
+UNET, RESUNET_A, RESUNET_PP = (
+    ModelConfiguration("unet", 32),
+    ModelConfiguration("resunet-a", 16),
+    ModelConfiguration("resunet-pp", 16),
+)
 Make = Callable[..., StudyTable]
 
 HARD_TO_EASY = [0.30, 0.55, 0.62, 0.70, 0.74, 0.78, 0.80, 0.83, 0.86, 0.90]
@@ -22,7 +26,7 @@ def lower(by: float, growing: float = 0.0) -> list[float]:
 
 def test_a_network_better_on_every_patient_wins(make_table: Make) -> None:
     analysis = analyse(make_table({RESUNET_A: lower(0.05, 0.001), UNET: HARD_TO_EASY, RESUNET_PP: lower(0.1, 0.002)}))
-    assert analysis.candidates == (UNET, RESUNET_A, RESUNET_PP)
+    assert analysis.configurations == (UNET, RESUNET_A, RESUNET_PP)
     assert analysis.ranks == {UNET: (1, 0, 0), RESUNET_A: (0, 1, 0), RESUNET_PP: (0, 0, 1)}
     first, second, third = analysis.pairs["dice"]
     assert (first.first, first.second) == (UNET, RESUNET_A)
@@ -43,7 +47,7 @@ def test_boundary_metric_is_compared_too_and_adjusted_by_itself(make_table: Make
 
 def test_networks_of_equal_scores_show_no_difference(make_table: Make) -> None:
     analysis = analyse(make_table({UNET: HARD_TO_EASY, RESUNET_A: HARD_TO_EASY, RESUNET_PP: HARD_TO_EASY}))
-    assert analysis.candidates == (UNET, RESUNET_A, RESUNET_PP)
+    assert analysis.configurations == (UNET, RESUNET_A, RESUNET_PP)
     assert all(shares == (1, 0, 0) for shares in analysis.ranks.values())
     for pair in analysis.pairs["dice"]:
         assert (pair.comparison.mean_difference, pair.p_holm, pair.is_shown) == (0, 1, False)

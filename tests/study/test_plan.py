@@ -7,7 +7,14 @@ from glioseg.dataset.splits import Split
 from glioseg.errors import GliosegError
 from glioseg.networks import NETWORKS
 from glioseg.networks.cost import network_cost
-from glioseg.study.plan import Candidate, StudyPlan, candidates_of, fold_name, keep_plan, parse_candidates
+from glioseg.study.plan import (
+    ModelConfiguration,
+    StudyPlan,
+    configurations_of,
+    fold_name,
+    keep_plan,
+    parse_configurations,
+)
 from glioseg.training.config import load_config
 
 FOLDS = (Split("fold 0 of 2", ("a",), ("b",), ("c",)), Split("fold 1 of 2", ("b",), ("c",), ("a",)))
@@ -16,7 +23,7 @@ CONFIG = load_config(assignments=("budget.steps=10",))
 
 def plan(**changes: object) -> StudyPlan:
     parts = {
-        "networks": (Candidate("unet", 8), Candidate("resunet-a", 8)),
+        "networks": (ModelConfiguration("unet", 8), ModelConfiguration("resunet-a", 8)),
         "splits": FOLDS,
         "seeds": (0, 1),
         "config": CONFIG,
@@ -26,26 +33,26 @@ def plan(**changes: object) -> StudyPlan:
 
 
 def test_every_network_meets_every_split_and_seed_once() -> None:
-    keys = [job.key for job in plan().jobs()]
+    keys = [run.key for run in plan().runs()]
     assert keys[:3] == ["unet-8_seed-0_fold-0", "resunet-a-8_seed-0_fold-0", "unet-8_seed-1_fold-0"]
     assert len(keys) == len(set(keys)) == 8
 
 
 def test_runs_share_everything_but_network_and_seed() -> None:
-    job = list(plan().jobs())[-1]
-    config = plan().config_of(job)
+    run = list(plan().runs())[-1]
+    config = plan().config_of(run)
     assert (config.network.name, config.network.width, config.seed) == ("resunet-a", 8, 1)
     assert config.model_copy(update={"network": CONFIG.network, "seed": CONFIG.seed}) == CONFIG
 
 
 def test_matched_widths_need_about_equal_arithmetic() -> None:
-    gmacs = [network_cost(c.name, c.width).gmacs for c in candidates_of("matched")]
+    gmacs = [network_cost(c.name, c.width).gmacs for c in configurations_of("matched")]
     assert max(gmacs) / min(gmacs) < 1.5
-    assert {c.name for c in candidates_of("matched")} == set(NETWORKS)
+    assert {c.name for c in configurations_of("matched")} == set(NETWORKS)
 
 
 def test_published_widths_are_those_of_the_table() -> None:
-    assert [(c.name, c.width) for c in candidates_of("published")] == [
+    assert [(c.name, c.width) for c in configurations_of("published")] == [
         ("unet", 32),
         ("resunet-a", 32),
         ("resunet-pp", 16),
@@ -53,7 +60,10 @@ def test_published_widths_are_those_of_the_table() -> None:
 
 
 def test_networks_as_a_person_writes_them() -> None:
-    assert parse_candidates(["unet:12", "resunet-pp"]) == (Candidate("unet", 12), Candidate("resunet-pp", 16))
+    assert parse_configurations(["unet:12", "resunet-pp"]) == (
+        ModelConfiguration("unet", 12),
+        ModelConfiguration("resunet-pp", 16),
+    )
 
 
 @pytest.mark.parametrize(
@@ -62,7 +72,7 @@ def test_networks_as_a_person_writes_them() -> None:
 )
 def test_networks_that_cannot_be_are_refused(word: str, message: str) -> None:
     with pytest.raises(GliosegError, match=message):
-        parse_candidates([word])
+        parse_configurations([word])
 
 
 @pytest.mark.parametrize(
@@ -78,7 +88,7 @@ def test_split_names_fit_for_files(name: str, expected: str) -> None:
         ({"networks": ()}, "at least one network"),
         ({"seeds": (1, 1)}, "the seed 1 twice"),
         ({"splits": FOLDS[:1] * 2}, "the split fold-0 twice"),
-        ({"networks": (Candidate("unet", 8),) * 2}, "the network U-Net 8 twice"),
+        ({"networks": (ModelConfiguration("unet", 8),) * 2}, "the network U-Net 8 twice"),
     ],
 )
 def test_a_plan_that_is_none_is_refused(changes: dict[str, object], message: str) -> None:
@@ -100,7 +110,7 @@ def test_the_same_plan_is_kept_untouched(tmp_path: Path) -> None:
     ("changes", "found"),
     [
         ({"seeds": (0,)}, "other seeds"),
-        ({"networks": (Candidate("unet", 9),)}, "other networks"),
+        ({"networks": (ModelConfiguration("unet", 9),)}, "other networks"),
         ({"splits": FOLDS[:1]}, "other splits"),
         ({"data_fingerprint": "0" * 64}, "other data"),
         ({"config": load_config(assignments=("budget.steps=11",))}, r"other budget\.steps"),

@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 
 from glioseg.errors import GliosegError
-from glioseg.study.plan import Candidate
+from glioseg.study.plan import ModelConfiguration
 from glioseg.study.table import StudyTable
 
-UNET, RESUNET_A = Candidate("unet", 32), Candidate("resunet-a", 16)
+UNET, RESUNET_A = ModelConfiguration("unet", 32), ModelConfiguration("resunet-a", 16)
 
 
 def test_files_keep_every_digit_and_every_gap(make_table: Callable[..., StudyTable], tmp_path: Path) -> None:

@@ -25,20 +25,20 @@ def write_raw_data(root: Path) -> Path:
     write_visit(root / "sub-01", "sub-01", seed=1)
     write_visit(root / "sub-02/ses-1", "sub-02_ses-1", seed=2, run="run-1_")
     write_visit(root / "sub-02/ses-1", "sub-02_ses-1", seed=2, run="run-2_")
-    write_visit(root / "sub-02/ses-2", "sub-02_ses-2", seed=3, roles=("flair",))
+    write_visit(root / "sub-02/ses-2", "sub-02_ses-2", seed=3, sequences=("flair",))
     return root
 
 
 def write_visit(
-    folder: Path, stem: str, *, seed: int, run: str = "", roles: tuple[str, ...] = ("pre", "flair", "post")
+    folder: Path, stem: str, *, seed: int, run: str = "", sequences: tuple[str, ...] = ("pre", "flair", "post")
 ) -> None:
     volume, _ = make_phantom(seed, size=SIZE, slices=SLICES)
     names = {"pre": f"{stem}_{run}T1w", "flair": f"{stem}_{run}FLAIR", "post": f"{stem}_ce-gd_{run}T1w"}
-    for role in roles:
-        write_picture(folder / "anat" / f"{names[role]}.nii.gz", volume.voxels[..., CHANNELS.index(role)])
+    for sequence in sequences:
+        write_image(folder / "anat" / f"{names[sequence]}.nii.gz", volume.voxels[..., CHANNELS.index(sequence)])
 
 
-def write_picture(path: Path, voxels: NDArray[Any]) -> None:
+def write_image(path: Path, voxels: NDArray[Any]) -> None:
     """Voxels (slice, row, column), and after them further axes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image = nibabel.Nifti1Image(np.moveaxis(voxels, (0, 1, 2), (2, 1, 0)).astype(np.float32), AFFINE)

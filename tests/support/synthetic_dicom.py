@@ -51,7 +51,7 @@ OBLIQUE = stacked((rotation(20, -15, 35) @ AXIAL[:3, :3] / (3.0, 0.8, 0.9)).T, (
 
 
 def head(slices: int = 7, rows: int = 24, columns: int = 20, seed: int = 0) -> NDArray[np.uint16]:
-    """A picture without any symmetry, so that no flip passes unseen."""
+    """An image without any symmetry, so that no flip passes unseen."""
     random = np.random.default_rng(seed)
     voxels = random.integers(0, 60, (slices, rows, columns)).astype(np.uint16)
     voxels[1:-1, 3:-5, 4:-3] += 400
@@ -96,14 +96,14 @@ def write_series(
     if names == "shuffled":
         numbers = np.random.default_rng(1).permutation(len(voxels))
     lps = RAS_TO_LPS @ affine
-    for index, (picture, number) in enumerate(zip(voxels, numbers, strict=True)):
-        dataset = _common(MRImageStorage, series, picture)
+    for index, (image, number) in enumerate(zip(voxels, numbers, strict=True)):
+        dataset = _common(MRImageStorage, series, image)
         dataset.InstanceNumber = int(number) + 1
         dataset.ImagePositionPatient = _decimals(lps @ [index, 0, 0, 1])
         dataset.ImageOrientationPatient = _orientation(lps)
         dataset.PixelSpacing = _decimals(np.linalg.norm(affine[:3, 1:3], axis=0))
         dataset.SliceThickness = 1.0
-        dataset.PixelData = np.ascontiguousarray(picture).tobytes()
+        dataset.PixelData = np.ascontiguousarray(image).tobytes()
         _set(dataset, elements)
         edit(index, dataset)
         save(dataset, folder / f"IM{number:04d}", syntax)
@@ -168,11 +168,11 @@ def write_single_frames(folder: Path, voxels: NDArray[np.uint16], affine: NDArra
     folder.mkdir(parents=True, exist_ok=True)
     whole = pydicom.dcmread(write_enhanced(folder / "whole", voxels, affine, order=range(len(voxels))))
     (folder / "whole").unlink()
-    for number, (picture, groups) in enumerate(zip(voxels, whole.PerFrameFunctionalGroupsSequence, strict=True)):
+    for number, (image, groups) in enumerate(zip(voxels, whole.PerFrameFunctionalGroupsSequence, strict=True)):
         one = copy.deepcopy(whole)
         one.SOPInstanceUID, one.InstanceNumber, one.NumberOfFrames = generate_uid(), number + 1, 1
         one.PerFrameFunctionalGroupsSequence = [groups]
-        one.PixelData = np.ascontiguousarray(picture).tobytes()
+        one.PixelData = np.ascontiguousarray(image).tobytes()
         save(one, folder / f"F{(number * 3) % len(voxels):04d}")
     return folder
 
@@ -191,7 +191,7 @@ def save(dataset: Dataset, path: Path, syntax: UID = ExplicitVRLittleEndian) -> 
     dataset.save_as(path, enforce_file_format=True)
 
 
-def _common(sop_class: UID, series: str, picture: NDArray[np.uint16]) -> Dataset:
+def _common(sop_class: UID, series: str, image: NDArray[np.uint16]) -> Dataset:
     return _item(
         SpecificCharacterSet="ISO_IR 100",
         ImageType=["ORIGINAL", "PRIMARY", "M", "ND"],
@@ -234,8 +234,8 @@ def _common(sop_class: UID, series: str, picture: NDArray[np.uint16]) -> Dataset
         PositionReferenceIndicator="",
         SamplesPerPixel=1,
         PhotometricInterpretation="MONOCHROME2",
-        Rows=picture.shape[0],
-        Columns=picture.shape[1],
+        Rows=image.shape[0],
+        Columns=image.shape[1],
         BitsAllocated=16,
         BitsStored=16,
         HighBit=15,

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from glioseg.dataset.heads import BRAIN_BIT
+from glioseg.dataset.head_masks import BRAIN_BIT
 from glioseg.inference.preprocessing import clip_and_normalise
 from glioseg.training.augmentation import augment
 from glioseg.training.config import Augmentation
-from glioseg.training.resident import Batch
+from glioseg.training.device_cache import Batch
 
 SIZE = 64
 NOTHING = Augmentation(
@@ -45,16 +45,16 @@ def random_batch(slices: int = 6, size: int = SIZE) -> Batch:
     return Batch(images, masks, torch.stack((low, low / 2 + 10, 150 + low), dim=-1))
 
 
-def with_heads(batch: Batch) -> Batch:
+def with_head_masks(batch: Batch) -> Batch:
     """A square brain in each slice, deep everywhere, and the same statistics however a skull is taken off."""
-    heads = torch.zeros(len(batch.images), 1, SIZE, SIZE, dtype=torch.uint8)
-    heads[..., 20:40, 20:40] = BRAIN_BIT + 30
-    ways = torch.tensor([7.0, 2.0, 255.0]).expand(len(heads), 23, 3, 3)
-    return replace(batch, heads=heads, stripped_statistics=ways)
+    head_masks = torch.zeros(len(batch.images), 1, SIZE, SIZE, dtype=torch.uint8)
+    head_masks[..., 20:40, 20:40] = BRAIN_BIT + 30
+    ways = torch.tensor([7.0, 2.0, 255.0]).expand(len(head_masks), 23, 3, 3)
+    return replace(batch, head_masks=head_masks, stripped_statistics=ways)
 
 
 def plain_batch(images: Tensor, masks: Tensor | None = None, statistics: Tensor = AS_STORED) -> Batch:
-    """Pictures whose normalised values are the stored ones, unless statistics are given."""
+    """Images whose normalised values are the stored ones, unless statistics are given."""
     masks = torch.zeros(len(images), 1, *images.shape[-2:], dtype=torch.bool) if masks is None else masks
     return Batch(images, masks, statistics.expand(*images.shape[:2], 3))
 
@@ -66,7 +66,7 @@ def bright_square(slices: int = 16) -> Batch:
 
 
 def middle(masks: Tensor) -> Tensor:
-    """Middle of each mask, (row, column), in pixels from the picture's own corner."""
+    """Middle of each mask, (row, column), in pixels from the image's own corner."""
     return torch.stack([mask[0].nonzero().float().mean(dim=0) + 0.5 for mask in masks])
 
 
@@ -108,7 +108,7 @@ def test_a_smaller_crop_is_a_window_around_the_shifted_middle() -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**40))
-def test_picture_and_mask_move_together(seed: int) -> None:
+def test_image_and_mask_move_together(seed: int) -> None:
     images, masks = augmented(bright_square(), GEOMETRY, seed)
     bright = images[:, :1] >= 127.5
     both = (bright & masks.bool()).sum(dim=(1, 2, 3))
@@ -168,7 +168,7 @@ def test_scale_keeps_to_its_range_and_uses_it() -> None:
     batch = bright_square(60)
     _, masks = augmented(batch, only(scale=(0.8, 1.25)))
     scales = (masks.sum(dim=(1, 2, 3)) / batch.masks[0].sum()).sqrt()
-    # A square's outline falls on whole pixels, so that its side is known to about one of 16.
+    # A square's contour falls on whole pixels, so that its side is known to about one of 16.
     assert 0.8 - 0.06 < scales.min() < 0.88
     assert 1.14 < scales.max() < 1.25 + 0.06
 
@@ -216,7 +216,7 @@ def test_a_dropped_sequence_is_an_exact_copy_whatever_else_is_varied() -> None:
 def test_binning_shows_the_same_scene_at_half_the_resolution() -> None:
     batch = bright_square()
     _, fine = augment(batch, NOTHING, SIZE, torch.Generator().manual_seed(0))
-    _, coarse = augment(batch, NOTHING, SIZE // 2, torch.Generator().manual_seed(0), binning=2)
+    _, coarse = augment(batch, NOTHING, SIZE // 2, torch.Generator().manual_seed(0), downsampling_factor=2)
     shrunk = torch.nn.functional.avg_pool2d(fine, 2)
     assert coarse.shape[-1] == SIZE // 2
     # The square's edges lie between coarse pixels; what is clearly inside or outside agrees.
@@ -224,17 +224,23 @@ def test_binning_shows_the_same_scene_at_half_the_resolution() -> None:
     assert not coarse[shrunk == 0].any()
 
 
-@pytest.mark.parametrize("binning", [2, 4])
-def test_binned_pixels_are_means_however_the_crop_lies(binning: int) -> None:
+@pytest.mark.parametrize("downsampling_factor", [2, 4])
+def test_binned_pixels_are_means_however_the_crop_lies(downsampling_factor: int) -> None:
     """Noise falls as it does in use: single pixels, picked by a warp that moved, would keep all of it."""
     images = torch.randint(0, 256, (4, 3, SIZE, SIZE), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
-    still, _ = augment(plain_batch(images), NOTHING, SIZE // binning, torch.Generator(), binning=binning)
+    still, _ = augment(
+        plain_batch(images),
+        NOTHING,
+        SIZE // downsampling_factor,
+        torch.Generator(),
+        downsampling_factor=downsampling_factor,
+    )
     moved, _ = augment(
         plain_batch(images),
         only(shift_pixels=3, rotation_degrees=20),
-        24 // binning,
+        24 // downsampling_factor,
         torch.Generator(),
-        binning=binning,
+        downsampling_factor=downsampling_factor,
     )
     assert moved.std() <= still.std()
 
@@ -243,8 +249,8 @@ def test_a_shift_is_in_pixels_of_the_slice_at_every_binning() -> None:
     batch = bright_square()
     moved = only(shift_pixels=8)
     _, fine = augment(batch, moved, SIZE, torch.Generator().manual_seed(0))
-    _, coarse = augment(batch, moved, SIZE // 2, torch.Generator().manual_seed(0), binning=2)
-    # Outlines fall on whole pixels: half a coarse one, and half of that for the fine one.
+    _, coarse = augment(batch, moved, SIZE // 2, torch.Generator().manual_seed(0), downsampling_factor=2)
+    # Contours fall on whole pixels: half a coarse one, and half of that for the fine one.
     assert abs(middle(fine) / 2 - middle(coarse)).max() <= 0.75
 
 
@@ -266,9 +272,9 @@ def test_what_comes_in_from_outside_is_black(gamma: float) -> None:
 
 def test_intensities_above_the_limit_are_clipped_before_the_warp() -> None:
     """Clipped only afterwards, the pixels that the square's edge crosses would all come up to the limit."""
-    picture = torch.zeros(8, 3, SIZE, SIZE, dtype=torch.uint8)
-    picture[..., 20:40, 20:40] = 250
-    images, _ = augmented(plain_batch(picture, statistics=torch.tensor([0.0, 1.0, 100.0])), only(rotation_degrees=20))
+    image = torch.zeros(8, 3, SIZE, SIZE, dtype=torch.uint8)
+    image[..., 20:40, 20:40] = 250
+    images, _ = augmented(plain_batch(image, statistics=torch.tensor([0.0, 1.0, 100.0])), only(rotation_degrees=20))
     assert images.max() <= 100.001
     assert images.sum(dim=(2, 3)).numpy() == pytest.approx(100 * 20 * 20, rel=0.01)
 
@@ -340,7 +346,7 @@ def test_the_generator_is_the_only_source_of_chance() -> None:
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**40))
-def test_everything_at_once_gives_finite_pictures_and_masks_of_0_and_1(seed: int) -> None:
+def test_everything_at_once_gives_finite_images_and_masks_of_0_and_1(seed: int) -> None:
     batch = random_batch()
     images, masks = augmented(batch, Augmentation(), seed, crop=48)
     assert images.shape == (6, 3, 48, 48)
@@ -350,8 +356,10 @@ def test_everything_at_once_gives_finite_pictures_and_masks_of_0_and_1(seed: int
 
 
 def test_the_batch_itself_stays_as_it_was() -> None:
-    batch, untouched = (replace(with_heads(one), targets=one.images[:, :1]) for one in (random_batch(), random_batch()))
-    augmented(batch, Augmentation(strip=1.0, bias_field=0.5, low_resolution=1.0))
+    batch, untouched = (
+        replace(with_head_masks(one), targets=one.images[:, :1]) for one in (random_batch(), random_batch())
+    )
+    augmented(batch, Augmentation(skull_stripping=1.0, bias_field=0.5, low_resolution=1.0))
     assert all(torch.equal(vars(batch)[name], vars(untouched)[name]) for name in vars(batch))
 
 
@@ -383,14 +391,14 @@ def test_a_lower_resolution_loses_detail_and_keeps_the_mean() -> None:
 
 def test_skulls_come_off_before_all_else_and_with_statistics_of_their_own() -> None:
     batch = random_batch()
-    stripped = with_heads(batch)
-    assert stripped.heads is not None
-    images, masks = augmented(stripped, only(strip=1.0))
-    inside = (stripped.heads > 0).expand_as(images)
+    stripped = with_head_masks(batch)
+    assert stripped.head_masks is not None
+    images, masks = augmented(stripped, only(skull_stripping=1.0))
+    inside = (stripped.head_masks > 0).expand_as(images)
     expected = (batch.images.float() * inside - 7) / 2
     torch.testing.assert_close(images, expected, atol=0.05, rtol=1e-3)
     assert not masks[~inside[:, :1]].any()
-    unstripped, _ = augmented(stripped, only(strip=0.0))
+    unstripped, _ = augmented(stripped, only(skull_stripping=0.0))
     torch.testing.assert_close(unstripped, augmented(batch, NOTHING)[0])
 
 
@@ -427,10 +435,12 @@ def test_before_and_after_change_places_and_the_slice_itself_stands_in_at_times(
 
 
 def test_skull_comes_off_the_slices_beside_a_slice_too() -> None:
-    batch = with_heads(with_context(bright_square(4)))
-    assert batch.heads is not None
-    batch = replace(batch, heads=torch.cat([batch.heads, torch.zeros_like(batch.heads), batch.heads], dim=1))
-    images, _ = augmented(batch, only(strip=1.0, context_dropout=0, flip=0))
+    batch = with_head_masks(with_context(bright_square(4)))
+    assert batch.head_masks is not None
+    batch = replace(
+        batch, head_masks=torch.cat([batch.head_masks, torch.zeros_like(batch.head_masks), batch.head_masks], dim=1)
+    )
+    images, _ = augmented(batch, only(skull_stripping=1.0, context_dropout=0, flip=0))
     black = (torch.zeros(()) - 7.0) / 2.0
     _, before, after = images.chunk(3, dim=1)
     assert (before == black).all()
@@ -452,9 +462,9 @@ def test_targets_are_shown_as_they_are_and_follow_the_mask() -> None:
 
 
 def test_targets_go_where_skull_is_taken_off() -> None:
-    batch = with_heads(random_batch())
+    batch = with_head_masks(random_batch())
     soft = replace(batch, targets=torch.full_like(batch.images[:, :1], 255))
-    _, target = augmented(soft, only(strip=1.0))
+    _, target = augmented(soft, only(skull_stripping=1.0))
     brain = torch.zeros_like(target)
     brain[..., 20:40, 20:40] = 1
     assert torch.equal(target, brain)

@@ -125,7 +125,7 @@ def test_boundary_of_an_empty_a_full_and_a_single_pixel() -> None:
     assert torch.equal(single, drawn("..#.", ".###", "..#.", "...."))
 
 
-def test_the_border_of_the_picture_is_no_boundary() -> None:
+def test_the_border_of_the_image_is_no_boundary() -> None:
     assert torch.equal(boundary_target(drawn("##....", "##....")), drawn("###...", "###..."))
 
 

@@ -90,7 +90,7 @@ def test_an_unknown_key_in_a_file_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(GliosegError, match=r"there is no setting 'sampling\.zzzz'") as caught:
         load_config(path)
     assert str(path) in str(caught.value)
-    assert "batch_size, crop_size, tumour_share" in str(caught.value)
+    assert "batch_size, crop_size, foreground_fraction" in str(caught.value)
     assert "nearest" not in str(caught.value)
 
 
@@ -102,7 +102,7 @@ def test_an_unknown_key_in_a_file_names_the_file(tmp_path: Path) -> None:
         ("network=unet", "network"),
         ("sampling.batch_size=0", "sampling.batch_size"),
         ("sampling.crop_size=8", "sampling.crop_size"),
-        ("sampling.tumour_share=1.5", "sampling.tumour_share"),
+        ("sampling.foreground_fraction=1.5", "sampling.foreground_fraction"),
         ("augmentation.flip=-0.1", "augmentation.flip"),
         ("augmentation.scale=[1.2, 0.8]", "augmentation"),
         ("augmentation.scale=[0, 1]", "augmentation"),

@@ -3,13 +3,13 @@ from collections.abc import Callable
 import pytest
 
 from glioseg.training.config import TrainingConfig
-from glioseg.training.crop import crop_binning, crop_px
+from glioseg.training.crop import crop_downsampling, crop_px
 
 BuildConfig = Callable[..., TrainingConfig]
 
 
 @pytest.mark.parametrize(
-    ("name", "crop", "binning", "fine", "coarse"),
+    ("name", "crop", "downsampling_factor", "fine", "coarse"),
     [
         ("unet", 192, 1, 192, 96),
         ("unet", 192, 2, 96, 48),
@@ -18,8 +18,13 @@ BuildConfig = Callable[..., TrainingConfig]
     ],
 )
 def test_a_crop_has_the_size_that_the_network_computes(
-    tiny_config: BuildConfig, name: str, crop: int, binning: int, fine: int, coarse: int
+    tiny_config: BuildConfig, name: str, crop: int, downsampling_factor: int, fine: int, coarse: int
 ) -> None:
-    config = tiny_config(f"network.name={name}", f"sampling.crop_size={crop}", f"preprocessing.binning={binning}")
+    config = tiny_config(
+        f"network.name={name}", f"sampling.crop_size={crop}", f"preprocessing.downsampling_factor={downsampling_factor}"
+    )
     assert (crop_px(config), crop_px(config, coarse=True)) == (fine, coarse)
-    assert (crop_binning(config), crop_binning(config, coarse=True)) == (binning, 2 * binning)
+    assert (crop_downsampling(config), crop_downsampling(config, coarse=True)) == (
+        downsampling_factor,
+        2 * downsampling_factor,
+    )

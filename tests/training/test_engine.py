@@ -204,7 +204,7 @@ def test_a_patient_that_the_data_lacks(train: Train, small_split: Split, tmp_pat
 def test_test_patients_reach_neither_weights_nor_curve_and_validation_patients_only_the_curve(
     train: Train, small_store: ArrayStore, small_split: Split
 ) -> None:
-    """Pictures and masks of those patients are replaced by noise, and the run is repeated."""
+    """Images and masks of those patients are replaced by noise, and the run is repeated."""
 
     def spoiled(patients: tuple[str, ...]) -> ArrayStore:
         images, masks = np.array(small_store.images), np.array(small_store.masks)
@@ -309,20 +309,27 @@ def test_the_curve_is_of_the_averaged_weights(
     assert column(trained, "validation_dice")[-1] == found
 
 
-@pytest.mark.parametrize("binning", [1, 2])
-def test_the_first_part_of_a_budget_may_be_coarse(train: Train, monkeypatch: pytest.MonkeyPatch, binning: int) -> None:
+@pytest.mark.parametrize("downsampling_factor", [1, 2])
+def test_the_first_part_of_a_budget_may_be_coarse(
+    train: Train, monkeypatch: pytest.MonkeyPatch, downsampling_factor: int
+) -> None:
     seen: list[tuple[tuple[int, ...], int]] = []
     real = engine.augment
 
-    def spy(*parts: Any, binning: int) -> tuple[Tensor, Tensor]:
-        images, masks = real(*parts, binning=binning)
-        seen.append((tuple(images.shape[-2:]), binning))
+    def spy(*parts: Any, downsampling_factor: int) -> tuple[Tensor, Tensor]:
+        images, masks = real(*parts, downsampling_factor=downsampling_factor)
+        seen.append((tuple(images.shape[-2:]), downsampling_factor))
         return images, masks
 
     monkeypatch.setattr(engine, "augment", spy)
-    train("budget.steps=5", "sampling.coarse_share=0.5", f"preprocessing.binning={binning}", "sampling.crop_size=64")
-    coarse, fine = 32 // binning, 64 // binning
-    assert seen == [((coarse, coarse), 2 * binning)] * 3 + [((fine, fine), binning)] * 2
+    train(
+        "budget.steps=5",
+        "sampling.progressive_resizing_fraction=0.5",
+        f"preprocessing.downsampling_factor={downsampling_factor}",
+        "sampling.crop_size=64",
+    )
+    coarse, fine = 32 // downsampling_factor, 64 // downsampling_factor
+    assert seen == [((coarse, coarse), 2 * downsampling_factor)] * 3 + [((fine, fine), downsampling_factor)] * 2
 
 
 @pytest.mark.parametrize(("name", "crop", "seen"), [("unet", 36, 48), ("resunet-pp", 36, 40), ("resunet-pp", 40, 40)])
@@ -372,7 +379,7 @@ def test_compiled_training_loses_as_much(train: Train, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("name", ["unet", "resunet-a", "resunet-pp"])
-def test_how_pictures_lie_in_memory_changes_no_loss(train: Train, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_how_images_lie_in_memory_changes_no_loss(train: Train, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     losses = []
     for layout in (torch.contiguous_format, torch.channels_last):
         monkeypatch.setattr(engine, "choose_memory_format", lambda *_, layout=layout: layout)

@@ -30,7 +30,7 @@ def bundle(tmp_path: Path) -> Bundle:
         contract = Contract(
             network=name,
             width=8,
-            preprocessing=Preprocessing(binning=2),
+            preprocessing=Preprocessing(downsampling_factor=2),
             split_sha256=OLD.sha256,
             data_fingerprint="",
             training_patients=2,
@@ -78,7 +78,7 @@ def test_going_on_takes_network_and_preprocessing_of_the_bundle_and_less_time(bu
     config = load_config(assignments=["preprocessing.context=1"], pretrained=folder)
     assert config.network.pretrained == str(folder)
     assert (config.network.name, config.network.width) == ("unet", 8)
-    assert (config.preprocessing.binning, config.preprocessing.context) == (2, 1)
+    assert (config.preprocessing.downsampling_factor, config.preprocessing.context) == (2, 1)
     assert config.optimisation.learning_rate == usual.optimisation.learning_rate / 4
     assert config.budget.epochs == 15
 

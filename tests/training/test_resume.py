@@ -29,7 +29,7 @@ def train(small_store: ArrayStore, small_split: Split, tiny_config: Callable[...
         # Whatever has drawn from the global generator in the meantime must not matter.
         torch.rand(17)
         # The half of the budget that is coarse ends within the second epoch.
-        config = tiny_config("sampling.coarse_share=0.5", *assignments)
+        config = tiny_config("sampling.progressive_resizing_fraction=0.5", *assignments)
         return train_network(config, small_store, small_split, RunFolder(root), resume=resume)
 
     return trained

@@ -40,7 +40,7 @@ def test_other_steps_and_seeds_give_other_batches(store: ArrayStore) -> None:
 
 @pytest.mark.parametrize(("share", "at_least"), [(0.6, 10), (0.25, 4), (1.0, 16)])
 def test_share_of_tumour_slices(store: ArrayStore, share: float, at_least: int) -> None:
-    source = sampler(store, batch_size=16, tumour_share=share)
+    source = sampler(store, batch_size=16, foreground_fraction=share)
     found = np.array([with_tumour(store, source.indices(step)) for step in range(60)])
     assert found.shape == (60, 16)
     # By definition the first of a batch come from the slices with tumour, the rest as they are.
@@ -51,7 +51,7 @@ def test_share_of_tumour_slices(store: ArrayStore, share: float, at_least: int) 
 
 
 def test_without_a_share_every_slice_is_as_likely(store: ArrayStore) -> None:
-    source = sampler(store, batch_size=32, tumour_share=0)
+    source = sampler(store, batch_size=32, foreground_fraction=0)
     drawn = np.concatenate([source.indices(step) for step in range(200)])
     values, counts = np.unique(drawn, return_counts=True)
     np.testing.assert_array_equal(values, source.slices)
@@ -126,7 +126,7 @@ def test_a_tumour_of_another_patient_does_not_count(store: ArrayStore) -> None:
 
 
 def test_share_of_slices_at_the_poles(store: ArrayStore) -> None:
-    source = sampler(store, batch_size=16, tumour_share=0.5, pole_share=0.25)
+    source = sampler(store, batch_size=16, foreground_fraction=0.5, pole_share=0.25)
     drawn = np.array([source.indices(step) for step in range(40)])[:, -4:]
     assert not with_tumour(store, drawn.ravel()).any()
     for entry in (store.entry(name) for name in patients_of(store)[1:4]):

@@ -48,7 +48,7 @@ def test_predicts_each_patient_as_the_settings_say(
             backend,
             small_store.volume(patient),
             config.preprocessing,
-            InferenceSettings(flip=flip, window_px=crop_px(config), neighbour_weight=0.1),
+            InferenceSettings(flip=flip, patch_px=crop_px(config), through_plane_smoothing=0.1),
         )
         np.testing.assert_array_equal(probabilities, expected)
 

@@ -110,7 +110,7 @@ def fetch_study(
     dest: Path,
     *,
     modalities: Sequence[str] = ("MR",),
-    say: Callable[[str], None] = lambda line: None,
+    progress: Callable[[str], None] = lambda line: None,
 ) -> list[Path]:
     """Fetch the series of an examination, each whole or not at all.
 
@@ -119,7 +119,7 @@ def fetch_study(
         study_uid: Its StudyInstanceUID.
         dest: A new or empty folder.
         modalities: Series of others stay where they are.
-        say: Gets a line for each series, and a warning where credentials would travel unencrypted.
+        progress: Gets a line for each series, and a warning where credentials would travel unencrypted.
 
     Returns:
         A folder for each series, named by its UID.
@@ -131,7 +131,9 @@ def fetch_study(
     if dest.exists() and (not dest.is_dir() or any(dest.iterdir())):
         raise GliosegError(f"{dest} is not empty", expected="a new or empty folder for the series")
     if sends_readable_credentials(url, open_session(url)):
-        say("warning: the credentials travel unencrypted over http; use https where the archive is another machine")
+        progress(
+            "warning: the credentials travel unencrypted over http; use https where the archive is another machine"
+        )
     found = list_series(url, study_uid)
     wanted = [one for one in found if one.modality in modalities]
     if not wanted:
@@ -142,7 +144,7 @@ def fetch_study(
         )
     folders = []
     for one in wanted:
-        say(f'fetching series {one.number} "{one.description}", {one.instances or "?"} files')
+        progress(f'fetching series {one.number} "{one.description}", {one.instances or "?"} files')
         folders.append(_fetch(url, one, dest))
     return folders
 

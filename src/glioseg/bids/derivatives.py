@@ -1,4 +1,4 @@
-"""The files of a derivative data set beside its pictures: what it is, and the tables of what was measured."""
+"""The files of a derivative data set beside its images: what it is, and the tables of what was measured."""
 
 import json
 import os
@@ -29,7 +29,7 @@ The JSON beside each tells its sources and how it was made. `*_scans.tsv` of eac
 the JSON beside it defines every column. `sub-*/figures` holds contact sheets to look at.
 `group_tumor.tsv` and `report.html` tell of all participants, once the group level has run; `logs` tells of each run.
 
-For research. Not a medical device: no outline or number here may guide the care of a patient.
+For research. Not a medical device: no contour or number here may guide the care of a patient.
 """
 
 

@@ -67,7 +67,7 @@ def group_rows(found: FoundPatients, records: ResultRecords) -> list[GroupRow]:
 
 
 def write_group_report(path: Path, title: str, rows: Sequence[GroupRow]) -> None:
-    """Write the page of all participants as one HTML file; pictures are those beside it.
+    """Write the page of all participants as one HTML file; images are those beside it.
 
     Raises:
         GliosegError: If the file cannot be written.

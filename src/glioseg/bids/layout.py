@@ -1,4 +1,4 @@
-"""The layout of a BIDS data set: subjects, sessions, and pictures by the entities of their names.
+"""The layout of a BIDS data set: subjects, sessions, and images by the entities of their names.
 
 Source: the Brain Imaging Data Structure 1.11, https://bids-specification.readthedocs.io.
 """
@@ -26,7 +26,7 @@ _PICTURE = (".nii", ".nii.gz")
 
 @dataclass(frozen=True)
 class BidsPicture:
-    """A picture by its name.
+    """An image by its name.
 
     Attributes:
         path: The file.
@@ -49,7 +49,7 @@ class BidsPicture:
 
     @property
     def stem(self) -> str:
-        """The entities alone, which begin the name of whatever is derived from the picture."""
+        """The entities alone, which begin the name of whatever is derived from the image."""
         return "_".join(f"{key}-{value}" for key, value in self.entities.items())
 
 
@@ -72,14 +72,14 @@ class BidsSession:
         """As ``sub-01_ses-1``."""
         return "_".join(part for part in (self.subject, self.session) if part)
 
-    def pictures(self) -> list[Path]:
+    def images(self) -> list[Path]:
         """The NIfTI files of its folder ``anat``, in the order of names."""
         anat = self.folder / "anat"
         return [path for path in entries(anat) if path.name.lower().endswith(_PICTURE)] if anat.is_dir() else []
 
-    def holds(self, picture: BidsPicture) -> bool:
-        """Whether a picture is named for this subject and session."""
-        named = {key: f"{key}-{value}" for key, value in picture.entities.items()}
+    def holds(self, image: BidsPicture) -> bool:
+        """Whether an image is named for this subject and session."""
+        named = {key: f"{key}-{value}" for key, value in image.entities.items()}
         return (named.get("sub"), named.get("ses", "")) == (self.subject, self.session)
 
 

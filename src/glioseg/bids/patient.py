@@ -19,7 +19,7 @@ from glioseg.patients.source import Beside, OutputOptions, Result
 MASK, PROBABILITY, CANDIDATE = "label-tumor_mask", "label-tumor_probseg", "label-tumor_desc-candidate_mask"
 FIGURES = "figures"
 _MEANINGS = {
-    MASK: "The tumour as glioseg outlines it on the FLAIR: 1 inside, 0 outside. It is empty where there is none.",
+    MASK: "The tumour as glioseg contours it on the FLAIR: 1 inside, 0 outside. It is empty where there is none.",
     PROBABILITY: "The probability of tumour at each voxel of the FLAIR, 0 to 1, of which the mask is cut.",
     CANDIDATE: "What the mask would have been: glioseg takes it for no tumour. 1 inside, 0 outside.",
 }
@@ -77,7 +77,7 @@ class BidsPatient(FilePatient):
         outputs.attempt("description", partial(write_text_atomically, outputs.folder / name, text), name)
 
     def _facts(self, result: Result) -> dict[str, Any]:
-        used = [path for role, path in self.case.files.items() if role not in result.volume.missing]
+        used = [path for sequence, path in self.case.files.items() if sequence not in result.volume.missing]
         return {
             "Sources": [self.dataset.address(path) for path in used],
             "SpatialReference": self.dataset.address(self.case.files["flair"]),
@@ -99,5 +99,5 @@ def _decision(result: Result) -> dict[str, Any]:
     }
 
 
-def _sidecar(picture: str) -> str:
-    return f"{without_suffix(picture)}.json"
+def _sidecar(image: str) -> str:
+    return f"{without_suffix(image)}.json"

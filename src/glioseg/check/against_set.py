@@ -16,7 +16,7 @@ from glioseg.check.summary import PatientSummary
 from glioseg.dataset.lgg import case_of
 
 MOST_SLICES = 0.6
-"""Two patients are one if this share of the slices of the shorter one are the same pictures."""
+"""Two patients are one if this share of the slices of the shorter one are the same images."""
 
 FEWEST_PATIENTS = 8
 OUTLIER_Z = 5.0
@@ -32,7 +32,7 @@ mirror."""
 
 @dataclass(frozen=True, order=True)
 class Match:
-    """Two slices that are the same picture: their numbers, the differing bits of their hashes, the mirror between."""
+    """Two slices that are the same image: their numbers, the differing bits of their hashes, the mirror between."""
 
     number: int
     other: int
@@ -46,7 +46,7 @@ def check_set(summaries: Sequence[PatientSummary], parts: Mapping[str, str], cor
     Args:
         summaries: The patients.
         parts: Which part of a split each patient stands in; empty without a split.
-        correlate: Looks at the pictures of two slices whose hashes are alike.
+        correlate: Looks at the images of two slices whose hashes are alike.
     """
     yield from first_slices(summaries)
     yield from sizes(summaries)
@@ -125,7 +125,7 @@ def _alike_slices(summaries: Sequence[PatientSummary]) -> dict[tuple[int, int], 
 def _best_correlation(
     one: PatientSummary, other: PatientSummary, matches: Sequence[Match], correlate: Correlate
 ) -> float:
-    """Hashes that are alike by chance do not survive a look at the pictures."""
+    """Hashes that are alike by chance do not survive a look at the images."""
     best = min(matches, key=lambda match: match.different_bits)
     return correlate(one.patient, best.number, other.patient, best.other, best.mirror)
 
@@ -144,11 +144,11 @@ def _copies_of_two(
     }
     evidence |= {"mirror": mirror} if mirror else {}
     slices = f"{len(matches)} slice{'s' if len(matches) > 1 else ''}"
-    are = "are the same picture" + (f", mirrored {mirror}" if mirror else "")
+    are = "are the same image" + (f", mirrored {mirror}" if mirror else "")
     where = _parts_of(one.patient, other.patient, parts)
     message = f"{slices} of {one.patient} and {other.patient} {are}{f', in {where}' if where else ''}"
     code = "split_leak" if where else "patient_repeated" if share >= MOST_SLICES else "slice_shared"
-    # Two dates of one person may well share pictures; what matters is that they stay in one part.
+    # Two dates of one person may well share images; what matters is that they stay in one part.
     same_person = code == "patient_repeated" and case_of(one.patient) == case_of(other.patient)
     severity: Severity | None = "warning" if same_person else None
     number = matches[0].number
@@ -162,7 +162,7 @@ def _parts_of(one: str, other: str, parts: Mapping[str, str]) -> str:
 
 
 def shared_masks(summaries: Sequence[PatientSummary]) -> Iterator[Finding]:
-    """Masks of some size that stand in two patients, whose pictures are not the same."""
+    """Masks of some size that stand in two patients, whose images are not the same."""
     owners: dict[bytes, tuple[PatientSummary, int]] = {}
     for summary in summaries:
         for place, digest in enumerate(summary.mask_digests):
@@ -178,33 +178,33 @@ def shared_masks(summaries: Sequence[PatientSummary]) -> Iterator[Finding]:
 
 def intensity_outliers(summaries: Sequence[PatientSummary]) -> Iterator[Finding]:
     """Patients one of whose sequences is much darker or brighter than the others'."""
-    roles = dict.fromkeys(role for summary in summaries for role in summary.channels)
-    for role in roles:
-        own = [summary for summary in summaries if role in summary.channels and role not in summary.copied]
+    sequences = dict.fromkeys(sequence for summary in summaries for sequence in summary.channels)
+    for sequence in sequences:
+        own = [summary for summary in summaries if sequence in summary.channels and sequence not in summary.copied]
         if len(own) < FEWEST_PATIENTS:
             continue
-        levels = np.array([intensity_levels(summary.histograms[summary.channels.index(role)]) for summary in own])
+        levels = np.array([intensity_levels(summary.histograms[summary.channels.index(sequence)]) for summary in own])
         centre = np.median(levels, axis=0)
         spread = np.maximum(1.4826 * np.median(np.abs(levels - centre), axis=0), SPREAD_FLOOR)
         scores = (levels - centre) / spread
         for summary, level, score in zip(own, levels, scores, strict=True):
             worst = int(np.abs(score).argmax())
             if abs(score[worst]) > OUTLIER_Z:
-                yield _outlier(summary, role, worst, level, centre, score)
+                yield _outlier(summary, sequence, worst, level, centre, score)
 
 
 def _outlier(
     summary: PatientSummary,
-    role: str,
+    sequence: str,
     worst: int,
     level: NDArray[np.float64],
     centre: NDArray[np.float64],
     score: NDArray[np.float64],
 ) -> Finding:
     name = ("median", "95th percentile")[worst]
-    message = f"the {name} of {role} in the head is {level[worst]:.0f}, of the patients' usual {centre[worst]:.0f}"
+    message = f"the {name} of {sequence} in the head is {level[worst]:.0f}, of the patients' usual {centre[worst]:.0f}"
     evidence: dict[str, Evidence] = {
-        "sequence": role,
+        "sequence": sequence,
         "level": round(float(level[worst]), 1),
         "robust_z": round(float(score[worst]), 1),
     }
@@ -219,8 +219,8 @@ def intensity_levels(histogram: NDArray[np.int64]) -> tuple[float, float]:
 
 
 def orientations(summaries: Sequence[PatientSummary]) -> Iterator[Finding]:
-    """Patients who lie otherwise than the others, by their pictures and by their geometry."""
-    found = find_orientations([summary.portrait for summary in summaries])
+    """Patients who lie otherwise than the others, by their images and by their geometry."""
+    found = find_orientations([summary.thumbnail for summary in summaries])
     for summary, orientation in zip(summaries, found, strict=True):
         if orientation is not None and orientation.differs:
             ways = [orientation.turn] if orientation.turn != "as it is" else []

@@ -32,7 +32,7 @@ KINDS: dict[str, Kind] = {
         "structure",
         "error",
         "Patient without a readable slice",
-        "no picture of the patient could be read",
+        "no image of the patient could be read",
         "Fetch the patient again or leave it out",
     ),
     "file_misnamed": Kind(
@@ -67,19 +67,19 @@ KINDS: dict[str, Kind] = {
         "structure",
         "error",
         "Gap in the numbering",
-        "neither picture nor mask of a slice between two others, or before the first where all others begin earlier",
+        "neither image nor mask of a slice between two others, or before the first where all others begin earlier",
         "Fetch the slice again; a gap puts a wrong neighbour beside a slice",
     ),
     "picture_missing": Kind(
-        "structure", "error", "Mask without a picture", "a mask whose picture is not there", "Fetch the picture again"
+        "structure", "error", "Mask without an image", "a mask whose image is not there", "Fetch the image again"
     ),
     "mask_missing": Kind(
-        "structure", "error", "Picture without a mask", "a picture whose mask is not there", "Fetch the mask again"
+        "structure", "error", "Image without a mask", "an image whose mask is not there", "Fetch the mask again"
     ),
     "picture_form": Kind(
         "structure",
         "error",
-        "Picture of another form",
+        "Image of another form",
         "not uint8 (row, column, 3 channels)",
         "Export it again as 8 bits with the three sequences as channels",
     ),
@@ -93,9 +93,9 @@ KINDS: dict[str, Kind] = {
     "picture_range": Kind(
         "structure",
         "error",
-        "Picture of a wrong range",
-        "intensities fill less than a twentieth of 0 to 255 while the picture is not black",
-        "Scale the pictures to 0 to 255",
+        "Image of a wrong range",
+        "intensities fill less than a twentieth of 0 to 255 while the image is not black",
+        "Scale the images to 0 to 255",
     ),
     "patient_size": Kind(
         "structure",
@@ -117,9 +117,9 @@ KINDS: dict[str, Kind] = {
     "mask_size": Kind(
         "structure",
         "error",
-        "Mask not aligned with its picture",
-        "the mask's grid is not the picture's",
-        "Export picture and mask on one grid; never stretch a mask to fit",
+        "Mask not aligned with its image",
+        "the mask's grid is not the image's",
+        "Export image and mask on one grid; never stretch a mask to fit",
     ),
     "mask_not_binary": Kind(
         "structure",
@@ -133,7 +133,7 @@ KINDS: dict[str, Kind] = {
         "warning",
         "No tumour in any mask",
         "every mask of the patient is empty",
-        "Look whether the outline was lost; without it the patient teaches that its tumour is none",
+        "Look whether the contour was lost; without it the patient teaches that its tumour is none",
     ),
     "geometry_differs": Kind(
         "structure",
@@ -170,19 +170,19 @@ KINDS: dict[str, Kind] = {
         "data.csv does not tell of this patient",
         "Add the row; without it the patient falls out of subgroup analyses",
     ),
-    # Content: what can be told from one patient's pictures.
+    # Content: what can be told from one patient's images.
     "sequence_copied": Kind(
         "content",
         "warning",
         "Sequence copied into another",
-        "the pictures of two sequences are equal on every slice",
+        "the images of two sequences are equal on every slice",
         "Report the patient in a subgroup of its own and train with sequence dropout; the sequence was not taken",
     ),
     "slices_copied": Kind(
         "content",
         "warning",
         "Sequence copied on some slices",
-        "the pictures of two sequences are equal on some slices that are not black",
+        "the images of two sequences are equal on some slices that are not black",
         "Export the patient again",
     ),
     "slice_black": Kind(
@@ -260,21 +260,21 @@ KINDS: dict[str, Kind] = {
         "set",
         "error",
         "Patient stands twice in the set",
-        "most slices of two patients are the same pictures",
+        "most slices of two patients are the same images",
         "Keep one of the two; otherwise it may stand in training and in test",
     ),
     "slice_shared": Kind(
         "set",
         "warning",
         "Slice of two patients",
-        "a slice of one patient is the same picture as a slice of another",
+        "a slice of one patient is the same image as a slice of another",
         "Find out whose it is; in two parts of a split it is a leak",
     ),
     "split_leak": Kind(
         "set",
         "error",
         "Leak between the parts of a split",
-        "a person, or the same pictures, stand in two parts of the split",
+        "a person, or the same images, stand in two parts of the split",
         "Give the person to one part only",
     ),
     "split_incomplete": Kind(
@@ -295,8 +295,8 @@ KINDS: dict[str, Kind] = {
         "set",
         "warning",
         "Turned or flipped against the set",
-        "the patient's pictures fit the set's average much better when they are turned, flipped or reversed",
-        "Turn pictures and masks as the others; whether left and right are exchanged cannot be known from pictures",
+        "the patient's images fit the set's average much better when they are turned, flipped or reversed",
+        "Turn images and masks as the others; whether left and right are exchanged cannot be known from images",
     ),
     # Labels: what can be told from the masks.
     "mask_outside_head": Kind(
@@ -332,21 +332,21 @@ KINDS: dict[str, Kind] = {
         "warning",
         "Slice without mask inside of the tumour",
         "an empty mask between two slices with tumour at one place",
-        "Outline the slice",
+        "Contour the slice",
     ),
     "mask_jump": Kind(
         "labels",
         "warning",
         "Jump of the contour",
         "the masks before and after a slice fit each other much better than the slice's own",
-        "Look at the slice's outline",
+        "Look at the slice's contour",
     ),
     "mask_repeated": Kind(
         "labels",
         "warning",
         "The same mask twice",
         "two slices, of one patient or of two, have the same mask of some size",
-        "Look whether an outline was copied",
+        "Look whether a contour was copied",
     ),
     "mask_at_scan_end": Kind(
         "labels",

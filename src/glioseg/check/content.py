@@ -1,4 +1,4 @@
-"""What one patient's pictures show by themselves."""
+"""What one patient's images show by themselves."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ NEIGHBOURS = 2
 
 
 def check_content(scan: CheckedScan, measures: SliceMeasures, digests: list[bytes]) -> Iterator[Finding]:
-    """Every finding in one patient's pictures.
+    """Every finding in one patient's images.
 
     Args:
         scan: The patient.
@@ -44,7 +44,7 @@ def check_content(scan: CheckedScan, measures: SliceMeasures, digests: list[byte
     yield from cut_heads(scan, measures)
 
 
-def copied_roles(scan: CheckedScan, shown: NDArray[np.bool_]) -> tuple[dict[str, str], dict[str, list[int]]]:
+def names_of_copies(scan: CheckedScan, shown: NDArray[np.bool_]) -> tuple[dict[str, str], dict[str, list[int]]]:
     """Sequences that are another's copy on every slice, and those that are on some.
 
     Args:
@@ -72,9 +72,9 @@ def copied_roles(scan: CheckedScan, shown: NDArray[np.bool_]) -> tuple[dict[str,
 
 def copied_sequences(scan: CheckedScan, measures: SliceMeasures) -> Iterator[Finding]:
     """Sequences that are copies of another, on all slices or on some."""
-    whole, partly = copied_roles(scan, measures.shows_head)
+    whole, partly = names_of_copies(scan, measures.shows_head)
     for original in dict.fromkeys(whole.values()):
-        copies = [role for role in scan.channels if whole.get(role) == original]
+        copies = [sequence for sequence in scan.channels if whole.get(sequence) == original]
         verb = "is a copy" if len(copies) == 1 else "are copies"
         message = f"{' and '.join(copies)} {verb} of {original}"
         middle = scan.numbers[len(scan.numbers) // 2]
@@ -112,21 +112,20 @@ def black_slices(scan: CheckedScan, measures: SliceMeasures) -> Iterator[Finding
 def _black_sequences(scan: CheckedScan, measures: SliceMeasures) -> Iterator[Finding]:
     """A sequence may begin later or end sooner than the others; a hole in the middle of it is damage."""
     shown = well_filled(measures) & (measures.brightness.max(axis=1) > SEEN_INTENSITY)
-    for channel, role in enumerate(scan.channels):
+    for channel, sequence in enumerate(scan.channels):
         dark = np.flatnonzero(shown & (measures.brightness[:, channel] < BLACK_INTENSITY))
         lit = np.flatnonzero(measures.brightness[:, channel] >= BLACK_INTENSITY)
         ends = [place for place in dark if lit.size == 0 or place < lit[0] or place > lit[-1]]
         for place in sorted(set(dark.tolist()) - set(ends)):
-            message = f"{role} is black where another sequence shows the head"
+            message = f"{sequence} is black where another sequence shows the head"
             level = round(float(measures.brightness[place, channel]), 2)
-            evidence: dict[str, Evidence] = {"sequence": role, "mean_intensity": level}
+            evidence: dict[str, Evidence] = {"sequence": sequence, "mean_intensity": level}
             yield Finding("sequence_black", message, scan.patient, scan.numbers[place], evidence=evidence)
         if ends:
             numbers = [scan.numbers[place] for place in ends]
-            message = (
-                f"{role} is black on slice{'s' if len(numbers) > 1 else ''} {_listed(numbers)} at the end of the scan"
-            )
-            extent: dict[str, Evidence] = {"sequence": role, "slices": len(numbers)}
+            slices = f"slice{'s' if len(numbers) > 1 else ''} {_listed(numbers)}"
+            message = f"{sequence} is black on {slices} at the end of the scan"
+            extent: dict[str, Evidence] = {"sequence": sequence, "slices": len(numbers)}
             yield Finding("sequence_short", message, scan.patient, numbers[0], evidence=extent)
 
 
@@ -134,10 +133,10 @@ def saturated_slices(scan: CheckedScan, measures: SliceMeasures) -> Iterator[Fin
     """Slices of whose head a large share lies at the top of the range."""
     share = measures.saturated / np.maximum(measures.head_share, 0.05)[:, None]
     for place in np.flatnonzero(share.max(axis=1) > SATURATED_SHARE_OF_HEAD):
-        role = scan.channels[int(share[place].argmax())]
+        sequence = scan.channels[int(share[place].argmax())]
         value = round(float(share[place].max()), 3)
-        message = f"{value:.0%} of the head lies at 255 in {role}"
-        evidence: dict[str, Evidence] = {"sequence": role, "saturated_share": value}
+        message = f"{value:.0%} of the head lies at 255 in {sequence}"
+        evidence: dict[str, Evidence] = {"sequence": sequence, "saturated_share": value}
         yield Finding("slice_saturated", message, scan.patient, scan.numbers[place], evidence=evidence)
 
 
@@ -148,7 +147,7 @@ def degraded_slices(scan: CheckedScan, measures: SliceMeasures) -> Iterator[Find
     ghosts = against_neighbours(measures.ghosts + GHOST_FLOOR, filled)
     bright = against_neighbours(measures.brightness, filled)
     ruined = (rough < BLUR) | (rough > NOISE) | (ghosts > GHOSTS)
-    # Where the head seems to jump in size, its outline caught a bright background, and its mean says nothing.
+    # Where the head seems to jump in size, its contour caught a bright background, and its mean says nothing.
     size = against_neighbours(measures.head_share[:, None], filled)
     steady = (size < HEAD_JUMP) & (size > 1 / HEAD_JUMP)
     uneven = ((bright > BRIGHTNESS) | (bright < 1 / BRIGHTNESS)) & steady
@@ -163,11 +162,11 @@ def degraded_slices(scan: CheckedScan, measures: SliceMeasures) -> Iterator[Find
 
 
 def _against(scan: CheckedScan, code: str, place: int, channel: int, ratios: dict[str, float]) -> Finding:
-    role = scan.channels[channel]
+    sequence = scan.channels[channel]
     shown = {name: round(float(value), 2) for name, value in ratios.items()}
     words = " and ".join(f"{name.split('_')[0]} {value:g} times" for name, value in shown.items())
-    message = f"{role}: {words} that of the slices next to it"
-    return Finding(code, message, scan.patient, scan.numbers[place], evidence={"sequence": role, **shown})
+    message = f"{sequence}: {words} that of the slices next to it"
+    return Finding(code, message, scan.patient, scan.numbers[place], evidence={"sequence": sequence, **shown})
 
 
 def against_neighbours(values: NDArray[np.float64], usable: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -243,7 +242,7 @@ def well_filled(measures: SliceMeasures, share: float = WELL_FILLED) -> NDArray[
 
 
 def _flair_first(scan: CheckedScan) -> list[str]:
-    is_other: Callable[[str], bool] = lambda role: role != scan.main_channel  # noqa: E731
+    is_other: Callable[[str], bool] = lambda sequence: sequence != scan.main_channel  # noqa: E731
     return sorted(scan.channels, key=is_other)
 
 

@@ -1,4 +1,4 @@
-"""Whether two patients are one: the same pictures under other names."""
+"""Whether two patients are one: the same images under other names."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +20,14 @@ def head_hashes(volume: Volume) -> NDArray[np.uint64]:
     """
     count = len(volume.voxels)
     none = np.zeros(volume.voxels.shape[:3], np.bool_)
-    pictures, labelled = volume.voxels.astype(np.uint8), np.zeros(count, np.bool_)
-    scan = CheckedScan(volume.patient, tuple(range(count)), pictures, none, labelled, volume.channels)
+    images, labelled = volume.voxels.astype(np.uint8), np.zeros(count, np.bool_)
+    scan = CheckedScan(volume.patient, tuple(range(count)), images, none, labelled, volume.channels)
     measures = measure_slices(scan)
     return hash_slices(measures.tiny[well_filled(measures, COMPARED)])
 
 
 def are_one_patient(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> bool:
-    """Whether most slices of the shorter of two scans are pictures of the other; hashes as :func:`head_hashes`."""
+    """Whether most slices of the shorter of two scans are images of the other; hashes as :func:`head_hashes`."""
     if not len(first) or not len(second):
         return False
     owners = np.repeat([0, 1], [len(first), len(second)])

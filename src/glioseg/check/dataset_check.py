@@ -1,4 +1,4 @@
-"""The whole check: patients one after the other, then the set, with no more than two patients' pictures in memory."""
+"""The whole check: patients one after the other, then the set, with no more than two patients' images in memory."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,15 +14,21 @@ from glioseg.check.content import check_content
 from glioseg.check.duplicates import MIRRORS, local_contrast
 from glioseg.check.file_pairs import find_file_pairs
 from glioseg.check.finding import Finding, in_order
-from glioseg.check.fingerprint import fingerprint
 from glioseg.check.head import shrink
+from glioseg.check.label_errors import (
+    Predicted,
+    class_thresholds,
+    confident_joint,
+    label_error_findings,
+    rank_label_errors,
+)
 from glioseg.check.labels import check_labels
 from glioseg.check.measures import TINY, measure_slices
 from glioseg.check.parts import read_parts
 from glioseg.check.scan import Reading
+from glioseg.check.set_statistics import set_statistics
 from glioseg.check.structure import find_tif_layout
-from glioseg.check.summary import PatientSummary, mask_digests, picture_digests, summarise
-from glioseg.check.suspects import Predicted, class_thresholds, confident_joint, rank_suspects, suspect_findings
+from glioseg.check.summary import PatientSummary, image_digests, mask_digests, summarise
 from glioseg.errors import GliosegError
 
 
@@ -59,7 +65,7 @@ class CheckResult:
         source: What was checked.
         findings: Errors first, then by kind, patient and slice.
         summaries: What is kept of each patient that could be read.
-        fingerprint: The set in numbers.
+        set_statistics: The set in numbers.
         files: Every file of each patient, relative to the data folder.
         confident_joint: Of the labels, shape (2, 2), or None without probabilities.
     """
@@ -67,7 +73,7 @@ class CheckResult:
     source: Source
     findings: tuple[Finding, ...]
     summaries: tuple[PatientSummary, ...] = field(repr=False)
-    fingerprint: dict[str, Any] = field(repr=False)
+    set_statistics: dict[str, Any] = field(repr=False)
     files: dict[str, tuple[str, ...]] = field(repr=False)
     confident_joint: NDArray[np.int64] | None = None
 
@@ -82,7 +88,7 @@ class CheckResult:
             "patients": len(self.source.patients),
             "counts": {severity: self.count(severity) for severity in ("error", "warning", "note")},
             "findings": [finding.as_json() for finding in self.findings],
-            "fingerprint": self.fingerprint,
+            "statistics": self.set_statistics,
             "confident_joint": None if self.confident_joint is None else self.confident_joint.tolist(),
         }
 
@@ -112,7 +118,7 @@ def check_dataset(
     *,
     split: Path | None = None,
     predictions: Predictions | None = None,
-    say: Callable[[str], None] = lambda line: None,
+    progress: Callable[[str], None] = lambda line: None,
 ) -> CheckResult:
     """Check a set from file names to labels.
 
@@ -120,7 +126,7 @@ def check_dataset(
         source: As :func:`open_source` finds it.
         split: A split file whose parts must share nothing.
         predictions: What networks say that have not seen the patients, to find suspicious labels.
-        say: Gets a line now and then.
+        progress: Gets a line now and then.
 
     Raises:
         GliosegError: If the split or the predictions cannot be read. What is wrong with the data is a finding.
@@ -134,15 +140,15 @@ def check_dataset(
         findings += own
         summaries += [summary] if summary else []
         if count % 25 == 0 or count == len(source.patients):
-            say(f"{count} of {len(source.patients)} patients, {len(findings)} findings")
+            progress(f"{count} of {len(source.patients)} patients, {len(findings)} findings")
     findings += check_set(summaries, parts.of if parts else {}, _correlate_slices(source))
     if parts is not None:
         findings += [*parts.findings, *parts.against(source.patients)]
     joint = None
     if predictions is not None:
-        suspects, joint = _suspects(source, predictions)
-        findings += suspects
-    return CheckResult(source, in_order(findings), tuple(summaries), fingerprint(summaries), files, joint)
+        label_errors, joint = _label_errors(source, predictions)
+        findings += label_errors
+    return CheckResult(source, in_order(findings), tuple(summaries), set_statistics(summaries), files, joint)
 
 
 def check_patient(source: Source, patient: str) -> tuple[list[Finding], PatientSummary | None, tuple[str, ...]]:
@@ -153,7 +159,7 @@ def check_patient(source: Source, patient: str) -> tuple[list[Finding], PatientS
         return findings, None, reading.files
     scan = reading.scan
     measures = measure_slices(scan)
-    findings += check_content(scan, measures, picture_digests(scan))
+    findings += check_content(scan, measures, image_digests(scan))
     findings += check_labels(scan, measures, mask_digests(scan))
     whole = not any(finding.severity == "error" for finding in reading.findings)
     return findings, summarise(scan, measures, whole=whole), reading.files
@@ -172,13 +178,13 @@ def _correlate_slices(source: Source) -> Callable[[str, int, str, int, str], flo
         rows, columns = (-1 if MIRRORS.index(mirror) & bit else 1 for bit in (2, 1))
         second = second[::rows, ::columns]
         scale = float(np.linalg.norm(first) * np.linalg.norm(second))
-        # Two empty pictures, such as small heads of which nothing is left within the scalp, are equal.
+        # Two empty images, such as small heads of which nothing is left within the scalp, are equal.
         return float((first * second).sum()) / scale if scale else 1.0
 
     return correlate
 
 
-def _suspects(source: Source, predictions: Predictions) -> tuple[list[Finding], NDArray[np.int64]]:
+def _label_errors(source: Source, predictions: Predictions) -> tuple[list[Finding], NDArray[np.int64]]:
     """Two passes over the patients: the classes' thresholds, then the slices that contradict them."""
 
     def patients() -> Iterator[Predicted]:
@@ -199,5 +205,5 @@ def _suspects(source: Source, predictions: Predictions) -> tuple[list[Finding], 
             yield patient, numbers, scan.masks[kept], probabilities[kept]
 
     thresholds = class_thresholds(patients())
-    suspects = rank_suspects(patients(), thresholds)
-    return list(suspect_findings(suspects)), confident_joint(patients(), thresholds)
+    label_errors = rank_label_errors(patients(), thresholds)
+    return list(label_error_findings(label_errors)), confident_joint(patients(), thresholds)

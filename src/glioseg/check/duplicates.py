@@ -1,9 +1,9 @@
-"""Slices that are the same picture, found without comparing every slice with every other.
+"""Slices that are the same image, found without comparing every slice with every other.
 
 Each slice gets a hash of 256 bits: the signs of middle frequencies of its cosine transform (perceptual hashing; Zauner,
 "Implementation and benchmarking of perceptual image hash functions", 2010). The lowest frequencies, which perceptual
 hashes commonly use, and the ring of scalp and skull are alike in all heads and would make every slice a candidate:
-the picture is reduced to its local contrast within the head before. A change of brightness, a little noise, another
+the image is reduced to its local contrast within the head before. A change of brightness, a little noise, another
 size or lossy compression leaves most signs as they are. A mirror image changes the signs of the odd frequencies only,
 so that mirrored copies are found from the same hash.
 
@@ -28,17 +28,17 @@ NEIGHBOURS = 8
 """In a table, each slice is compared with so many that share its chosen bits, whatever their number."""
 
 DIFFERENT_BITS = 36
-"""Unrelated slices differ in half of the bits; the same picture under noise or another scale in a tenth."""
+"""Unrelated slices differ in half of the bits; the same image under noise or another scale in a tenth."""
 
 WINDOW_PX, SCALP_PX = 9, 11
-"""Of a picture of 64 pixels: over what local contrast is taken, and twice what is left out at the head's surface."""
+"""Of an image of 64 pixels: over what local contrast is taken, and twice what is left out at the head's surface."""
 
 MIRRORS = ("", "left-right", "up-down", "left-right and up-down")
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two slices that may be the same picture.
+    """Two slices that may be the same image.
 
     Attributes:
         first: Row of one slice in the hashes.

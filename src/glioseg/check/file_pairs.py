@@ -39,7 +39,7 @@ class FilePairs:
 
     Attributes:
         root: The data folder.
-        files: By patient and role, the file.
+        files: By patient and sequence, the file.
         extra: What was found besides.
     """
 
@@ -56,14 +56,16 @@ class FilePairs:
         """Read one patient; what cannot be read is a finding."""
         files = self.files[patient]
         findings: list[Finding] = []
-        images = {role: image for role, path in files.items() if (image := self._open(patient, path, findings))}
+        images = {sequence: image for sequence, path in files.items() if (image := self._open(patient, path, findings))}
         scan = self._join(patient, images, findings)
         if scan is None:
-            findings.append(Finding("patient_unreadable", f"{patient} has no readable picture", patient))
+            findings.append(Finding("patient_unreadable", f"{patient} has no readable image", patient))
         if "mask" not in files:
             findings.append(Finding("mask_missing", f"{patient} has no mask", patient))
-        missing = [role for role in CHANNELS if role not in files and "flair" in files]
-        findings += [Finding("sequence_missing", f"{patient} has no file for {role}", patient) for role in missing]
+        missing = [sequence for sequence in CHANNELS if sequence not in files and "flair" in files]
+        findings += [
+            Finding("sequence_missing", f"{patient} has no file for {sequence}", patient) for sequence in missing
+        ]
         return Reading(scan, tuple(findings), tuple(sorted(map(self._place, files.values()))))
 
     def check_set(self) -> list[Finding]:
@@ -81,11 +83,15 @@ class FilePairs:
         return None
 
     def _join(self, patient: str, images: dict[str, Scan], findings: list[Finding]) -> CheckedScan | None:
-        pictures = {role: image for role, image in images.items() if role != "mask"}
+        pictures = {sequence: image for sequence, image in images.items() if sequence != "mask"}
         if not pictures:
             return None
         main = pictures.get("flair") or next(iter(pictures.values()))
-        fitting = {role: image for role, image in pictures.items() if self._fits(patient, role, image, main, findings)}
+        fitting = {
+            sequence: image
+            for sequence, image in pictures.items()
+            if self._fits(patient, sequence, image, main, findings)
+        }
         mask = images.get("mask")
         inside = np.zeros(main.voxels.shape, bool)
         labelled = mask is not None and self._fits(patient, "mask", mask, main, findings)
@@ -93,32 +99,34 @@ class FilePairs:
             inside = self._outline(patient, mask.voxels, findings)
             if not inside.any():
                 findings.append(Finding("mask_empty", "no slice has a mask", patient))
-        order = [role for role in CHANNELS if role in fitting]
-        order += [role for role in fitting if role not in order]
-        pictures_by_slice = np.stack([_by_slice(_as_bytes(fitting[role].voxels), main) for role in order], axis=-1)
+        order = [sequence for sequence in CHANNELS if sequence in fitting]
+        order += [sequence for sequence in fitting if sequence not in order]
+        images_by_slice = np.stack(
+            [_by_slice(_as_bytes(fitting[sequence].voxels), main) for sequence in order], axis=-1
+        )
         return CheckedScan(
             patient=patient,
-            numbers=tuple(range(1, len(pictures_by_slice) + 1)),
-            pictures=pictures_by_slice,
+            numbers=tuple(range(1, len(images_by_slice) + 1)),
+            images=images_by_slice,
             masks=_by_slice(inside, main),
-            labelled=np.full(len(pictures_by_slice), labelled),
+            labelled=np.full(len(images_by_slice), labelled),
             channels=tuple(order),
             original_range=False,
             axes=_axes(main),
         )
 
-    def _fits(self, patient: str, role: str, image: Scan, main: Scan, findings: list[Finding]) -> bool:
-        place = self._place(self.files[patient][role])
+    def _fits(self, patient: str, sequence: str, image: Scan, main: Scan, findings: list[Finding]) -> bool:
+        place = self._place(self.files[patient][sequence])
         if image.voxels.shape != main.voxels.shape:
-            code = "mask_size" if role == "mask" else "picture_size"
-            message = f"{role} has the shape {image.voxels.shape}, the main sequence {main.voxels.shape}"
+            code = "mask_size" if sequence == "mask" else "picture_size"
+            message = f"{sequence} has the shape {image.voxels.shape}, the main sequence {main.voxels.shape}"
             findings.append(Finding(code, message, patient, file=place))
             return False
         away = 0.0
         if image.affine is not None and main.affine is not None:
             away = float(np.abs(image.affine - main.affine).max())
         if away > AFFINE_TOLERANCE_MM:
-            message = f"the affine of {role} differs from the main sequence's by up to {away:.3g}"
+            message = f"the affine of {sequence} differs from the main sequence's by up to {away:.3g}"
             findings.append(
                 Finding("geometry_differs", message, patient, file=place, evidence={"difference": round(away, 4)})
             )
@@ -140,15 +148,15 @@ class FilePairs:
 
 
 def find_file_pairs(root: Path) -> FilePairs:
-    """Sort the NIfTI and NRRD files of a folder by patient and role; nothing is read."""
+    """Sort the NIfTI and NRRD files of a folder by patient and sequence; nothing is read."""
     files: defaultdict[str, dict[str, Path]] = defaultdict(dict)
     extra: list[Finding] = []
-    for patient, role, path in _sorted_files(root):
-        if role in files[patient]:
-            message = f"{path.name} and {files[patient][role].name} are both {role} of {patient}"
+    for patient, sequence, path in _sorted_files(root):
+        if sequence in files[patient]:
+            message = f"{path.name} and {files[patient][sequence].name} are both {sequence} of {patient}"
             place = path.relative_to(root).as_posix()
             extra.append(Finding("slice_claimed_twice", message, patient, file=place))
-        files[patient].setdefault(role, path)
+        files[patient].setdefault(sequence, path)
     return FilePairs(root, dict(files), tuple(extra))
 
 
@@ -157,18 +165,18 @@ def _sorted_files(root: Path) -> Iterator[tuple[str, str, Path]]:
     groups = list(by_patient(root, (path for path in visible_files(root) if kind_by_name(path.name) in SCANS)))
     labelled = {patient for patient, group in groups if MASK in group}
     for patient, group in groups:
-        for role, paths in group.items():
+        for sequence, paths in group.items():
             for path in paths:
                 channel = _CHANNEL.fullmatch(patient)
-                if role is None and channel and channel["patient"] in labelled:
+                if sequence is None and channel and channel["patient"] in labelled:
                     yield channel["patient"], f"channel {int(channel['channel'])}", path
                 else:
-                    yield patient, _role(role, path), path
+                    yield patient, _sequence(sequence, path), path
 
 
-def _role(role: str | None, path: Path) -> str:
-    if role in CHANNELS or role == MASK:
-        return "mask" if role == MASK else str(role)
+def _sequence(sequence: str | None, path: Path) -> str:
+    if sequence in CHANNELS or sequence == MASK:
+        return "mask" if sequence == MASK else str(sequence)
     stem, patient = without_suffix(path.name), patient_of(path.name)
     return stem[len(patient) :].strip("_-. ").lower() or "picture"
 

@@ -1,10 +1,10 @@
-"""The head in small pictures: where it is, how much of the frame it fills, where it is cut."""
+"""The head in small images: where it is, how much of the frame it fills, where it is cut."""
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from glioseg.head import HEAD_ABOVE
+from glioseg.head import FOREGROUND_THRESHOLD
 
 FOG_TIMES, MOST_FOG = 2.0, 60.0
 """Slices scaled one by one may have a background as bright as that; the head is at least so many times as bright."""
@@ -13,10 +13,10 @@ IN_PLANE = np.stack([np.zeros((3, 3), bool), ndimage.generate_binary_structure(2
 """Neighbours within a slice only, for arrays (slice, row, column)."""
 
 
-def shrink(pictures: NDArray[np.generic], size: int) -> NDArray[np.float32]:
+def shrink(images: NDArray[np.generic], size: int) -> NDArray[np.float32]:
     """Area means on a square grid: (slice, row, column) to (slice, size, size)."""
-    rows, columns = (_area_means(extent, size) for extent in pictures.shape[1:3])
-    return np.asarray(rows @ pictures.astype(np.float32) @ columns.T, np.float32)
+    rows, columns = (_area_means(extent, size) for extent in images.shape[1:3])
+    return np.asarray(rows @ images.astype(np.float32) @ columns.T, np.float32)
 
 
 def head_masks(flair: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -33,7 +33,7 @@ def head_masks(flair: NDArray[np.float32]) -> NDArray[np.bool_]:
 def _thresholds(flair: NDArray[np.float32]) -> NDArray[np.float32]:
     """Per slice, from the border of the frame, most of which shows background."""
     frame = np.concatenate([flair[:, 0], flair[:, -1], flair[:, :, 0], flair[:, :, -1]], axis=1)
-    return np.asarray(np.clip(FOG_TIMES * np.median(frame, axis=1), HEAD_ABOVE, MOST_FOG), np.float32)
+    return np.asarray(np.clip(FOG_TIMES * np.median(frame, axis=1), FOREGROUND_THRESHOLD, MOST_FOG), np.float32)
 
 
 def longest_runs(flags: NDArray[np.bool_]) -> NDArray[np.intp]:

@@ -52,8 +52,8 @@ class SliceMeasures:
 
 def measure_slices(scan: CheckedScan) -> SliceMeasures:
     """Measure every slice of one patient."""
-    channels = range(scan.pictures.shape[-1])
-    small = np.stack([shrink(scan.pictures[..., channel], SMALL) for channel in channels], axis=-1)
+    channels = range(scan.images.shape[-1])
+    small = np.stack([shrink(scan.images[..., channel], SMALL) for channel in channels], axis=-1)
     main = small[..., scan.channels.index(scan.main_channel)]
     head = head_masks(main)
     steady = _agreed_by_neighbours(head)
@@ -61,14 +61,14 @@ def measure_slices(scan: CheckedScan) -> SliceMeasures:
     head_share = head.mean(axis=(1, 2))
     # One grey level keeps the ratios of black slices finite.
     floor = np.maximum(inside, 1)
-    roughness = np.stack([_roughness(scan.pictures[..., channel]) for channel in channels], axis=-1)
+    roughness = np.stack([_roughness(scan.images[..., channel]) for channel in channels], axis=-1)
     return SliceMeasures(
         head=head,
         small=small,
         tiny=shrink(main, TINY),
         head_share=head_share,
         brightness=inside,
-        saturated=(scan.pictures == SATURATED).mean(axis=(1, 2)) if scan.original_range else np.zeros_like(inside),
+        saturated=(scan.images == SATURATED).mean(axis=(1, 2)) if scan.original_range else np.zeros_like(inside),
         roughness=roughness / floor / np.maximum(head_share, BLACK_BELOW)[:, None],
         ghosts=outside / floor,
         cut=_cut(steady, main),
@@ -91,9 +91,9 @@ def _dilated(head: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(ndimage.maximum_filter(head, (0, 7, 7)))
 
 
-def _roughness(pictures: NDArray[np.uint8]) -> NDArray[Any]:
+def _roughness(images: NDArray[np.uint8]) -> NDArray[Any]:
     """Mean absolute Laplacian of each slice: blur lowers it, noise and stripes raise it."""
-    signed = pictures.astype(np.int16)
+    signed = images.astype(np.int16)
     laplacian = 4 * signed[:, 1:-1, 1:-1]
     for rows, columns in ((slice(2, None), slice(1, -1)), (slice(-2), slice(1, -1))):
         laplacian -= signed[:, rows, columns]

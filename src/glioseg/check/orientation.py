@@ -1,7 +1,7 @@
 """Patients who lie otherwise than the rest of the set: turned, upside down, or with their slices in reverse.
 
 Heads differ from front to back (face against occiput) and from base to vertex, and this shows in averages. Left and
-right are too alike: whether they are exchanged cannot be known from pictures. Only files that carry geometry tell.
+right are too alike: whether they are exchanged cannot be known from images. Only files that carry geometry tell.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,16 +20,16 @@ SHARE_OF_CONTRAST = 0.4
 """A patient who is turned fits by as much better when turned back as the average fits worse when it is turned."""
 
 
-Portrait = NDArray[np.uint8]
+Thumbnail = NDArray[np.uint8]
 """A patient's head in very small, shape (level from first to last slice, row, column)."""
 
 Turn = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 TURNS: dict[str, Turn] = {
-    "as it is": lambda portrait: portrait,
-    "flipped up-down": lambda portrait: portrait[:, ::-1],
-    "turned by 90 degrees": lambda portrait: np.rot90(portrait, 1, axes=(1, 2)),
-    "turned by 270 degrees": lambda portrait: np.rot90(portrait, 3, axes=(1, 2)),
+    "as it is": lambda thumbnail: thumbnail,
+    "flipped up-down": lambda thumbnail: thumbnail[:, ::-1],
+    "turned by 90 degrees": lambda thumbnail: np.rot90(thumbnail, 1, axes=(1, 2)),
+    "turned by 270 degrees": lambda thumbnail: np.rot90(thumbnail, 3, axes=(1, 2)),
 }
 """Each stands for itself and its left-right mirror image."""
 
@@ -58,7 +58,7 @@ class Orientation:
         return self.fit - self.fit_as_is > max(SHARE_OF_CONTRAST * self.contrast, 0)
 
 
-def portrait(measures: SliceMeasures) -> Portrait | None:
+def thumbnail(measures: SliceMeasures) -> Thumbnail | None:
     """The head in very small, from the first to the last slice that shows it; None where none does."""
     shown = measures.tiny[measures.shows_head]
     if not len(shown):
@@ -70,16 +70,16 @@ def portrait(measures: SliceMeasures) -> Portrait | None:
     return np.asarray(np.clip(stack * (255 / max(float(stack.max()), 1.0)), 0, 255), np.uint8)
 
 
-def find_orientations(portraits: Sequence[Portrait | None]) -> list[Orientation | None]:
+def find_orientations(thumbnails: Sequence[Thumbnail | None]) -> list[Orientation | None]:
     """How each patient fits the average of all; None without a portrait, or where they are too few to compare.
 
     The average is made twice: first of all patients, then of those that it fits as they are.
     """
-    known = [place for place, portrait in enumerate(portraits) if portrait is not None]
-    orientations: list[Orientation | None] = [None] * len(portraits)
+    known = [place for place, thumbnail in enumerate(thumbnails) if thumbnail is not None]
+    orientations: list[Orientation | None] = [None] * len(thumbnails)
     if len(known) < FEWEST_PATIENTS:
         return orientations
-    stack = np.stack([_normalised(portraits[place].astype(np.float64)) for place in known])  # type: ignore[union-attr]
+    stack = np.stack([_normalised(thumbnails[place].astype(np.float64)) for place in known])  # type: ignore[union-attr]
     kept = np.ones(len(stack), bool)
     for _ in range(2):
         average = stack[kept].sum(axis=0)

@@ -16,27 +16,27 @@ class CheckedScan:
     Attributes:
         patient: The patient's identifier.
         numbers: The slices' numbers, rising.
-        pictures: Shape (slice, row, column, channel), uint8; intensities of other ranges are scaled to it.
+        images: Shape (slice, row, column, channel), uint8; intensities of other ranges are scaled to it.
         masks: Shape (slice, row, column), bool; False where there is no usable mask.
         labelled: Which slices have a usable mask, shape (slice,).
-        channels: The role of each channel.
-        original_range: Whether the pictures hold the file's own intensities, so that 255 means saturation.
+        channels: The sequence of each channel.
+        original_range: Whether the images hold the file's own intensities, so that 255 means saturation.
         axes: Towards which side of the patient the axes (slice, row, column) run, such as ``SAR``, or None where the
             source does not tell.
     """
 
     patient: str
     numbers: tuple[int, ...]
-    pictures: NDArray[np.uint8]
+    images: NDArray[np.uint8]
     masks: NDArray[np.bool_]
     labelled: NDArray[np.bool_]
     channels: tuple[str, ...] = CHANNELS
     original_range: bool = True
     axes: str | None = None
 
-    def channel(self, role: str) -> NDArray[np.uint8]:
+    def channel(self, sequence: str) -> NDArray[np.uint8]:
         """The intensities of one sequence, shape (slice, row, column)."""
-        return self.pictures[..., self.channels.index(role)]
+        return self.images[..., self.channels.index(sequence)]
 
     @property
     def main_channel(self) -> str:

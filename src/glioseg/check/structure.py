@@ -28,7 +28,7 @@ CLEANING_LOG = "cleaning.json"
 """What the program itself leaves in a cleaned copy."""
 
 NARROW_RANGE = 13
-"""A twentieth of 0 to 255: pictures scaled to 0 to 1 or to few grey levels stay below it."""
+"""A twentieth of 0 to 255: images scaled to 0 to 1 or to few grey levels stay below it."""
 
 Pixels = NDArray[Any]
 
@@ -53,13 +53,13 @@ class TifLayout:
         listing = _list_files(self.root, folder)
         findings = list(listing.findings)
         findings += _numbering(listing)
-        pictures = _read_all(self.root, listing.pictures, patient, findings)
+        images = _read_all(self.root, listing.images, patient, findings)
         masks = _read_all(self.root, listing.masks, patient, findings)
         files = tuple(path.relative_to(self.root).as_posix() for path in visible_files(folder))
         judge = _Judge(self.root, patient, listing, findings)
-        scan = judge.join(pictures, masks)
+        scan = judge.join(images, masks)
         if scan is None:
-            findings.append(Finding("patient_unreadable", f"{patient} has no readable picture", patient))
+            findings.append(Finding("patient_unreadable", f"{patient} has no readable image", patient))
         return Reading(scan, tuple(findings), files)
 
     def check_set(self) -> list[Finding]:
@@ -84,13 +84,13 @@ class _Listing:
     """The files of a patient by slice number."""
 
     patient: str
-    pictures: dict[int, Path]
+    images: dict[int, Path]
     masks: dict[int, Path]
     findings: tuple[Finding, ...]
 
 
 def _list_files(root: Path, folder: Path) -> _Listing:
-    pictures: dict[int, Path] = {}
+    images: dict[int, Path] = {}
     masks: dict[int, Path] = {}
     findings: list[Finding] = []
 
@@ -105,24 +105,24 @@ def _list_files(root: Path, folder: Path) -> _Listing:
         if name is None or name.patient != folder.name:
             found("file_misnamed", path, f"{path.name} does not name a slice of {folder.name}")
             continue
-        kind = masks if name.is_mask else pictures
+        kind = masks if name.is_mask else images
         if name.number in kind:
             found("slice_claimed_twice", path, f"{path.name} and {kind[name.number].name} are one slice", name.number)
             continue
         kind[name.number] = path
-    return _Listing(folder.name, pictures, masks, tuple(findings))
+    return _Listing(folder.name, images, masks, tuple(findings))
 
 
 def _numbering(listing: _Listing) -> Iterator[Finding]:
-    numbers = sorted(listing.pictures.keys() | listing.masks.keys())
+    numbers = sorted(listing.images.keys() | listing.masks.keys())
     if not numbers:
         return
     for number in range(numbers[0], numbers[-1] + 1):
-        picture, mask = number in listing.pictures, number in listing.masks
-        if picture and mask:
+        image, mask = number in listing.images, number in listing.masks
+        if image and mask:
             continue
-        code = "mask_missing" if picture else "picture_missing" if mask else "slice_missing"
-        lacks = {"mask_missing": "no mask", "picture_missing": "no picture", "slice_missing": "no file"}[code]
+        code = "mask_missing" if image else "picture_missing" if mask else "slice_missing"
+        lacks = {"mask_missing": "no mask", "picture_missing": "no image", "slice_missing": "no file"}[code]
         yield Finding(code, f"slice {number} of {numbers[0]} to {numbers[-1]} has {lacks}", listing.patient, number)
 
 
@@ -146,20 +146,20 @@ class _Judge:
     listing: _Listing
     findings: list[Finding]
 
-    def join(self, pictures: dict[int, Pixels], masks: dict[int, Pixels]) -> CheckedScan | None:
+    def join(self, images: dict[int, Pixels], masks: dict[int, Pixels]) -> CheckedScan | None:
         """The slices that fit each other, or None where there is none."""
-        formed = {number: pixels for number, pixels in pictures.items() if self._has_form(number, pixels)}
+        formed = {number: pixels for number, pixels in images.items() if self._has_form(number, pixels)}
         if not formed:
             return None
         size = Counter(pixels.shape[:2] for pixels in formed.values()).most_common(1)[0][0]
         kept = {number: pixels for number, pixels in formed.items() if self._has_size(number, pixels, size)}
         numbers = tuple(kept)
-        outlines = {number: self._outline(number, masks[number], size) for number in numbers if number in masks}
-        labelled = np.array([outlines.get(number) is not None for number in numbers])
+        contours = {number: self._contour(number, masks[number], size) for number in numbers if number in masks}
+        labelled = np.array([contours.get(number) is not None for number in numbers])
         inside = np.zeros((len(numbers), *size), bool)
         for place, number in enumerate(numbers):
-            if (outline := outlines.get(number)) is not None:
-                inside[place] = outline
+            if (contour := contours.get(number)) is not None:
+                inside[place] = contour
         stack = np.stack([kept[number] for number in numbers])
         self._check_range(stack)
         if labelled.any() and not inside.any():
@@ -170,18 +170,18 @@ class _Judge:
         fits = pixels.ndim == 3 and pixels.shape[-1] == len(CHANNELS) and pixels.dtype == np.uint8
         if not fits:
             found = f"{pixels.dtype} {pixels.shape}"
-            message = f"the picture is {found}, not uint8 (row, column, {len(CHANNELS)})"
-            self._found("picture_form", self.listing.pictures[number], message, number, found=found)
+            message = f"the image is {found}, not uint8 (row, column, {len(CHANNELS)})"
+            self._found("picture_form", self.listing.images[number], message, number, found=found)
         return fits
 
     def _has_size(self, number: int, pixels: Pixels, size: tuple[int, int]) -> bool:
         if pixels.shape[:2] != size:
             found = _times(pixels.shape[:2])
             message = f"the slice is {found}, most are {_times(size)}"
-            self._found("picture_size", self.listing.pictures[number], message, number, found=found)
+            self._found("picture_size", self.listing.images[number], message, number, found=found)
         return pixels.shape[:2] == size
 
-    def _outline(self, number: int, pixels: Pixels, size: tuple[int, int]) -> NDArray[np.bool_] | None:
+    def _contour(self, number: int, pixels: Pixels, size: tuple[int, int]) -> NDArray[np.bool_] | None:
         path = self.listing.masks[number]
         if pixels.ndim != 2 or pixels.dtype != np.uint8:
             found = f"{pixels.dtype} {pixels.shape}"
@@ -189,7 +189,7 @@ class _Judge:
             return None
         if pixels.shape != size:
             found = _times(pixels.shape)
-            self._found("mask_size", path, f"the mask is {found}, the picture {_times(size)}", number, found=found)
+            self._found("mask_size", path, f"the mask is {found}, the image {_times(size)}", number, found=found)
             return None
         is_binary = np.all((pixels == 255) | (pixels == 0))
         if not is_binary:
@@ -198,8 +198,8 @@ class _Judge:
             self._found("mask_not_binary", path, f"the mask has the values {shown}", number, values=shown)
         return binarised(pixels)
 
-    def _check_range(self, pictures: NDArray[np.uint8]) -> None:
-        brightest = pictures.max(axis=(1, 2, 3))
+    def _check_range(self, images: NDArray[np.uint8]) -> None:
+        brightest = images.max(axis=(1, 2, 3))
         if 0 < brightest.max() < NARROW_RANGE:
             message = f"no intensity exceeds {brightest.max()} of 255 in any slice"
             self._found("picture_range", None, message, brightest=int(brightest.max()))
@@ -220,7 +220,7 @@ def _stray_files(root: Path, patients: set[str]) -> Iterator[Finding]:
     for path in entries(root):
         if path.name in patients or path.name in (CLINICAL_TABLE, CLEANING_LOG):
             continue
-        what = "holds no picture" if path.is_dir() else "belongs to no patient"
+        what = "holds no image" if path.is_dir() else "belongs to no patient"
         yield Finding("file_extra", f"{path.name} {what}", file=path.name)
 
 

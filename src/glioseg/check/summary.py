@@ -1,4 +1,4 @@
-"""What is kept of a patient when its pictures are let go: some kilobytes, whatever its size."""
+"""What is kept of a patient when its images are let go: some kilobytes, whatever its size."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from glioseg.check.content import copied_roles, well_filled
+from glioseg.check.content import names_of_copies, well_filled
 from glioseg.check.duplicates import hash_slices
 from glioseg.check.head import shrink
 from glioseg.check.labels import REPEATED_PIXELS
 from glioseg.check.measures import SliceMeasures
-from glioseg.check.orientation import SIZE as PORTRAIT_SIZE
-from glioseg.check.orientation import Portrait, portrait
+from glioseg.check.orientation import SIZE as THUMBNAIL_SIZE
+from glioseg.check.orientation import Thumbnail, thumbnail
 from glioseg.check.scan import CheckedScan
 from glioseg.dataset.lgg import site_of
 
@@ -22,14 +22,14 @@ COMPARED = 0.5
 
 @dataclass(frozen=True)
 class PatientSummary:
-    """A patient without pictures.
+    """A patient without images.
 
     Attributes:
         patient: The patient's identifier.
         site: The hospital's code.
         numbers: The slices' numbers.
         size: Rows and columns.
-        channels: The role of each channel.
+        channels: The sequence of each channel.
         copied: For each sequence that copies another, which one.
         digests: A hash of each slice's pixels, None where it is black.
         compared: Places of the slices that have a perceptual hash, shape (compared,).
@@ -38,7 +38,7 @@ class PatientSummary:
         tumour_voxels: Size of the mask.
         tumour_slices: How many slices have a mask.
         mask_digests: A hash of each slice's mask, None where it is small.
-        portrait: The head in very small, or None.
+        thumbnail: The head in very small, or None.
         tumour_map: Share of the slices' masks at each place of the frame, shape (20, 20), float32.
         axes: Directions of the axes in space, or None where unknown.
         whole: Whether nothing of the patient was unreadable or missing.
@@ -57,7 +57,7 @@ class PatientSummary:
     tumour_voxels: int
     tumour_slices: int
     mask_digests: tuple[bytes | None, ...] = field(repr=False)
-    portrait: Portrait | None = field(repr=False)
+    thumbnail: Thumbnail | None = field(repr=False)
     tumour_map: NDArray[np.float32] = field(repr=False)
     axes: str | None
     whole: bool
@@ -70,16 +70,16 @@ class PatientSummary:
 
 def summarise(scan: CheckedScan, measures: SliceMeasures, *, whole: bool = True) -> PatientSummary:
     """Keep what is needed of a patient to compare it with others."""
-    digests = picture_digests(scan)
+    digests = image_digests(scan)
     compared = np.flatnonzero(well_filled(measures, COMPARED))
     masked = scan.masks[scan.masks.any(axis=(1, 2))]
     return PatientSummary(
         patient=scan.patient,
         site=site_of(scan.patient),
         numbers=scan.numbers,
-        size=(scan.pictures.shape[1], scan.pictures.shape[2]),
+        size=(scan.images.shape[1], scan.images.shape[2]),
         channels=scan.channels,
-        copied=copied_roles(scan, measures.shows_head)[0],
+        copied=names_of_copies(scan, measures.shows_head)[0],
         digests=tuple(digest if shown else None for digest, shown in zip(digests, measures.shows_head, strict=True)),
         compared=compared,
         hashes=hash_slices(measures.tiny[compared]),
@@ -87,18 +87,18 @@ def summarise(scan: CheckedScan, measures: SliceMeasures, *, whole: bool = True)
         tumour_voxels=int(scan.masks.sum()),
         tumour_slices=len(masked),
         mask_digests=tuple(mask_digests(scan)),
-        portrait=portrait(measures),
-        tumour_map=shrink(masked, PORTRAIT_SIZE).mean(axis=0)
+        thumbnail=thumbnail(measures),
+        tumour_map=shrink(masked, THUMBNAIL_SIZE).mean(axis=0)
         if len(masked)
-        else np.zeros((PORTRAIT_SIZE,) * 2, np.float32),
+        else np.zeros((THUMBNAIL_SIZE,) * 2, np.float32),
         axes=scan.axes,
         whole=whole,
     )
 
 
-def picture_digests(scan: CheckedScan) -> list[bytes]:
+def image_digests(scan: CheckedScan) -> list[bytes]:
     """A hash of each slice's pixels in all sequences."""
-    return [hashlib.blake2b(np.ascontiguousarray(one).data, digest_size=16).digest() for one in scan.pictures]
+    return [hashlib.blake2b(np.ascontiguousarray(one).data, digest_size=16).digest() for one in scan.images]
 
 
 def mask_digests(scan: CheckedScan) -> list[bytes | None]:
@@ -111,6 +111,6 @@ def mask_digests(scan: CheckedScan) -> list[bytes | None]:
 
 
 def _histograms(measures: SliceMeasures) -> NDArray[np.int64]:
-    """Of the small pictures, whose area means are less noisy than single pixels."""
+    """Of the small images, whose area means are less noisy than single pixels."""
     inside = measures.small[measures.head].astype(np.uint8)
     return np.stack([np.bincount(channel, minlength=256) for channel in inside.T])

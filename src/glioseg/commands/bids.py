@@ -33,7 +33,7 @@ from glioseg.patients.manifest import write_manifest
 from glioseg.patients.records import ResultRecords
 from glioseg.patients.source import OutputOptions
 
-Say = Callable[[str], None]
+Progress = Callable[[str], None]
 
 
 def segment_participants(
@@ -51,7 +51,7 @@ def segment_participants(
     device: Literal["auto", "cpu", "cuda"] = "auto",
     precision: Precision = "auto",
     backend: BackendName | Literal["auto"] = "auto",
-    say: Say = lambda line: None,
+    progress: Progress = lambda line: None,
 ) -> PredictionRun:
     """Segment every FLAIR of a raw BIDS data set into BIDS derivatives; what is done already is left as it is.
 
@@ -71,7 +71,7 @@ def segment_participants(
         device: Likewise.
         precision: Likewise.
         backend: Likewise.
-        say: Gets a line for each FLAIR.
+        progress: Gets a line for each FLAIR.
 
     Raises:
         GliosegError: If the data set, the model or the output cannot be used, or there is no such subject or session.
@@ -97,7 +97,7 @@ def segment_participants(
         previews=previews,
         resume=True,
         retry_failed=retry_failed,
-        say=say,
+        progress=progress,
     )
     write_session_tables(out, found.sources, records.rows())
     facts = run_facts(loaded, folder, done.failures, time.perf_counter() - started)

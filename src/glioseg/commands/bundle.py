@@ -5,14 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from glioseg.atomic import atomic_folder
-from glioseg.commands.bundle_decisions import Answers, Probabilities, decide, decide_for_all
+from glioseg.commands.bundle_decisions import Predictions, Probabilities, decide, decide_for_all
 from glioseg.commands.bundle_members import (
     Fold,
     Member,
+    architecture_of,
     check_new,
     check_same_data,
     folds_of,
-    kind_of,
     read_members,
     shared_folder,
 )
@@ -31,9 +31,9 @@ def bundle(
     data: Path,
     out: Path,
     *,
-    stand_ins: bool = True,
+    domain_shift: bool = True,
     shared: bool = False,
-    say: Callable[[str], None] = lambda line: None,
+    progress: Callable[[str], None] = lambda line: None,
 ) -> BundleOutcome:
     """Make a model of finished runs: of one a bundle, of several an ensemble.
 
@@ -46,10 +46,10 @@ def bundle(
         runs: Folders of finished runs, or of models made earlier; of one split, or of folds of one cross-validation.
         data: The folder in the dataset's layout that they were trained on.
         out: A new folder.
-        stand_ins: Whether the test patients are also scored as scans from elsewhere, which takes as long again.
+        domain_shift: Whether the test patients are also scored as external scans, which takes as long again.
         shared: Use the networks where they lie, in an ensemble beside ``out``, as they were settled there, instead of
             copying them.
-        say: Takes a line for each step.
+        progress: Takes a line for each step.
 
     Raises:
         GliosegError: If a run is unfinished, two splits test the same patient, the data is other than they were
@@ -61,7 +61,7 @@ def bundle(
     _check_data(store, folds, members)
     members_in = shared_folder(members, out) if shared else None
     with atomic_folder(out) as unfinished:
-        outcome = _make(members, folds, store, unfinished, members_in, stand_ins, say)
+        outcome = _make(members, folds, store, unfinished, members_in, domain_shift, progress)
     return replace(outcome, folder=out)
 
 
@@ -71,8 +71,8 @@ def _make(
     store: ArrayStore,
     out: Path,
     members_in: Path | None,
-    stand_ins: bool,
-    say: Callable[[str], None],
+    domain_shift: bool,
+    progress: Callable[[str], None],
 ) -> BundleOutcome:
     """Write the model into a folder beside ``members_in``, the networks' own where they are shared."""
     places = {name: (members_in or out) / name if len(members) > 1 else out for name in members}
@@ -80,14 +80,14 @@ def _make(
         _copy(members, places)
     if len(folds) == 1:
         save_split(folds[0].split, out / SPLIT)
-    say("choosing temperature, threshold and component rule on the validation patients")
+    progress("choosing temperature, threshold and component rule on the validation patients")
     contract = _settle(places, folds, store, shared=members_in is not None)
     if contract is not None:
         where = "." if members_in is None else f"../{members_in.name}"
         save_ensemble(out, contract.model_copy(update={"members_in": where}), "")
     tested = sum(len(fold.split.test) for fold in folds)
-    say(f"predicting {tested} test patients{', and their stand-ins from elsewhere' if stand_ins else ''}")
-    return score_model(Model.load(out, backend="torch"), out, folds, store, stand_ins)
+    progress(f"predicting {tested} test patients{', and their stand-ins from elsewhere' if domain_shift else ''}")
+    return score_model(Model.load(out, backend="torch"), out, folds, store, domain_shift)
 
 
 def _copy(members: Mapping[str, Member], places: Mapping[str, Path]) -> None:
@@ -113,17 +113,17 @@ def _settle(
     Returns:
         The contract of all of them together; None for one alone.
     """
-    answer = _settled_answers if shared else _fitted_answers
-    answers = {name: answer(name, places[name], fold, store) for fold in folds for name in fold.names}
+    answer = _settled_predictions if shared else _fitted_predictions
+    predictions = {name: answer(name, places[name], fold, store) for fold in folds for name in fold.names}
     if not shared:
-        for name, of_network in answers.items():
-            _write_decision(places[name], decide(of_network, answers.values(), store))
+        for name, of_network in predictions.items():
+            _write_decision(places[name], decide(of_network, predictions.values(), store))
     if len(places) == 1:
         return None
     hashes = {name: load_contract(place).weights_sha256 for name, place in places.items()}
-    means = [_mean_answers(fold, answers) for fold in folds]
+    means = [_mean_predictions(fold, predictions) for fold in folds]
     together = [
-        Answers.fitted(" ".join(sorted(map(kind_of, fold.names))), fold.split, found, store)
+        Predictions.fitted(" ".join(sorted(map(architecture_of, fold.names))), fold.split, found, store)
         for fold, found in zip(folds, means, strict=True)
         if len(fold.names) > 1
     ]
@@ -135,19 +135,19 @@ def _settle(
     return EnsembleContract(members=hashes, folds=decisions, **dict(whole))
 
 
-def _fitted_answers(name: str, place: Path, fold: Fold, store: ArrayStore) -> Answers:
+def _fitted_predictions(name: str, place: Path, fold: Fold, store: ArrayStore) -> Predictions:
     """What a network says of its validation patients, with a temperature fitted on them."""
     network, contract = load_bundle(place)
     plain = Model.of(TorchBackend(network), contract.model_copy(update={"temperature": 1.0}))
     found = {patient: plain.probabilities(store.volume(patient)) for patient in fold.split.validation}
-    return Answers.fitted(kind_of(name), fold.split, found, store)
+    return Predictions.fitted(architecture_of(name), fold.split, found, store)
 
 
-def _settled_answers(name: str, place: Path, fold: Fold, store: ArrayStore) -> Answers:
+def _settled_predictions(name: str, place: Path, fold: Fold, store: ArrayStore) -> Predictions:
     """The same of a network that was settled already."""
     model = Model.load(place, backend="torch")
     found = {patient: model.probabilities(store.volume(patient)) for patient in fold.split.validation}
-    return Answers(kind_of(name), fold.split, model.first.contract.temperature, found)
+    return Predictions(architecture_of(name), fold.split, model.first.contract.temperature, found)
 
 
 def _write_decision(place: Path, decision: Decision) -> None:
@@ -155,9 +155,9 @@ def _write_decision(place: Path, decision: Decision) -> None:
     save_bundle(place, network, contract.model_copy(update=dict(decision)), "", half=True)
 
 
-def _mean_answers(fold: Fold, answers: Mapping[str, Answers]) -> Probabilities:
+def _mean_predictions(fold: Fold, predictions: Mapping[str, Predictions]) -> Probabilities:
     """What the networks of a fold say together of its validation patients."""
     return {
-        patient: mean_of([answers[name].calibrated[patient] for name in fold.names])
+        patient: mean_of([predictions[name].calibrated[patient] for name in fold.names])
         for patient in fold.split.validation
     }

@@ -1,4 +1,4 @@
-"""How a model's probabilities become masks: decided on validation patients, those of sister folds among them.
+"""How a model's probabilities become masks: decided on validation patients, those of sibling folds among them.
 
 Eight patients choose a threshold half by chance. The same network trained on other folds has validation patients of
 its own, and what suits those suits this one, so that a rule is chosen on all of them: but never on a patient that the
@@ -22,46 +22,49 @@ Probabilities = dict[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
-class Answers:
+class Predictions:
     """What a network, or several together, say of the validation patients of their split.
 
     Attributes:
-        kind: What they are, as ``unet-16``: alike in every fold.
+        architecture: What they are, as ``unet-16``: alike in every fold.
         split: Whose validation patients these are.
         temperature: Fitted on them.
         calibrated: Their probabilities, divided by it.
     """
 
-    kind: str
+    architecture: str
     split: Split
     temperature: float
     calibrated: Probabilities
 
     @classmethod
-    def fitted(cls, kind: str, split: Split, found: Mapping[str, NDArray[np.float32]], store: ArrayStore) -> "Answers":
+    def fitted(
+        cls, architecture: str, split: Split, found: Mapping[str, NDArray[np.float32]], store: ArrayStore
+    ) -> "Predictions":
         """Calibrate what was found; arguments as :func:`glioseg.training.selection.choose_decision`."""
         temperature = fit_temperature(found, store)
         sharp = {patient: calibrated(values, temperature) for patient, values in found.items()}
-        return cls(kind, split, temperature, sharp)
+        return cls(architecture, split, temperature, sharp)
 
 
-def decide(answers: Answers, sisters: Iterable[Answers], store: ArrayStore) -> Decision:
-    """The temperature of these answers, and the rule that suits them and those of the same kind in other folds.
+def decide(predictions: Predictions, siblings: Iterable[Predictions], store: ArrayStore) -> Decision:
+    """The temperature of these predictions, and the rule that suits them and those of the same architecture in other
+    folds.
 
     Args:
-        answers: Of one fold.
-        sisters: Of every fold, these among them; other kinds are passed over.
+        predictions: Of one fold.
+        siblings: Of every fold, these among them; other architectures are passed over.
         store: Holds the true masks.
     """
-    tested = set(answers.split.test)
+    tested = set(predictions.split.test)
     pool = [
         (values, store.mask(patient).voxels)
-        for sister in sisters
-        if sister.kind == answers.kind
-        for patient, values in sister.calibrated.items()
+        for sibling in siblings
+        if sibling.architecture == predictions.architecture
+        for patient, values in sibling.calibrated.items()
         if patient not in tested
     ]
-    return Decision(temperature=answers.temperature, postprocessing=choose_postprocessing(pool))
+    return Decision(temperature=predictions.temperature, postprocessing=choose_postprocessing(pool))
 
 
 def decide_for_all(found: Iterable[Probabilities], store: ArrayStore) -> Decision:

@@ -103,7 +103,7 @@ def folds_of(members: Mapping[str, Member]) -> tuple[Fold, ...]:
     return tuple(Fold(split, tuple(names[key])) for key, split in splits.items())
 
 
-def kind_of(name: str) -> str:
+def architecture_of(name: str) -> str:
     """A member's name without its fold: unet-16_fold-4 and unet-16_fold-0 are one kind, trained on other patients."""
     return name.partition("_")[0]
 

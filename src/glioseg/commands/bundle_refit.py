@@ -27,8 +27,8 @@ def bundle_refit(
     data: Path,
     out: Path,
     *,
-    stand_ins: bool = True,
-    say: Callable[[str], None] = lambda line: None,
+    domain_shift: bool = True,
+    progress: Callable[[str], None] = lambda line: None,
 ) -> BundleOutcome:
     """Make a model of a run without test patients.
 
@@ -40,8 +40,8 @@ def bundle_refit(
         siblings: A model beside ``out``: one network for each fold of a cross-validation, by the same recipe.
         data: The folder in the dataset's layout that all were trained on.
         out: A new folder.
-        stand_ins: Whether the patients are also scored as scans from elsewhere, which takes as long again.
-        say: Takes a line for each step.
+        domain_shift: Whether the patients are also scored as external scans, which takes as long again.
+        progress: Takes a line for each step.
 
     Raises:
         GliosegError: If the run is unfinished or has test patients, the siblings lie elsewhere or are of another
@@ -52,15 +52,15 @@ def bundle_refit(
         raise GliosegError(f"the siblings {siblings} do not lie beside {out}", remedy="Put both into one folder")
     member, store, folds = read_refit(run), open_store(data), Model.load(siblings, backend="torch")
     _check_recipe(member, folds, store)
-    unseen = folds.unseen()
-    say(f"choosing temperature, threshold and component rule on {len(unseen)} patients out of fold")
-    decision = _decide(unseen, store)
+    out_of_fold = folds.out_of_fold()
+    progress(f"choosing temperature, threshold and component rule on {len(out_of_fold)} patients out of fold")
+    decision = _decide(out_of_fold, store)
     update = {**dict(decision), "siblings": f"../{siblings.resolve().name}", "presence": None}
     with atomic_folder(out) as unfinished:
         save_bundle(unfinished, member.network, member.contract.model_copy(update=update), "", half=True)
         save_split(member.split, unfinished / SPLIT)
-        say(f"scoring {len(unseen)} patients{', and their stand-ins from elsewhere' if stand_ins else ''}")
-        outcome = score_refit(Model.load(unfinished, backend="torch"), unseen, unfinished, store, stand_ins)
+        progress(f"scoring {len(out_of_fold)} patients{', and their stand-ins from elsewhere' if domain_shift else ''}")
+        outcome = score_refit(Model.load(unfinished, backend="torch"), out_of_fold, unfinished, store, domain_shift)
     return replace(outcome, folder=out)
 
 
@@ -68,7 +68,7 @@ def _check_recipe(member: Member, folds: Model, store: ArrayStore) -> None:
     own = member.contract
     for name, network in folds.networks.items():
         other = network.contract
-        alike = ("network", "width", "preprocessing", "flip", "neighbour_weight", "window_px", "data_fingerprint")
+        alike = ("network", "width", "preprocessing", "flip", "through_plane_smoothing", "patch_px", "data_fingerprint")
         differing = [field for field in alike if getattr(own, field) != getattr(other, field)]
         if differing:
             raise GliosegError(
@@ -81,8 +81,8 @@ def _check_recipe(member: Member, folds: Model, store: ArrayStore) -> None:
     check_same_data(member, store)
 
 
-def _decide(unseen: Mapping[str, Model], store: ArrayStore) -> Decision:
+def _decide(out_of_fold: Mapping[str, Model], store: ArrayStore) -> Decision:
     """What suits all patients as they are predicted out of fold, before calibration."""
-    plain = {patient: model.first.uncalibrated for patient, model in unseen.items()}
+    plain = {patient: model.first.uncalibrated for patient, model in out_of_fold.items()}
     found = ((patient, model.probabilities(store.volume(patient))) for patient, model in plain.items())
     return choose_decision(found, store)

@@ -8,21 +8,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glioseg.atomic import write_text_atomically
-from glioseg.commands.bundle_members import Fold, kind_of
+from glioseg.commands.bundle_members import Fold, architecture_of
 from glioseg.dataset.store import ArrayStore
 from glioseg.evaluation.calibration import LogitCounts
+from glioseg.evaluation.failure_detection import FailureDetection
 from glioseg.evaluation.scores import PatientScores, Scores
-from glioseg.evaluation.trust import Trust
 from glioseg.execution.experiment import scored
 from glioseg.inference.card import CardScores, write_card
 from glioseg.inference.contract import CARD
 from glioseg.inference.model import Model
 from glioseg.inference.postprocessing import expected_dice
-from glioseg.report.trust_figures import save_reliability
+from glioseg.report.failure_figures import save_reliability
+from glioseg.training.domain_shift_validation import domain_shift_dice
 from glioseg.training.selection import brain_of
-from glioseg.training.stand_in_validation import stand_in_dice
 
-SCORES, TRUST, RELIABILITY, STAND_IN = "scores.csv", "trust.csv", "reliability.png", "stand_in.csv"
+SCORES, FAILURE_DETECTION, RELIABILITY, DOMAIN_SHIFT = (
+    "scores.csv",
+    "failure_detection.csv",
+    "reliability.png",
+    "domain_shift.csv",
+)
 
 
 @dataclass
@@ -32,7 +37,7 @@ class _Record:
     scores: list[PatientScores] = field(default_factory=list)
     expected: dict[str, float | None] = field(default_factory=dict)
     counts: LogitCounts = field(default_factory=LogitCounts.none)
-    elsewhere: dict[str, float | None] = field(default_factory=dict)
+    domain_shift: dict[str, float | None] = field(default_factory=dict)
 
     def add(
         self,
@@ -42,7 +47,7 @@ class _Record:
         patient: str,
         brain: NDArray[np.bool_],
     ) -> None:
-        mask = model.cut(store.volume(patient), probabilities)
+        mask = model.binarise(store.volume(patient), probabilities)
         self.scores.append(scored(mask, store))
         self.expected[patient] = expected_dice(probabilities, mask.voxels)
         self.counts += LogitCounts.of(probabilities, store.mask(patient).voxels, brain)
@@ -59,9 +64,9 @@ class _Record:
         return Scores(tuple(sorted(self.scores, key=lambda entry: entry.patient)))
 
     @property
-    def trust(self) -> Trust:
+    def failure_detection(self) -> FailureDetection:
         dice = {entry.patient: entry.values["dice"] for entry in self.scores}
-        return Trust(self.expected, dice, self.counts.reliability())
+        return FailureDetection(self.expected, dice, self.counts.reliability())
 
 
 @dataclass(frozen=True)
@@ -73,14 +78,14 @@ class BundleOutcome:
         title: The model in words.
         part: On whom it was scored, in words.
         scores: There.
-        trust: There.
+        failure_detection: There.
     """
 
     folder: Path
     title: str
     part: str
     scores: Scores
-    trust: Trust
+    failure_detection: FailureDetection
 
 
 def score_model(
@@ -88,7 +93,7 @@ def score_model(
     out: Path,
     folds: Sequence[Fold],
     store: ArrayStore,
-    stand_ins: bool,
+    domain_shift: bool,
 ) -> BundleOutcome:
     """Predict the test patients, and write what the model and each of its networks reaches beside it.
 
@@ -97,23 +102,23 @@ def score_model(
         out: The model's folder.
         folds: Whom each network is scored on.
         store: Holds scans and masks.
-        stand_ins: Whether the patients are also scored as scans from elsewhere.
+        domain_shift: Whether the patients are also scored as external scans.
     """
-    whole, parts = _Record(), model.unseen()
+    whole, parts = _Record(), model.out_of_fold()
     by_network: dict[str, _Record] = {}
     for fold in folds:
         records = {name: _Record() for name in fold.names}
         for patient in fold.split.test:
             part, volume = parts[patient], store.volume(patient)
             brain = brain_of(store, patient)
-            found = list(part.answers(volume))
+            found = list(part.network_probabilities(volume))
             for record, network, probabilities in zip(records.values(), part.networks.values(), found, strict=True):
                 record.add(network.model, probabilities, store, patient, brain)
             whole.add(part, part.combine(found), store, patient, brain)
-            if stand_ins:
-                whole.elsewhere |= stand_in_dice(part, store, [patient])
+            if domain_shift:
+                whole.domain_shift |= domain_shift_dice(part, store, [patient])
         for name, record in records.items():
-            by_network.setdefault(kind_of(name), _Record()).extend(record)
+            by_network.setdefault(architecture_of(name), _Record()).extend(record)
             # Shared ones have their scores where they lie, and one alone those of the model.
             if (out / name).is_dir():
                 _write(out / name, model.networks[name].model, record, sorted(fold.split.train), _part([fold]))
@@ -122,7 +127,7 @@ def score_model(
 
 
 def score_refit(
-    model: Model, siblings: Mapping[str, Model], out: Path, store: ArrayStore, stand_ins: bool
+    model: Model, siblings: Mapping[str, Model], out: Path, store: ArrayStore, domain_shift: bool
 ) -> BundleOutcome:
     """Write beside a network that was trained on every patient what its siblings reach on those they held back.
 
@@ -131,14 +136,14 @@ def score_refit(
         siblings: By patient what had not seen it.
         out: The network's folder.
         store: Holds scans and masks.
-        stand_ins: Whether the patients are also scored as scans from elsewhere.
+        domain_shift: Whether the patients are also scored as external scans.
     """
     record = _Record()
     for patient, sibling in siblings.items():
         probabilities = sibling.probabilities(store.volume(patient))
         record.add(sibling, probabilities, store, patient, brain_of(store, patient))
-        if stand_ins:
-            record.elsewhere |= stand_in_dice(sibling, store, [patient])
+        if domain_shift:
+            record.domain_shift |= domain_shift_dice(sibling, store, [patient])
     part = f"{len(siblings)} patients, each predicted by a network of the same recipe that had not seen it"
     return _write(out, model, record, sorted(model.first.split().train), part)
 
@@ -151,17 +156,17 @@ def _write(
     part: str,
     networks: Mapping[str, _Record] | None = None,
 ) -> BundleOutcome:
-    outcome = BundleOutcome(place, model.title, part, record.all_scores, record.trust)
+    outcome = BundleOutcome(place, model.title, part, record.all_scores, record.failure_detection)
     write_text_atomically(place / SCORES, outcome.scores.to_csv())
-    write_text_atomically(place / TRUST, outcome.trust.to_csv())
-    if record.elsewhere:
-        write_text_atomically(place / STAND_IN, _as_csv(record.elsewhere))
-    save_reliability(outcome.trust.reliability, place / RELIABILITY)
+    write_text_atomically(place / FAILURE_DETECTION, outcome.failure_detection.to_csv())
+    if record.domain_shift:
+        write_text_atomically(place / DOMAIN_SHIFT, _as_csv(record.domain_shift))
+    save_reliability(outcome.failure_detection.reliability, place / RELIABILITY)
     evidence = CardScores(
         outcome.scores,
         outcome.part,
-        outcome.trust,
-        record.elsewhere,
+        outcome.failure_detection,
+        record.domain_shift,
         {name: network.all_scores for name, network in (networks or {}).items()},
     )
     contract = model.first.contract.model_copy(update={"postprocessing": model.decision.postprocessing})

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glioseg.atomic import check_writable, write_text_atomically
+from glioseg.check.cleaning import Cleaning, check_destination, write_cleaned
 from glioseg.check.dataset_check import CheckResult, Predictions, check_dataset, open_source
-from glioseg.check.purify import Cleaning, check_destination, write_cleaned
-from glioseg.check.suspects import Probabilities
+from glioseg.check.label_errors import Probabilities
 from glioseg.errors import BadOptionError
 
 
@@ -17,7 +17,7 @@ class CheckOutcome:
     """What the command leaves.
 
     Attributes:
-        result: The findings and the fingerprint.
+        result: The findings and the set's statistics.
         cleaning: What the cleaned copy changes, or None where none was asked for.
     """
 
@@ -29,31 +29,31 @@ def check(
     data: Path,
     *,
     html: Path | None = None,
-    fingerprint: Path | None = None,
+    statistics: Path | None = None,
     fix: Path | None = None,
     split: Path | None = None,
     model: Path | None = None,
     probabilities: Path | None = None,
-    say: Callable[[str], None] = lambda line: None,
+    progress: Callable[[str], None] = lambda line: None,
 ) -> CheckOutcome:
     """Check a set; the set itself is never changed.
 
     Args:
         data: A folder in the dataset's layout, or of NIfTI or NRRD scans with masks.
         html: Where to write the page.
-        fingerprint: Where to write the set's fingerprint, JSON.
+        statistics: Where to write the set's statistics, JSON.
         fix: A new folder for a cleaned copy, or a JSON file for the list of what it would change.
         split: A split file whose parts must share nothing.
         model: A run's folder, or a bundle; it predicts the patients that it was not trained on.
-        probabilities: Out-of-fold predictions, as :class:`glioseg.check.suspects.Probabilities` reads them.
-        say: Gets a line now and then.
+        probabilities: Out-of-fold predictions, as :class:`glioseg.check.label_errors.Probabilities` reads them.
+        progress: Gets a line now and then.
 
     Raises:
         GliosegError: If there is nothing to check, an option is unusable, or a file cannot be written.
     """
     if model is not None and probabilities is not None:
         raise BadOptionError("--model and --probabilities exclude each other", remedy="Give one of them")
-    for file in (html, fingerprint):
+    for file in (html, statistics):
         if file is not None:
             check_writable(file.parent, file=file)
     source = open_source(data)
@@ -64,10 +64,10 @@ def check(
         # The only part that needs torch, which takes seconds to load.
         from glioseg.commands.model_predictions import ModelPredictions
 
-        predictions = ModelPredictions(source, model, split=split, say=say)
-    result = check_dataset(source, split=split, predictions=predictions, say=say)
-    if fingerprint is not None:
-        write_text_atomically(fingerprint, json.dumps(result.fingerprint, indent=2) + "\n")
+        predictions = ModelPredictions(source, model, split=split, progress=progress)
+    result = check_dataset(source, split=split, predictions=predictions, progress=progress)
+    if statistics is not None:
+        write_text_atomically(statistics, json.dumps(result.set_statistics, indent=2) + "\n")
     if html is not None:
         from glioseg.report.check_report import write_check_report
 

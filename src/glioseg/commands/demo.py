@@ -15,12 +15,12 @@ from glioseg.evaluation.scores import Scores
 from glioseg.execution.experiment import TrainingOutcome
 from glioseg.execution.study_result import StudyOutcome
 from glioseg.patients.source import OutputOptions
-from glioseg.study.plan import Candidate
+from glioseg.study.plan import ModelConfiguration
 from glioseg.training.config import TrainingConfig, load_config
 
 PATIENTS = 20
 STEPS = 90
-NETWORKS = (Candidate("unet", 8), Candidate("resunet-a", 8), Candidate("resunet-pp", 8))
+NETWORKS = (ModelConfiguration("unet", 8), ModelConfiguration("resunet-a", 8), ModelConfiguration("resunet-pp", 8))
 SETTINGS = (
     "sampling.crop_size=128",
     "sampling.batch_size=8",
@@ -60,8 +60,8 @@ def demo(
     *,
     patients: int = PATIENTS,
     config: TrainingConfig | None = None,
-    networks: Sequence[Candidate] = NETWORKS,
-    say: Callable[[str], None] = lambda line: None,
+    networks: Sequence[ModelConfiguration] = NETWORKS,
+    progress: Callable[[str], None] = lambda line: None,
 ) -> DemoOutcome:
     """Make practice patients, compare three small networks, predict unseen patients with the best, score the masks.
 
@@ -70,7 +70,7 @@ def demo(
         patients: How many practice patients.
         config: Training settings; :func:`demo_config` if None.
         networks: What to compare.
-        say: Takes a line after each run.
+        progress: Takes a line after each run.
 
     Raises:
         GliosegError: If the folder is not empty, or a file cannot be written.
@@ -86,18 +86,18 @@ def demo(
         config=config or demo_config(),
         splits=SplitChoice(folds=5, only_folds=(0,)),
         command=("glioseg", "demo", "--out", str(out)),
-        say=say,
+        progress=progress,
     )
     training = _best_run(compared)
-    unseen = [data / entry.patient for entry in training.scores.patients]
-    predict(unseen, masks, model=training.folder.bundle, options=OutputOptions(probabilities=True))
+    out_of_fold = [data / entry.patient for entry in training.scores.patients]
+    predict(out_of_fold, masks, model=training.folder.bundle, options=OutputOptions(probabilities=True))
     scores = evaluate(masks, data, out / "scores.json").scores
     return DemoOutcome(data, masks, compared, training, scores)
 
 
 def _best_run(compared: StudyOutcome) -> TrainingOutcome:
-    best = compared.analysis.candidates[0]
-    job = next(job for job in compared.plan.jobs() if job.candidate == best)
-    folder = compared.folder.run(job)
+    best = compared.analysis.configurations[0]
+    run = next(run for run in compared.plan.runs() if run.configuration == best)
+    folder = compared.folder.run(run)
     scores = read_scores(folder.scores)
     return TrainingOutcome(folder, scores, f"{len(scores.patients)} patients not seen in training, {best.title}")

@@ -15,7 +15,7 @@ from glioseg.dataset.lgg import case_of, find_patient_folders, find_slices, read
 from glioseg.dataset.splits import PUBLISHED_TEST_CASES, load_split
 from glioseg.errors import BadOptionError, GliosegError
 from glioseg.inference.intensities import find_scaling
-from glioseg.inference.placement import find_placement
+from glioseg.inference.spatial_normalisation import find_spatial_normalisation
 from glioseg.patients.source import PatientSource
 from glioseg.review.cases import ReviewCase
 from glioseg.review.desk import Desk
@@ -45,20 +45,20 @@ class _Held:
 
     Attributes:
         persons: By name, with the reason.
-        pictures: Hashes of their pictures by patient, where there are pictures of them.
+        images: Hashes of their images by patient, where there are images of them.
     """
 
     persons: Mapping[str, str]
-    pictures: Mapping[str, NDArray[np.uint64]]
+    images: Mapping[str, NDArray[np.uint64]]
 
     def reason(self, volume: Volume) -> str | None:
         """Why a patient in the dataset's form must be left out, or None."""
         by_name = self.persons.get(case_of(volume.patient))
-        if by_name is not None or not self.pictures:
+        if by_name is not None or not self.images:
             return by_name
         hashes = head_hashes(volume)
-        twin = next((name for name, held in self.pictures.items() if are_one_patient(hashes, held)), None)
-        return None if twin is None else f"it shows the pictures of {twin}, {self.persons[case_of(twin)]}"
+        twin = next((name for name, held in self.images.items() if are_one_patient(hashes, held)), None)
+        return None if twin is None else f"it shows the images of {twin}, {self.persons[case_of(twin)]}"
 
 
 def from_review(
@@ -69,11 +69,11 @@ def from_review(
     reader: str | None = None,
     split: Path | None = None,
     against: Path | None = None,
-    say: Callable[[str], None] = lambda line: None,
+    progress: Callable[[str], None] = lambda line: None,
 ) -> TrainingSet:
     """Write accepted and corrected cases in the dataset's layout, without anyone who must stay unseen.
 
-    Scans from elsewhere are written as the networks see them in use: axial, at the size and range of the dataset.
+    External scans are written as the networks see them in use: axial, at the size and range of the dataset.
 
     Args:
         folder: What was read; see :func:`glioseg.commands.review.open_desk`.
@@ -81,8 +81,8 @@ def from_review(
         scans: As there.
         reader: Whose reading is taken; needed where there are several.
         split: The split of the weights that training will go on from: who validates or tests there is left out.
-        against: A folder in the dataset's layout; copies of the pictures of those who must stay unseen are found too.
-        say: Gets a line for each case that is left out.
+        against: A folder in the dataset's layout; copies of the images of those who must stay unseen are found too.
+        progress: Gets a line for each case that is left out.
 
     Raises:
         GliosegError: If nothing was accepted or corrected, it is open whose reading counts, or ``dest`` is in use.
@@ -94,12 +94,12 @@ def from_review(
         kept = [case for case in read_cases(desk.store, _reading(desk, reader)) if case.saving["state"] in KEPT]
         if not kept:
             raise GliosegError(f"nothing in {folder} was accepted or corrected", remedy="Read some cases first")
-        return _write(desk, kept, dest, _held(split, against), say)
+        return _write(desk, kept, dest, _held(split, against), progress)
     finally:
         desk.close()
 
 
-def _write(desk: Desk, kept: list[ReadCase], dest: Path, held: _Held, say: Callable[[str], None]) -> TrainingSet:
+def _write(desk: Desk, kept: list[ReadCase], dest: Path, held: _Held, progress: Callable[[str], None]) -> TrainingSet:
     written, left_out = [], {}
     for case in kept:
         try:
@@ -112,7 +112,7 @@ def _write(desk: Desk, kept: list[ReadCase], dest: Path, held: _Held, say: Calla
             written.append(case)
         else:
             left_out[case.patient] = reason
-            say(f"{case.patient}: left out, {reason}")
+            progress(f"{case.patient}: left out, {reason}")
     if not written:
         raise GliosegError(f"none of the {len(kept)} cases may be trained on", remedy="See the line of each")
     rows = [{key: case.saving[key] for key in ("patient", "state", "reader", "saved_at", "dice")} for case in written]
@@ -162,10 +162,10 @@ def _in_dataset_form(source: PatientSource, case: ReadCase) -> tuple[Volume, Mas
     if source.is_dataset:
         return volume, Mask(volume.patient, case.mask, slice_names=volume.slice_names)
     scaling = find_scaling(volume)
-    placement = find_placement(volume, scaling)
-    placed = placement.place(volume, scaling)
+    normalisation = find_spatial_normalisation(volume, scaling)
+    placed = normalisation.place(volume, scaling)
     names = tuple(f"{volume.patient}_{number}" for number in range(1, len(placed.voxels) + 1))
-    pictures = np.rint(np.clip(placed.voxels, 0, 255)).astype(np.uint8)
-    share = placement.place(replace(volume, voxels=case.mask[..., None].astype(np.float32), channels=("mask",)))
+    images = np.rint(np.clip(placed.voxels, 0, 255)).astype(np.uint8)
+    share = normalisation.place(replace(volume, voxels=case.mask[..., None].astype(np.float32), channels=("mask",)))
     mask = Mask(volume.patient, share.voxels[..., 0] >= 0.5, slice_names=names)
-    return replace(placed, voxels=pictures, slice_names=names), mask
+    return replace(placed, voxels=images, slice_names=names), mask

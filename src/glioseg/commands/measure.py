@@ -54,7 +54,7 @@ def measure(
     scan: Path | None = None,
     labels: Sequence[int] = (),
     table: Path | None = None,
-    say: Callable[[str], None] = lambda line: None,
+    progress: Callable[[str], None] = lambda line: None,
 ) -> MeasureRun:
     """Measure masks; a bad one is reported and the others are done.
 
@@ -63,7 +63,7 @@ def measure(
         scan: The FLAIR on the grid of a single mask, NIfTI or NRRD, which shows where the head's middle is.
         labels: As :func:`glioseg.formats.masks.read_mask` takes them.
         table: A CSV file to write.
-        say: Gets a line for each mask that failed, and what is to be remarked of a file.
+        progress: Gets a line for each mask that failed, and what is to be remarked of a file.
 
     Raises:
         GliosegError: If there is no mask, none of them could be measured, or the table cannot be written.
@@ -80,12 +80,12 @@ def measure(
     run = MeasureRun({}, {})
     for path in paths:
         try:
-            run.results[path] = _measured(path, scan, labels, say)
+            run.results[path] = _measured(path, scan, labels, progress)
         except GliosegError as error:
             if len(paths) == 1:
                 raise
             run.failures[path] = str(error)
-            say(f"{path}: skipped, {error}")
+            progress(f"{path}: skipped, {error}")
     if not run.results:
         raise GliosegError(f"none of the {len(paths)} masks could be measured", remedy="See the line of each")
     if table is not None:
@@ -100,7 +100,7 @@ def compare(
     days: float | None = None,
     scores: Path | None = None,
     labels: Sequence[int] = (),
-    say: Callable[[str], None] = lambda line: None,
+    progress: Callable[[str], None] = lambda line: None,
 ) -> Growth:
     """How a patient's tumour changed between two masks.
 
@@ -110,13 +110,13 @@ def compare(
         days: The time between the scans.
         scores: What ``glioseg evaluate`` wrote for the model that drew the masks, on held-out patients.
         labels: As :func:`glioseg.formats.masks.read_mask` takes them.
-        say: Gets what is to be remarked of a file.
+        progress: Gets what is to be remarked of a file.
 
     Raises:
         GliosegError: If a file cannot be read, or the time runs backwards.
     """
     error = None if scores is None else volume_error(read_scores(scores))
-    before, after = (measure_mask(_read(_single(path), labels, say)) for path in (earlier, later))
+    before, after = (measure_mask(_read(_single(path), labels, progress)) for path in (earlier, later))
     return growth(before, after, days=days, error=error)
 
 
@@ -145,18 +145,18 @@ def _diameters(region: Region) -> str:
     return f"{region.longest_diameter_px:.1f} x {region.perpendicular_diameter_px:.1f} px"
 
 
-def _measured(path: Path, scan: Path | None, labels: Sequence[int], say: Callable[[str], None]) -> Measurement:
-    mask = _read(path, labels, say)
+def _measured(path: Path, scan: Path | None, labels: Sequence[int], progress: Callable[[str], None]) -> Measurement:
+    mask = _read(path, labels, progress)
     return measure_mask(mask, None if scan is None else _flair(scan, mask))
 
 
-def _read(path: Path, labels: Sequence[int], say: Callable[[str], None]) -> Mask:
+def _read(path: Path, labels: Sequence[int], progress: Callable[[str], None]) -> Mask:
     """A mask; what its reader remarks of the file, as two places that disagree, reaches the user."""
     if path.is_dir():
         return read_mask(path)
     found = read_scan(path, patient=patient_of(path))
     for remark in found.remarks:
-        say(remark)
+        progress(remark)
     return mask_of(found, labels=labels)
 
 

@@ -25,13 +25,13 @@ class ModelPredictions:
         source: The set.
         model: A run's folder, whose split tells whom the network has seen, or a bundle.
         split: The split that the bundle was trained with; goes before the run's own.
-        say: Gets a line for each patient.
+        progress: Gets a line for each patient.
 
     Raises:
         GliosegError: If the model cannot be loaded, or it is not known whom it was trained on.
     """
 
-    def __init__(self, source: Source, model: Path, *, split: Path | None, say: Callable[[str], None]) -> None:
+    def __init__(self, source: Source, model: Path, *, split: Path | None, progress: Callable[[str], None]) -> None:
         run = RunFolder(model)
         bundle = run.bundle if run.bundle.is_dir() else model
         known = split or (run.split if run.split.is_file() else None)
@@ -46,7 +46,7 @@ class ModelPredictions:
         if trained_with.sha256 != self._model.split_sha256:
             raise GliosegError(f"{bundle} was not trained with the split {known}", remedy="Give its own split")
         self._seen = {case_of(patient) for patient in (*trained_with.train, *trained_with.validation)}
-        self._source, self._say = source, say
+        self._source, self._progress = source, progress
         self._folder = tempfile.TemporaryDirectory(prefix="glioseg-")
 
     def of(self, patient: str) -> NDArray[np.float32] | None:
@@ -58,7 +58,7 @@ class ModelPredictions:
             scan = self._source.read(patient).scan
             if scan is None:
                 return None
-            self._say(f"predicting {patient}")
+            self._progress(f"predicting {patient}")
             np.save(kept, self._model.probabilities(_as_volume(scan)).astype(np.float16))
         values: NDArray[Any] = np.load(kept, allow_pickle=False)
         return values.astype(np.float32)
@@ -66,6 +66,6 @@ class ModelPredictions:
 
 def _as_volume(scan: CheckedScan) -> Volume:
     """With the FLAIR in place of sequences that were not taken, as the dataset has it."""
-    roles = [role if role in scan.channels else scan.main_channel for role in CHANNELS]
-    voxels = np.stack([scan.channel(role) for role in roles], axis=-1)
+    sequences = [sequence if sequence in scan.channels else scan.main_channel for sequence in CHANNELS]
+    voxels = np.stack([scan.channel(sequence) for sequence in sequences], axis=-1)
     return Volume(scan.patient, voxels, missing=copies_of_flair(voxels))

@@ -17,11 +17,11 @@ import numpy as np
 from glioseg import __version__, interruption
 from glioseg.atomic import check_writable, write_text_atomically
 from glioseg.commands.error_log import ErrorLog
-from glioseg.commands.overlap import overlapped
+from glioseg.commands.pipeline import pipelined
 from glioseg.errors import GliosegError
 from glioseg.execution.watch import duration_in_words
 from glioseg.inference.backends import BackendName
-from glioseg.inference.foreign import predict_foreign
+from glioseg.inference.external import predict_external
 from glioseg.inference.model import Model, Prediction
 from glioseg.inference.presence import Finding, Presence
 from glioseg.inference.shipped import DEFAULT, find_model
@@ -127,7 +127,7 @@ def predict(
     *,
     model: str | Path = DEFAULT,
     sequences: Mapping[str, str] | None = None,
-    unseen: bool = False,
+    out_of_fold: bool = False,
     presence: bool = True,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     precision: Precision = "auto",
@@ -140,7 +140,7 @@ def predict(
     retry_failed: bool = False,
     do_missing: bool = True,
     loaded: Model | None = None,
-    say: Callable[[str], None] = lambda line: None,
+    progress: Callable[[str], None] = lambda line: None,
 ) -> PredictionRun:
     """Predict every patient of one or more inputs; a bad one is reported and the others are done.
 
@@ -150,8 +150,8 @@ def predict(
         out: Where masks, ``measurements.csv`` and ``run.json`` are written. Results of other scans that lie there stay,
             and the two tables hold them too.
         model: A name of :data:`glioseg.inference.shipped.SHIPPED`, or the path of a bundle or an ensemble.
-        sequences: By role what the user named, as for :func:`glioseg.patients.find.find_sources`.
-        unseen: Whether only those patients are predicted that the model has not seen.
+        sequences: By sequence what the user named, as for :func:`glioseg.patients.find.find_sources`.
+        out_of_fold: Whether only those patients are predicted that the model has not seen.
         presence: Whether it is told if there is a tumour at all; where there is none, the mask is empty and
             ``<patient>_candidate.nii.gz`` keeps what it would have been.
         device: Where to compute.
@@ -167,11 +167,11 @@ def predict(
         retry_failed: But try those again that failed.
         do_missing: Whether what has no result is predicted; else it is told as missing.
         loaded: The model, where it is in memory already.
-        say: Gets a line for each patient.
+        progress: Gets a line for each patient.
 
     Raises:
         Interrupted: If the engine that does this shard wants it to end; what is done is recorded.
-        GliosegError: If the bundle is unusable, an input holds no patient, or the output would fall among pictures.
+        GliosegError: If the bundle is unusable, an input holds no patient, or the output would fall among images.
     """
     started = time.perf_counter()
     folder = find_model(model)
@@ -181,8 +181,8 @@ def predict(
     loaded = loaded or Model.load(folder, backend=backend, device=device, precision=precision)
     if not presence:
         loaded = loaded.without_presence()
-    parts = loaded.unseen() if unseen else {}
-    if unseen:
+    parts = loaded.out_of_fold() if out_of_fold else {}
+    if out_of_fold:
         found = _only(parts, found)
     check_writable(out)
     if shard is None:
@@ -208,7 +208,7 @@ def predict(
         do_missing=do_missing,
         record_failures=resume or shard is not None,
         after_each=(lambda: _keep_table(records, out)) if shard is None else (lambda: None),
-        say=say,
+        progress=progress,
     )
     facts = run_facts(loaded, folder, done.failures, time.perf_counter() - started)
     facts |= _where_the_scans_are(inputs, sequences or {}, out) | {"files": found.as_json()}
@@ -252,7 +252,7 @@ def predict_found(
     do_missing: bool = True,
     record_failures: bool = True,
     after_each: Callable[[], None] = lambda: None,
-    say: Callable[[str], None] = lambda line: None,
+    progress: Callable[[str], None] = lambda line: None,
 ) -> DonePatients:
     """Predict patients, the next being read and the last written while one is computed.
 
@@ -270,7 +270,7 @@ def predict_found(
         do_missing: Likewise.
         record_failures: Whether a patient who fails gets a record.
         after_each: Is called when a patient is done.
-        say: Gets a line for each patient.
+        progress: Gets a line for each patient.
 
     Raises:
         Interrupted: As :func:`predict`.
@@ -283,16 +283,16 @@ def predict_found(
     if resume:
         missing = [one for one in found.sources if not requests.are_settled(one, records, retry_failed)]
         missing = [one for one in missing if not (one.examination.key in copies and records.is_tried(one.examination))]
-        say(f"{len(found.sources) - len(missing)} of {len(found.sources)} examinations are settled already")
+        progress(f"{len(found.sources) - len(missing)} of {len(found.sources)} examinations are settled already")
     failures = dict(found.failures) | _earlier_failures(found.sources, missing, records)
     for line in _failures_in_words(found):
-        say(line)
+        progress(line)
     if not do_missing:
         failures |= {one.patient: "it is not predicted yet; repeat the command" for one in missing}
         missing = []
     results: list[PatientResult] = []
     began = time.perf_counter()
-    stages = overlapped(missing, _read, partial(_segment, models), partial(_write, writing))
+    stages = pipelined(missing, _read, partial(_segment, models), partial(_write, writing))
     total = len(found.failures) + len(missing)
     for number, (source, result) in enumerate(stages, start=len(found.failures) + 1):
         left = _time_left(time.perf_counter() - began, total - number, len(missing))
@@ -300,10 +300,10 @@ def predict_found(
             failures[source.patient] = log.told(source.patient, result)
             if record_failures:
                 _record_failure(writing, source, failures[source.patient])
-            say(f"[{number}/{total}] {source.patient}: skipped, {failures[source.patient]}{left}")
+            progress(f"[{number}/{total}] {source.patient}: skipped, {failures[source.patient]}{left}")
         else:
             results.append(result)
-            say(f"[{number}/{total}] {_in_words(result)}{left}")
+            progress(f"[{number}/{total}] {_in_words(result)}{left}")
             after_each()
         interruption.check()
     already = len(found.sources) - len(missing) - len(failures) + len(found.failures) if resume else 0
@@ -311,7 +311,7 @@ def predict_found(
 
 
 def predict_study(
-    url: str, study_uid: str, out: Path, *, say: Callable[[str], None] = lambda line: None, **settings: Any
+    url: str, study_uid: str, out: Path, *, progress: Callable[[str], None] = lambda line: None, **settings: Any
 ) -> PredictionRun:
     """Fetch an examination from a DICOMweb archive, predict it, and store segmentation, report and overlay there.
 
@@ -319,7 +319,7 @@ def predict_study(
         url: The archive's DICOMweb root.
         study_uid: The examination.
         out: As for :func:`predict`; the results stay there too.
-        say: Gets a line for each step.
+        progress: Gets a line for each step.
         settings: As for :func:`predict`.
 
     Raises:
@@ -329,11 +329,11 @@ def predict_study(
 
     with tempfile.TemporaryDirectory() as folder:
         scans = Path(folder) / "scans"
-        fetch_study(url, study_uid, scans, say=say)
-        run = predict([scans], out, say=say, **settings)
+        fetch_study(url, study_uid, scans, progress=progress)
+        run = predict([scans], out, progress=progress, **settings)
     written = [out / name for result in run.results for name in result.files if name.endswith(".dcm")]
     if written:
-        say(f"{store_files(url, written)} objects stored in {url}")
+        progress(f"{store_files(url, written)} objects stored in {url}")
     return run
 
 
@@ -357,7 +357,7 @@ def _read(source: PatientSource) -> _Timed[ReadPatient]:
 
 def _segment(models: Mapping[str, Model], source: PatientSource, read: _Timed[ReadPatient]) -> _Timed[Prediction]:
     began, model, volume = time.perf_counter(), models[source.examination.key], read.found.volume
-    found = model.predict(volume) if source.is_dataset else predict_foreign(model, volume)
+    found = model.predict(volume) if source.is_dataset else predict_external(model, volume)
     found = replace(found, remarks=(*read.found.remarks, *found.remarks))
     return _Timed(found, read.seconds + time.perf_counter() - began, read.origin)
 
@@ -570,7 +570,7 @@ def _only(patients: Collection[str], found: FoundPatients) -> FoundPatients:
         raise GliosegError(
             "the inputs hold no patient of those that tested the model",
             expected=", ".join(sorted(patients)[:3]) + ", ...",
-            remedy="Give the data that it was trained on, or leave --unseen out: other data is unseen as it is",
+            remedy="Give the data that it was trained on, or leave --out-of-fold out: other data is unseen as it is",
         )
     failures = {name: why for name, why in found.failures.items() if name in patients}
     return replace(found, sources=sources, failures=failures)
@@ -631,9 +631,9 @@ def run_facts(model: Model, folder: Path, failures: Mapping[str, str], seconds: 
 
 def _where_the_scans_are(inputs: Sequence[Path], sequences: Mapping[str, str], out: Path) -> dict[str, Any]:
     """For ``glioseg review``, which shows masks on their scans; those of earlier runs too."""
-    named = {role: text for role, text in sequences.items() if text}
+    named = {sequence: text for sequence, text in sequences.items() if text}
     if not inputs:
-        named = {role: str(Path(text).resolve()) for role, text in named.items()}
+        named = {sequence: str(Path(text).resolve()) for sequence, text in named.items()}
     places = [str(path.resolve()) for path in inputs]
     with suppress(OSError, ValueError, TypeError):
         earlier = read_facts(out / MANIFEST)

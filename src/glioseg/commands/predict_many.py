@@ -33,7 +33,7 @@ SHARDS_OF_A_WORKER = 4
 
 DEFAULT_WORKERS = 8
 
-Say = Callable[[str], None]
+Progress = Callable[[str], None]
 
 
 def predict_list(path: Path, out: Path, *, shard: Shard | None = None, **settings: Any) -> PredictionRun:
@@ -61,7 +61,7 @@ def predict_query(
     resume: bool = True,
     retry_failed: bool = False,
     do_missing: bool = True,
-    say: Say = lambda line: None,
+    progress: Progress = lambda line: None,
     **settings: Any,
 ) -> PredictionRun:
     """Predict the examinations of a DICOMweb archive that fit a query, and store the results there.
@@ -77,7 +77,7 @@ def predict_query(
         resume: As for the others; an examination that is settled is never fetched again.
         retry_failed: Try those again that failed.
         do_missing: Whether what is not settled is predicted; else it is told as missing.
-        say: Takes a line for each step.
+        progress: Takes a line for each step.
 
     Raises:
         Interrupted: If the engine that does this shard wants it to end; what is done is recorded.
@@ -88,14 +88,14 @@ def predict_query(
     found = [uid for uid in find_studies(url, query) if shard is None or shard.holds(uid)]
     states = {uid: _state(out, uid) for uid in found}
     missing = [uid for uid in found if states[uid] is None or (states[uid] and retry_failed)]
-    say(f"{len(found)} examinations fit, {len(found) - len(missing)} of them are settled already")
+    progress(f"{len(found)} examinations fit, {len(found) - len(missing)} of them are settled already")
     settings["loaded"] = Model.load(
         find_model(settings.get("model", DEFAULT)),
         **{name: settings[name] for name in ("backend", "device", "precision") if name in settings},
     )
     if do_missing:
         for uid, scans in _fetched(url, missing):
-            states[uid] = _predict_fetched(url, uid, scans, out, say, settings)
+            states[uid] = _predict_fetched(url, uid, scans, out, progress, settings)
             interruption.check()
     merged = predict([], out, listed=(), shard=shard, resume=True, **settings)
     told = {uid: _NOT_YET if state is None else state for uid, state in states.items()}
@@ -137,7 +137,7 @@ def _predict_fetched(
     uid: str,
     scans: Path | GliosegError,
     out: Path,
-    say: Say,
+    progress: Progress,
     settings: Mapping[str, Any],
 ) -> str:
     """Predict and store one examination and settle it; why that failed, or nothing."""
@@ -147,13 +147,13 @@ def _predict_fetched(
         if isinstance(scans, GliosegError):
             raise scans
         # As a shard: the tables are merged once, at the end.
-        run = predict([scans], out, shard=Shard(1, 1), say=say, **settings)
+        run = predict([scans], out, shard=Shard(1, 1), progress=progress, **settings)
         failure = "; ".join(run.failures.values())
         written = [out / name for result in run.results for name in result.files if name.endswith(".dcm")]
-        say(f"{uid}: {store_files(url, written)} objects stored")
+        progress(f"{uid}: {store_files(url, written)} objects stored")
     except GliosegError as error:
         failure = str(error)
-        say(f"{uid}: {failure}")
+        progress(f"{uid}: {failure}")
     write_text_atomically(out / STUDIES / f"{uid}.json", json.dumps({"failure": failure}) + "\n")
     return failure
 
@@ -164,7 +164,7 @@ def predict_on_engine(
     *,
     executor: Executor,
     count: int,
-    say: Say = lambda line: None,
+    progress: Progress = lambda line: None,
     json_lines: bool = False,
     retry_failed: bool = False,
     **settings: Any,
@@ -176,7 +176,7 @@ def predict_on_engine(
         out: The output folder, which every worker sees.
         executor: Does the shards.
         count: How many shards.
-        say: Takes a line whenever a shard begins or ends.
+        progress: Takes a line whenever a shard begins or ends.
         json_lines: Whether these lines are JSON.
         retry_failed: Try examinations again that failed.
         settings: As for the part.
@@ -193,10 +193,10 @@ def predict_on_engine(
         )
         for shard in shards(count)
     ]
-    watch = Watch(count, say, "shards", json_lines)
+    watch = Watch(count, progress, "shards", json_lines)
     for _ in watch.follow(executor.run(tasks)):
         pass
-    merged = one_part(out=out, resume=True, do_missing=False, say=lambda line: None, **settings)
+    merged = one_part(out=out, resume=True, do_missing=False, progress=lambda line: None, **settings)
     merged.failures.update(watch.failed)
     return merged
 
@@ -205,4 +205,4 @@ def do_shard(
     one_part: Callable[..., PredictionRun], out: Path, shard: Shard, *, retry_failed: bool, settings: Mapping[str, Any]
 ) -> None:
     """Predict one shard, in a worker."""
-    one_part(out=out, shard=shard, resume=True, retry_failed=retry_failed, say=print, **settings)
+    one_part(out=out, shard=shard, resume=True, retry_failed=retry_failed, progress=print, **settings)

@@ -18,7 +18,7 @@ from glioseg.errors import GliosegError
 from glioseg.evaluation.detection import Rate, auroc
 from glioseg.inference.contract import CARD, CONTRACT, ENSEMBLE, load_contract, load_ensemble_contract
 from glioseg.inference.evidence import Evidence
-from glioseg.inference.foreign import predict_foreign
+from glioseg.inference.external import predict_external
 from glioseg.inference.model import Model, Prediction
 from glioseg.inference.presence import PresenceRule
 from glioseg.inference.shipped import find_model
@@ -75,7 +75,7 @@ def fit_model(
     tumour_free: Sequence[Path] = (),
     tumours: Sequence[Path] = (),
     members: bool = False,
-    say: Callable[[str], None] = lambda line: None,
+    progress: Callable[[str], None] = lambda line: None,
 ) -> PresenceOutcome:
     """Fit the rule of a model, and write it into its contract, its examples beside it and its card.
 
@@ -83,11 +83,11 @@ def fit_model(
         model: A name or a folder.
         data: What it was trained on: each patient is predicted by those of its networks that had held it back, with
             the tumour and with the tumour removed. None fits again what ``presence.csv`` holds.
-        tumour_free: Folders of scans from elsewhere without tumour.
-        tumours: Folders of scans from elsewhere with one.
+        tumour_free: Folders of external scans without tumour.
+        tumours: Folders of external scans with one.
         members: Write the rule into the contract of each of its networks too: of one kind, each alone is told as in its
             fold.
-        say: Takes a line for each step.
+        progress: Takes a line for each step.
 
     Raises:
         GliosegError: If the networks are of several kinds though ``members`` is asked for, the model does not tell
@@ -99,9 +99,9 @@ def fit_model(
         examples = read_examples(folder / EXAMPLES)
     else:
         asked = Model.load(folder)
-        examples = [*_home(asked, open_store(data), say)]
+        examples = [*_home(asked, open_store(data), progress)]
         for paths, tumour in ((tumour_free, False), (tumours, True)):
-            examples += _elsewhere(asked, paths, tumour, say)
+            examples += _elsewhere(asked, paths, tumour, progress)
     outcome = fit_examples(examples)
     write_text_atomically(folder / EXAMPLES, examples_as_csv(outcome.examples))
     for place in places:
@@ -184,9 +184,9 @@ def _example(row: dict[str, str]) -> Example:
     return Example(row["person"], row["kind"], row["tumour"] == "1", evidence)
 
 
-def _home(model: Model, store: ArrayStore, say: Callable[[str], None]) -> Iterator[Example]:
-    for number, (patient, part) in enumerate(sorted(model.unseen().items()), start=1):
-        say(f"[{number}] {patient}, with its tumour and without")
+def _home(model: Model, store: ArrayStore, progress: Callable[[str], None]) -> Iterator[Example]:
+    for number, (patient, part) in enumerate(sorted(model.out_of_fold().items()), start=1):
+        progress(f"[{number}] {patient}, with its tumour and without")
         part.presence, person, volume = _ASK, case_of(patient), store.volume(patient)
         yield Example(person, "home", True, _evidence(part.predict(volume)))
         removed = without_tumour(volume, store.mask(patient))
@@ -194,11 +194,11 @@ def _home(model: Model, store: ArrayStore, say: Callable[[str], None]) -> Iterat
             yield Example(person, "home", False, _evidence(part.predict(removed)))
 
 
-def _elsewhere(model: Model, paths: Sequence[Path], tumour: bool, say: Callable[[str], None]) -> Iterator[Example]:
+def _elsewhere(model: Model, paths: Sequence[Path], tumour: bool, progress: Callable[[str], None]) -> Iterator[Example]:
     model.presence = _ASK
     for source in find_sources(paths).sources if paths else ():
-        say(f"{source.patient}, from elsewhere")
-        found = predict_foreign(model, source.read().volume)
+        progress(f"{source.patient}, from elsewhere")
+        found = predict_external(model, source.read().volume)
         yield Example(_person(source.patient), "elsewhere", tumour, _evidence(found))
 
 

@@ -44,7 +44,7 @@ def review(
     reader: str | None = None,
     port: int = 0,
     browser: bool = True,
-    say: Callable[[str], None] = lambda line: None,
+    progress: Callable[[str], None] = lambda line: None,
 ) -> None:
     """Serve the desk until it is interrupted.
 
@@ -54,7 +54,7 @@ def review(
         reader: Likewise.
         port: As for :func:`glioseg.review.serve.serve`.
         browser: Whether the page is opened.
-        say: Gets the address.
+        progress: Gets the address.
 
     Raises:
         GliosegError: As both.
@@ -64,7 +64,7 @@ def review(
     desk = open_desk(folder, scans=scans, reader=reader)
 
     def opened(address: str, ticket: str) -> None:
-        say(
+        progress(
             f"{len(desk.cases.cases)} cases at {address}\nCtrl-C ends the desk; everything is kept in {desk.store.path}"
         )
         if browser:
@@ -73,7 +73,7 @@ def review(
     serve(desk, port=port, opened=opened)
 
 
-def fetch_scans(folder: Path, url: str, *, say: Callable[[str], None] = lambda line: None) -> None:
+def fetch_scans(folder: Path, url: str, *, progress: Callable[[str], None] = lambda line: None) -> None:
     """Fetch the scans of masks from the archive that ``glioseg predict`` had them from; they stay in the folder.
 
     Raises:
@@ -82,7 +82,7 @@ def fetch_scans(folder: Path, url: str, *, say: Callable[[str], None] = lambda l
     from glioseg.archive.dicomweb import fetch_study
     from glioseg.review import archive
 
-    archive.fetch_scans(folder, url, partial(fetch_study, say=say))
+    archive.fetch_scans(folder, url, partial(fetch_study, progress=progress))
 
 
 def report_readings(folder: Path, path: Path, *, scans: Path | None = None) -> None:

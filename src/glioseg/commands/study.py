@@ -14,22 +14,22 @@ from glioseg.execution.run import is_finished, task_of
 from glioseg.execution.study_result import StudyOutcome, compare_runs
 from glioseg.execution.watch import Watch
 from glioseg.study.folder import StudyFolder
-from glioseg.study.plan import Candidate, StudyPlan, keep_plan
+from glioseg.study.plan import ModelConfiguration, StudyPlan, keep_plan
 from glioseg.training.config import TrainingConfig
-from glioseg.training.engine import find_skulls
+from glioseg.training.engine import find_skull_stripping
 
 
 def study(
     data: Path,
     out: Path,
     *,
-    networks: Sequence[Candidate],
+    networks: Sequence[ModelConfiguration],
     config: TrainingConfig,
     splits: SplitChoice | None = None,
     seeds: Sequence[int] = (0,),
     executor: Executor | None = None,
     command: Sequence[str] = (),
-    say: Callable[[str], None] = lambda line: None,
+    progress: Callable[[str], None] = lambda line: None,
     json_lines: bool = False,
 ) -> StudyOutcome:
     """Train and score every network on every split from every seed, then compare them.
@@ -46,7 +46,7 @@ def study(
         seeds: Each network is trained from each of them.
         executor: Where runs are done; one after the other in this process if None.
         command: The command line, for the report.
-        say: Takes a line whenever a run begins or ends.
+        progress: Takes a line whenever a run begins or ends.
         json_lines: Whether these lines are JSON.
 
     Raises:
@@ -66,7 +66,7 @@ def study(
         )
     plan = StudyPlan(tuple(networks), chosen, tuple(seeds), config, store.fingerprint)
     keep_plan(plan, folder.plan)
-    _do_runs(plan, data, store, folder, executor or LocalExecutor(), say, json_lines)
+    _do_runs(plan, data, store, folder, executor or LocalExecutor(), progress, json_lines)
     return compare_runs(plan, store, folder, command)
 
 
@@ -76,16 +76,16 @@ def _do_runs(
     store: ArrayStore,
     folder: StudyFolder,
     executor: Executor,
-    say: Callable[[str], None],
+    progress: Callable[[str], None],
     json_lines: bool,
 ) -> None:
-    jobs = list(plan.jobs())
-    waiting = [job for job in jobs if not is_finished(folder.run(job))]
+    jobs = list(plan.runs())
+    waiting = [run for run in jobs if not is_finished(folder.run(run))]
     if waiting:
         # Kept beside the arrays: runs in several processes would each seek them, for a minute or more.
-        find_skulls(plan.config, store)
-    tasks = [task_of(job, plan=plan, data=data, out=folder.root) for job in waiting]
-    watch = Watch(len(jobs), say, as_json=json_lines, done=len(jobs) - len(waiting))
+        find_skull_stripping(plan.config, store)
+    tasks = [task_of(run, plan=plan, data=data, out=folder.root) for run in waiting]
+    watch = Watch(len(jobs), progress, as_json=json_lines, done=len(jobs) - len(waiting))
     for _ in watch.follow(executor.run(tasks)):
         pass
     watch.raise_failures("Repeat the command to try them again; finished runs are not repeated")
@@ -96,14 +96,14 @@ def as_json(outcome: StudyOutcome) -> dict[str, Any]:
     analysis = outcome.analysis
     networks = [
         {
-            "network": candidate.name,
-            "width": candidate.width,
-            "scores": {name: asdict(summary) for name, summary in analysis.summaries[candidate].items()},
-            "cost": asdict(outcome.costs[candidate]),
-            "ranks": analysis.ranks.get(candidate),
-            "spread": asdict(analysis.spread[candidate]),
+            "network": configuration.name,
+            "width": configuration.width,
+            "scores": {name: asdict(summary) for name, summary in analysis.summaries[configuration].items()},
+            "cost": asdict(outcome.costs[configuration]),
+            "ranks": analysis.ranks.get(configuration),
+            "spread": asdict(analysis.spread[configuration]),
         }
-        for candidate in analysis.candidates
+        for configuration in analysis.configurations
     ]
     pairs = [
         {"metric": metric, **asdict(pair), "more_than_chance": pair.is_shown}

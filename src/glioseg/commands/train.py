@@ -10,7 +10,7 @@ from glioseg.execution.experiment import TrainingOutcome, train_and_score
 from glioseg.execution.study_result import compare_runs
 from glioseg.networks.table import find_network
 from glioseg.study.folder import StudyFolder
-from glioseg.study.plan import Candidate, StudyPlan
+from glioseg.study.plan import ModelConfiguration, StudyPlan
 from glioseg.training.config import TrainingConfig, load_config
 from glioseg.training.run_folder import RunFolder
 
@@ -49,7 +49,7 @@ def train(
     outcome = train_and_score(config, store, chosen, folder, resume=resume)
     if outcome.scores.patients:
         width = find_network(config.network.name).width(config.network.width)
-        candidate = Candidate(config.network.name, width)
-        plan = StudyPlan((candidate,), (chosen,), (config.seed,), config, store.fingerprint)
+        configuration = ModelConfiguration(config.network.name, width)
+        plan = StudyPlan((configuration,), (chosen,), (config.seed,), config, store.fingerprint)
         compare_runs(plan, store, StudyFolder(out, single=True), command)
     return outcome

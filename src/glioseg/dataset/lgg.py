@@ -34,7 +34,7 @@ class PatientFiles:
 
     Attributes:
         patient: The folder's name, readable.
-        images: A picture for each slice.
+        images: An image for each slice.
         masks: A mask for each slice, or empty where the patient has none.
         clinical: The patient's row of ``data.csv`` by column, empty where there is none.
     """
@@ -167,9 +167,9 @@ def write_patient(dest: Path, volume: Volume, mask: Mask) -> None:
         mask: On its grid.
     """
     with atomic_folder(dest / volume.patient) as folder:
-        for name, picture, outline in zip(volume.slice_names, volume.voxels, mask.voxels, strict=True):
-            tifffile.imwrite(folder / f"{name}.tif", picture, photometric="rgb", metadata=None)
-            write_mask_slice(folder / f"{name}_mask.tif", outline)
+        for name, image, contour in zip(volume.slice_names, volume.voxels, mask.voxels, strict=True):
+            tifffile.imwrite(folder / f"{name}.tif", image, photometric="rgb", metadata=None)
+            write_mask_slice(folder / f"{name}_mask.tif", contour)
 
 
 def read_clinical(root: Path) -> dict[str, dict[str, str]]:
@@ -223,7 +223,7 @@ def _tif_names(folder: Path) -> list[str]:
 
 def _check_numbers(folder: Path, images: dict[int, Path]) -> None:
     if not images:
-        raise GliosegError(f"{folder} holds masks but no pictures", expected=f"{folder.name}_<n>.tif")
+        raise GliosegError(f"{folder} holds masks but no images", expected=f"{folder.name}_<n>.tif")
     present = range(min(images), max(images) + 1)
     gaps = [number for number in present if number not in images]
     if gaps:
@@ -245,7 +245,7 @@ def _check_pairs(folder: Path, images: dict[int, Path], masks: dict[int, Path]) 
         )
     orphans = [masks[number] for number in masks if number not in images]
     if orphans:
-        raise GliosegError(f"{orphans[0]} has no picture", expected=orphans[0].name.replace("_mask", ""))
+        raise GliosegError(f"{orphans[0]} has no image", expected=orphans[0].name.replace("_mask", ""))
 
 
 def _check_size(path: Path, found: tuple[int, ...], expected: tuple[int, ...]) -> None:

@@ -1,8 +1,8 @@
-"""Practice patients: made-up heads with tumours of known outline, written in the layout of the LGG dataset.
+"""Practice patients: made-up heads with tumours of known contour, written in the layout of the LGG dataset.
 
 They let the whole program run, and be tested, without a download. They look enough like the dataset (three
 sequences, thick slices, no skull stripping, wildly different intensity scales, missing sequences) to train on, and
-are easy to tell from real pictures. Nothing in them comes from a patient.
+are easy to tell from real images. Nothing in them comes from a patient.
 """
 
 import csv
@@ -66,7 +66,7 @@ def make_phantom(
         name: The patient's identifier; slice n is called `<name>_<n>`, from 1.
 
     Returns:
-        The scan, uint8 (slice, row, column, channel) with the channels pre, flair and post, and the exact outline of
+        The scan, uint8 (slice, row, column, channel) with the channels pre, flair and post, and the exact contour of
         its tumour, bool (slice, row, column).
 
     Raises:
@@ -84,10 +84,10 @@ def make_phantom(
     usual_slices = int(rng.integers(20, 41))
     anatomy = make_anatomy(rng, size, slices or usual_slices)
     voxels = scan(rng, anatomy)
-    for role in missing:
-        voxels[..., CHANNELS.index(role)] = voxels[..., CHANNELS.index("flair")]
+    for sequence in missing:
+        voxels[..., CHANNELS.index(sequence)] = voxels[..., CHANNELS.index("flair")]
     names = tuple(f"{name}_{n}" for n in range(1, len(voxels) + 1))
-    lacking = tuple(role for role in CHANNELS if role in missing)
+    lacking = tuple(sequence for sequence in CHANNELS if sequence in missing)
     return Volume(name, voxels, slice_names=names, missing=lacking), Mask(name, anatomy.tumour.mask, slice_names=names)
 
 

@@ -39,16 +39,16 @@ class Tissue(IntEnum):
     DEEP_GREY = 9
     VESSEL = 10
     SCAR = 11
-    """A harmless bright spot or cap of the white matter, which no outline includes."""
+    """A harmless bright spot or cap of the white matter, which no contour includes."""
 
 
 @dataclass(frozen=True)
 class Tumour:
-    """A lesion and its outline.
+    """A lesion and its contour.
 
     Attributes:
-        mask: True inside the outline, bool (slice, row, column).
-        share: Share of tumour tissue in each voxel from 0 to 1; it fades across the outline.
+        mask: True inside the contour, bool (slice, row, column).
+        share: Share of tumour tissue in each voxel from 0 to 1; it fades across the contour.
         centre_mm: Where it sits, as x, y, z.
         radius_mm: Of a ball of its volume.
     """

@@ -1,4 +1,4 @@
-"""The scanner that takes the pictures of a practice patient: three sequences with their usual flaws."""
+"""The scanner that takes the images of a practice patient: three sequences with their usual flaws."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,9 +35,9 @@ def scan(rng: np.random.Generator, anatomy: Anatomy) -> NDArray[np.uint8]:
     scale = np.exp(rng.uniform(np.log(42), np.log(80)))
     sequences = []
     for of_tissue, of_tumour in zip(table.T.astype(np.float32), tumour, strict=True):
-        picture = of_tissue[anatomy.tissue]
-        picture += share * (of_tumour - picture)
-        sequences.append(_expose(rng, picture * mottle, scale * np.exp(rng.normal(0, 0.18))))
+        image = of_tissue[anatomy.tissue]
+        image += share * (of_tumour - image)
+        sequences.append(_expose(rng, image * mottle, scale * np.exp(rng.normal(0, 0.18))))
     return np.stack(sequences, axis=-1)
 
 
@@ -58,16 +58,16 @@ def tumour_brightness(rng: np.random.Generator, anatomy: Anatomy) -> tuple[Field
     return pre, flair, post
 
 
-def _expose(rng: np.random.Generator, picture: Field, scale: float) -> NDArray[np.uint8]:
+def _expose(rng: np.random.Generator, image: Field, scale: float) -> NDArray[np.uint8]:
     """One sequence with white matter at about `scale`: blurred, shaded, uneven between slices, with Rician noise.
 
     Gudbjartsson, Patz, "The Rician distribution of noisy MRI data", Magn Reson Med 1995.
     """
-    slices, size = len(picture), picture.shape[1]
-    blurred = ndimage.gaussian_filter(picture, (0, 0.0032 * size, 0.0032 * size), truncate=3)
-    shading = np.exp(np.float32(rng.uniform(0.03, 0.16)) * smooth_noise(rng, picture.shape, 110))
+    slices, size = len(image), image.shape[1]
+    blurred = ndimage.gaussian_filter(image, (0, 0.0032 * size, 0.0032 * size), truncate=3)
+    shading = np.exp(np.float32(rng.uniform(0.03, 0.16)) * smooth_noise(rng, image.shape, 110))
     unevenness = rng.normal(1, 0.02, (slices, 1, 1)).astype(np.float32)
     signal = blurred * shading * (np.float32(scale) * unevenness)
-    noise = rng.standard_normal((2, *picture.shape), dtype=np.float32) * np.float32(scale * rng.uniform(0.015, 0.045))
+    noise = rng.standard_normal((2, *image.shape), dtype=np.float32) * np.float32(scale * rng.uniform(0.015, 0.045))
     magnitude = np.sqrt(np.square(signal + noise[0]) + np.square(noise[1]))
     return np.clip(magnitude + 0.5, 0, 255).astype(np.uint8)

@@ -1,8 +1,8 @@
 """Where a practice patient's voxels lie in a standard head, and the smooth noise that makes heads differ.
 
 All lengths are millimetres in a standard head of 156 x 194 x 150 mm; a patient's own size, proportions, tilt and
-position only change how the pixel grid is laid over it. x runs to the right of the picture, y to the back of the
-head (down the picture), z from the base of the skull to the vertex.
+position only change how the pixel grid is laid over it. x runs to the right of the image, y to the back of the
+head (down the image), z from the base of the skull to the vertex.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Space:
     """Where the voxels of a patient lie in the standard head.
 
     Attributes:
-        x_mm: To the right of the picture, shape (1, row, column).
+        x_mm: To the right of the image, shape (1, row, column).
         y_mm: To the back of the head, shape (1, row, column).
         z_mm: Towards the vertex, shape (slice, 1, 1).
     """

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from glioseg.head import HEAD_ABOVE
+from glioseg.head import FOREGROUND_THRESHOLD
 from glioseg.volume import Mask, Volume
 
 SURROUNDINGS_PX = 7
-"""What lies so near to a tumour is covered too: outlines are drawn tightly."""
+"""What lies so near to a tumour is covered too: contours are drawn tightly."""
 SEAM_PX = 2.0
 """Deviation of the smooth seam between what is covered and what is not."""
 FEWEST_SLICES = 8
@@ -40,10 +40,10 @@ class MirrorLine:
     column: float
     slope: float
 
-    def mirrored(self, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Pictures (slice, row, column) seen in the mirror; 0 where nothing lies opposite."""
-        where = self._opposite(pictures.shape[1:])
-        return np.array([ndimage.map_coordinates(picture, where, order=1) for picture in pictures], np.float32)
+    def mirrored(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Images (slice, row, column) seen in the mirror; 0 where nothing lies opposite."""
+        where = self._opposite(images.shape[1:])
+        return np.array([ndimage.map_coordinates(image, where, order=1) for image in images], np.float32)
 
     def _opposite(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
         rows, columns = np.indices(shape)
@@ -65,7 +65,7 @@ def without_tumour(volume: Volume, truth: Mask) -> Volume | None:
     near = np.array([_surroundings(section) for section in truth.voxels])
     # A slice shows some of what lies in the slices beside it.
     near |= ndimage.binary_dilation(truth.voxels, np.ones((3, 1, 1), np.bool_))
-    head = volume.channel("flair") > HEAD_ABOVE
+    head = volume.channel("flair") > FOREGROUND_THRESHOLD
     line = mirror_line(volume.channel("flair"), head)
     shown = ~_crosses(near, line)
     if np.count_nonzero(head.any(axis=(1, 2)) & shown) < FEWEST_SLICES:
@@ -93,7 +93,7 @@ def mirror_line(flair: NDArray[np.uint8] | NDArray[np.float32], head: NDArray[np
     large = np.flatnonzero(areas >= 0.6 * areas.max())
     slices = large[np.unique(np.linspace(0, large.size - 1, _LOOKED_AT).round().astype(int))]
     row, column = (float(np.mean(place)) for place in np.nonzero(head[slices])[1:])
-    small = np.array([_blocks(picture) for picture in flair[slices]])
+    small = np.array([_blocks(image) for image in flair[slices]])
     lines = [
         MirrorLine(row, column + shift, float(np.tan(np.radians(turn))))
         for turn in _TURNS_DEGREES
@@ -108,8 +108,8 @@ def _likeness(blocks: NDArray[np.float32], line: MirrorLine) -> float:
     return -float(np.abs(blocks - coarse.mirrored(blocks)).sum())
 
 
-def _blocks(picture: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
-    smooth = ndimage.uniform_filter(picture.astype(np.float32), _BLOCK_PX, origin=-(_BLOCK_PX // 2))
+def _blocks(image: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
+    smooth = ndimage.uniform_filter(image.astype(np.float32), _BLOCK_PX, origin=-(_BLOCK_PX // 2))
     return np.asarray(smooth[::_BLOCK_PX, ::_BLOCK_PX], np.float32)
 
 
@@ -120,10 +120,10 @@ def _surroundings(section: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _covered(
-    picture: NDArray[np.uint8] | NDArray[np.float32], near: NDArray[np.bool_], line: MirrorLine
+    image: NDArray[np.uint8] | NDArray[np.float32], near: NDArray[np.bool_], line: MirrorLine
 ) -> NDArray[np.uint8]:
     """A slice (row, column, channel) with its other half over what lies near to a tumour."""
-    channels = np.moveaxis(picture, -1, 0).astype(np.float32)
+    channels = np.moveaxis(image, -1, 0).astype(np.float32)
     weight = ndimage.gaussian_filter(near.astype(np.float32), SEAM_PX)
     mixed = channels + weight * (line.mirrored(channels) - channels)
     return np.asarray(np.moveaxis(mixed, 0, -1).clip(0, 255).round(), np.uint8)

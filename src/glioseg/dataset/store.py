@@ -129,7 +129,7 @@ def _cache_of_this_process() -> Path:
 
 
 def _signature(files: Sequence[PatientFiles]) -> str:
-    """What tells one state of the data from another without reading pictures: names, sizes, times, the table."""
+    """What tells one state of the data from another without reading images: names, sizes, times, the table."""
     digest = hashlib.sha256(str(_FORMAT).encode())
     for patient in files:
         digest.update(json.dumps(dict(patient.clinical), sort_keys=True).encode())

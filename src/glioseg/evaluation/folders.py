@@ -102,7 +102,7 @@ def score_folders(
 
 def _found(predicted: Path, truth: Path) -> tuple[dict[str, Path], dict[str, Path]]:
     """The masks on both sides by the truth's names; one mask against one needs no names."""
-    masks, true_masks = find_patient_masks(predicted), find_patient_masks(truth, with_pictures=True)
+    masks, true_masks = find_patient_masks(predicted), find_patient_masks(truth, with_images=True)
     for root, found, what in ((predicted, masks, "predicted"), (truth, true_masks, "true")):
         if not found:
             raise GliosegError(
@@ -128,9 +128,9 @@ def _read_slices(name: str, predicted: Path, truth: Path) -> _Pair:
     if sum(kind_by_name(path.name) == "tif" for path in entries(truth)) == len(mask_slices(truth)):
         true_mask = read_mask(truth)
         return _Pair(_predicted_slices(predicted, true_mask), true_mask, None, site)
-    volume, beside_pictures = read_patient(find_slices(truth, masks=True))
-    assert beside_pictures is not None
-    return _Pair(_predicted_slices(predicted, beside_pictures), beside_pictures, None, site, volume.missing)
+    volume, beside_images = read_patient(find_slices(truth, masks=True))
+    assert beside_images is not None
+    return _Pair(_predicted_slices(predicted, beside_images), beside_images, None, site, volume.missing)
 
 
 def _predicted_slices(folder: Path, truth: Mask) -> Mask:

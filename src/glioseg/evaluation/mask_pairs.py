@@ -20,14 +20,14 @@ from glioseg.space.axial import axial_affine, axial_view, to_axial
 from glioseg.volume import Mask
 
 
-def find_patient_masks(root: Path, *, with_pictures: bool = False) -> dict[str, Path]:
+def find_patient_masks(root: Path, *, with_images: bool = False) -> dict[str, Path]:
     """The masks of a file or folder by patient: NIfTI and NRRD files, and folders of ``<patient>_<n>_mask.tif``.
 
     Where no file's name tells that it is a mask, every file is taken for one, as in a folder of ``<patient>.nii.gz``.
 
     Args:
         root: The file, or the folder at whatever depth.
-        with_pictures: Whether a folder of slices counts too that has pictures alone, so that its lack is noticed.
+        with_images: Whether a folder of slices counts too that has images alone, so that its lack is noticed.
 
     Raises:
         GliosegError: If a patient has two masks.
@@ -36,10 +36,10 @@ def find_patient_masks(root: Path, *, with_pictures: bool = False) -> dict[str, 
         return {patient_of(root): root} if kind_by_name(root.name) in SCANS and root.exists() else {}
     found: dict[str, list[Path]] = defaultdict(list)
     files = visible_files(root)
-    for folder in _slice_folders(root, files, with_pictures):
+    for folder in _slice_folders(root, files, with_images):
         found[readable(folder.absolute().name)].append(folder)
-    pictures = [path for path in files if kind_by_name(path.name) in SCANS and not _lies_beside_a_mask(path)]
-    for patient, path in _mask_files(root, pictures):
+    images = [path for path in files if kind_by_name(path.name) in SCANS and not _lies_beside_a_mask(path)]
+    for patient, path in _mask_files(root, images):
         found[patient].append(path)
     for patient, paths in found.items():
         if len(paths) > 1:
@@ -81,9 +81,9 @@ def _ends(name: str, end: str) -> bool:
     return name.endswith(f"_{end}")
 
 
-def _slice_folders(root: Path, files: list[Path], with_pictures: bool) -> list[Path]:
+def _slice_folders(root: Path, files: list[Path], with_images: bool) -> list[Path]:
     names = {path: parse_slice_name(path.name) for path in files}
-    folders = {path.parent for path, name in names.items() if name and (name.is_mask or with_pictures)}
+    folders = {path.parent for path, name in names.items() if name and (name.is_mask or with_images)}
     return sorted(folders - second_copies(root, folders))
 
 

@@ -27,11 +27,11 @@ from glioseg.report.figures import save_learning_curve
 from glioseg.study.cost import RunCost
 from glioseg.training.checkpoint import RunState
 from glioseg.training.config import TrainingConfig
+from glioseg.training.domain_shift_validation import domain_shift_dice
 from glioseg.training.engine import train_network
-from glioseg.training.familiar_ranges import familiar_ranges
+from glioseg.training.feature_ranges import feature_ranges
 from glioseg.training.run_folder import RunFolder
 from glioseg.training.selection import choose_decision
-from glioseg.training.stand_in_validation import stand_in_dice
 from glioseg.training.validation import inference_settings, validation_probabilities
 from glioseg.volume import Mask, Volume
 
@@ -81,9 +81,9 @@ def train_and_score(
     patients, part = _scored_part(split)
     masks = {patient: model.mask(store.volume(patient)) for patient in patients}
     scores = Scores(tuple(scored(masks[patient], store) for patient in patients))
-    if config.validation.stand_in:
-        stand_ins = stand_in_dice(model, store, split.validation)
-        write_text_atomically(folder.stand_in, json.dumps(stand_ins, indent=2) + "\n")
+    if config.validation.domain_shift:
+        domain_shift = domain_shift_dice(model, store, split.validation)
+        write_text_atomically(folder.domain_shift, json.dumps(domain_shift, indent=2) + "\n")
     cost = _cost(trained.network, trained.state, config, folder.bundle, store.volume(patients[0])) if patients else None
     _save_masks(folder.masks, masks)
     write_text_atomically(folder.bundle / CARD, write_card(contract, split.train, CardScores(scores, part)))
@@ -126,7 +126,7 @@ def _ship(network: nn.Module, config: TrainingConfig, store: ArrayStore, split: 
         width=entry.width(config.network.width),
         preprocessing=config.preprocessing,
         **(dict(inference_settings(config)) | dict(decision)),
-        familiar=familiar_ranges(store, split.train, config),
+        feature_ranges=feature_ranges(store, split.train, config),
         split_sha256=split.sha256,
         data_fingerprint=store.fingerprint,
         training_patients=len(split.train),

@@ -15,9 +15,9 @@ from glioseg.report.study_figures import History
 from glioseg.report.study_report import StudyReport, write_study_report
 from glioseg.report.study_verdict import verdict
 from glioseg.study.analysis import StudyAnalysis, analyse
-from glioseg.study.cost import CandidateCost, candidate_costs
+from glioseg.study.cost import ConfigurationCost, configuration_costs
 from glioseg.study.folder import StudyFolder
-from glioseg.study.plan import Candidate, StudyPlan
+from glioseg.study.plan import ModelConfiguration, StudyPlan
 from glioseg.study.table import StudyTable
 from glioseg.training.run_folder import read_history
 from glioseg.volume import Mask
@@ -40,7 +40,7 @@ class StudyOutcome:
     plan: StudyPlan
     table: StudyTable
     analysis: StudyAnalysis
-    costs: dict[Candidate, CandidateCost]
+    costs: dict[ModelConfiguration, ConfigurationCost]
     verdict: str
 
     @property
@@ -63,16 +63,16 @@ def compare_runs(plan: StudyPlan, store: ArrayStore, folder: StudyFolder, comman
     """
     clear_unfinished(folder.root)
     clear_unfinished(folder.tables)
-    jobs = list(plan.jobs())
-    scores = [read_scores(folder.run(job).scores) for job in jobs]
-    table = StudyTable.of_runs(zip(jobs, scores, strict=True))
+    runs = list(plan.runs())
+    scores = [read_scores(folder.run(run).scores) for run in runs]
+    table = StudyTable.of_runs(zip(runs, scores, strict=True))
     table.write(folder.scores, folder.patients)
     analysis = analyse(table)
-    known = ((job, cost) for job in jobs if (cost := load_cost(folder.run(job))) is not None)
-    costs = candidate_costs(known, plan.config.preprocessing.binning)
-    histories: dict[Candidate, list[History]] = {candidate: [] for candidate in plan.networks}
-    for job in jobs:
-        histories[job.candidate].append(read_history(folder.run(job).log))
+    known = ((run, cost) for run in runs if (cost := load_cost(folder.run(run))) is not None)
+    costs = configuration_costs(known, plan.config.preprocessing.downsampling_factor)
+    histories: dict[ModelConfiguration, list[History]] = {configuration: [] for configuration in plan.networks}
+    for run in runs:
+        histories[run.configuration].append(read_history(folder.run(run).log))
     report = StudyReport(
         title=_title(plan),
         subtitle=_subtitle(plan, analysis),
@@ -94,28 +94,28 @@ def compare_runs(plan: StudyPlan, store: ArrayStore, folder: StudyFolder, comman
 def study_cases(plan: StudyPlan, analysis: StudyAnalysis, store: ArrayStore, folder: StudyFolder) -> list[StudyCase]:
     """The patients to show, with every network's mask from the first seed."""
     chosen = choose_patients(analysis)
-    masks: dict[str, dict[Candidate, Mask]] = {patient: {} for patient in chosen}
-    for job in plan.jobs():
-        if job.seed == plan.seeds[0]:
-            run = load_masks(folder.run(job))
-            for patient in chosen.keys() & run.keys():
-                masks[patient].setdefault(job.candidate, run[patient])
+    masks: dict[str, dict[ModelConfiguration, Mask]] = {patient: {} for patient in chosen}
+    for run in plan.runs():
+        if run.seed == plan.seeds[0]:
+            own_masks = load_masks(folder.run(run))
+            for patient in chosen.keys() & own_masks.keys():
+                masks[patient].setdefault(run.configuration, own_masks[patient])
     cases = []
     for patient, label in chosen.items():
         truth = store.mask(patient)
-        predicted = {candidate: masks[patient][candidate] for candidate in analysis.candidates}
-        scores = {candidate: dice(mask.voxels, truth.voxels) for candidate, mask in predicted.items()}
+        predicted = {configuration: masks[patient][configuration] for configuration in analysis.configurations}
+        scores = {configuration: dice(mask.voxels, truth.voxels) for configuration, mask in predicted.items()}
         cases.append(StudyCase(label, patient, store.volume(patient), truth, predicted, scores))
     return cases
 
 
 def _title(plan: StudyPlan) -> str:
-    names = [candidate.title for candidate in plan.networks]
+    names = [configuration.title for configuration in plan.networks]
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
 
 
 def _subtitle(plan: StudyPlan, analysis: StudyAnalysis) -> str:
-    runs = len(list(plan.jobs()))
+    runs = len(list(plan.runs()))
     splits = plan.splits[0].name + " split" if len(plan.splits) == 1 else f"{len(plan.splits)} folds"
     seeds = f"{len(plan.seeds)} seed{'s' if len(plan.seeds) > 1 else ''}"
     patients = f"{len(analysis.patients)} patient{'s' if len(analysis.patients) > 1 else ''}"
@@ -130,7 +130,7 @@ def _budget(plan: StudyPlan) -> str:
     return f"{amount:,g} {name.removesuffix('s') if amount == 1 else name}"
 
 
-def _facts(plan: StudyPlan, costs: dict[Candidate, CandidateCost]) -> list[tuple[str, str]]:
+def _facts(plan: StudyPlan, costs: dict[ModelConfiguration, ConfigurationCost]) -> list[tuple[str, str]]:
     config, splits = plan.config, plan.splits
     sizes = "; ".join(
         f"{s.name}: {len(s.train)} train, {len(s.validation)} validation, {len(s.test)} test" for s in splits
@@ -145,7 +145,7 @@ def _facts(plan: StudyPlan, costs: dict[Candidate, CandidateCost]) -> list[tuple
         ("Patients", sizes),
         ("Seeds", ", ".join(map(str, plan.seeds))),
         ("Batch", config.batch_in_words),
-        ("Slices with tumour", f"{config.sampling.tumour_share:.0%} of a batch are drawn from them"),
+        ("Slices with tumour", f"{config.sampling.foreground_fraction:.0%} of a batch are drawn from them"),
         (
             "Optimiser",
             f"AdamW, learning rate {optimisation.learning_rate:g} with warm-up and cosine decay, "

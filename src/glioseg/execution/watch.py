@@ -18,7 +18,7 @@ class Watch:
 
     Attributes:
         total: How many jobs there are.
-        say: Takes a line.
+        progress: Takes a line.
         what: What a job is, in the plural.
         as_json: Whether lines are JSON.
         done: Finished, those before this command included.
@@ -27,7 +27,7 @@ class Watch:
     """
 
     total: int
-    say: Callable[[str], None]
+    progress: Callable[[str], None]
     what: str = "runs"
     as_json: bool = False
     done: int = 0
@@ -50,10 +50,10 @@ class Watch:
     def follow(self, events: Iterable[Event]) -> Iterator[Event]:
         """Tell how things stand, then count events and tell them on the way."""
         self._began = time.monotonic()
-        self.say(self._line())
+        self.progress(self._line())
         for event in events:
             self._count(event)
-            self.say(self._line(event))
+            self.progress(self._line(event))
             yield event
 
     def raise_failures(self, remedy: str) -> None:

@@ -47,32 +47,34 @@ def assemble(patient: str, scans: Mapping[str, Scan]) -> Assembly:
 
     Args:
         patient: The patient's identifier.
-        scans: By role; the FLAIR must be there.
+        scans: By sequence; the FLAIR must be there.
 
     Raises:
-        GliosegError: If there is no FLAIR, or a role is unknown.
+        GliosegError: If there is no FLAIR, or a sequence is unknown.
     """
-    _check_roles(patient, scans)
+    _check_sequences(patient, scans)
     flair = scans["flair"]
-    remarks = [remark for role in CHANNELS if role in scans for remark in scans[role].remarks]
+    remarks = [remark for sequence in CHANNELS if sequence in scans for remark in scans[sequence].remarks]
     channels: list[NDArray[np.float32]] = []
     missing, resampled = [], []
-    for role in CHANNELS:
-        scan = scans.get(role)
-        placed = None if scan is None else _onto_flair(role, scan, flair, remarks)
+    for sequence in CHANNELS:
+        scan = scans.get(sequence)
+        placed = None if scan is None else _onto_flair(sequence, scan, flair, remarks)
         if placed is None:
-            missing.append(role)
+            missing.append(sequence)
         elif placed is not scan:
-            resampled.append(role)
+            resampled.append(sequence)
         channels.append((placed or flair).voxels)
-    remarks += [f"there is no {TITLES[role]}; the FLAIR stands in for it" for role in missing if role not in scans]
+    remarks += [
+        f"there is no {TITLES[sequence]}; the FLAIR stands in for it" for sequence in missing if sequence not in scans
+    ]
     voxels = joined(channels)
     volume = Volume(patient, voxels, missing=copies_of_flair(voxels), affine=flair.affine, place=flair.place)
     return Assembly(volume, tuple(missing), tuple(resampled), tuple(dict.fromkeys(remarks)))
 
 
-def _check_roles(patient: str, scans: Mapping[str, Scan]) -> None:
-    unknown = [role for role in scans if role not in CHANNELS]
+def _check_sequences(patient: str, scans: Mapping[str, Scan]) -> None:
+    unknown = [sequence for sequence in scans if sequence not in CHANNELS]
     if unknown or "flair" not in scans:
         raise GliosegError(
             f"patient {patient} has no FLAIR" if not unknown else f"patient {patient}: unknown sequence {unknown[0]}",
@@ -81,11 +83,11 @@ def _check_roles(patient: str, scans: Mapping[str, Scan]) -> None:
         )
 
 
-def _onto_flair(role: str, scan: Scan, flair: Scan, remarks: list[str]) -> Scan | None:
+def _onto_flair(sequence: str, scan: Scan, flair: Scan, remarks: list[str]) -> Scan | None:
     """A scan on the FLAIR's grid, or None where it does not show the FLAIR's head; what was done is remarked."""
     if same_grid(grid_of(scan), grid_of(flair)):
         return scan
-    left_out = f"so it is left out and the FLAIR stands in for the {TITLES[role]}"
+    left_out = f"so it is left out and the FLAIR stands in for the {TITLES[sequence]}"
     if not (_is_placed(scan) and _is_placed(flair)):
         remarks.append(f"nothing tells how {_named(scan)} lies with respect to {_named(flair)}, {left_out}")
         return None
@@ -95,7 +97,7 @@ def _onto_flair(role: str, scan: Scan, flair: Scan, remarks: list[str]) -> Scan 
         remarks.append(f"{_named(scan)} shows {share:.0%} of the head of {_named(flair)}, {left_out}")
         return None
     partly = "" if share >= _COMPLETE else f"; it shows {share:.0%} of the head, the rest is left dark"
-    remarks.append(f"{TITLES[role]} ({_in_words(scan)}) is resampled onto the FLAIR ({_in_words(flair)}){partly}")
+    remarks.append(f"{TITLES[sequence]} ({_in_words(scan)}) is resampled onto the FLAIR ({_in_words(flair)}){partly}")
     return resample_scan(scan, grid_of(flair))
 
 
@@ -104,7 +106,7 @@ def _is_placed(scan: Scan) -> bool:
 
 
 def _named(scan: Scan) -> str:
-    return scan.source or f"the {TITLES.get(scan.role or '', 'scan')} of {scan.patient}"
+    return scan.source or f"the {TITLES.get(scan.sequence or '', 'scan')} of {scan.patient}"
 
 
 def _in_words(scan: Scan) -> str:

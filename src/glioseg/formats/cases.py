@@ -18,15 +18,15 @@ from glioseg.formats.sequences import (
     OTHERS,
     TITLES,
     is_folder_of_one_sequence,
-    other_picture,
+    other_image,
     patient_of,
     patient_of_mask,
-    role_of,
+    sequence_of,
 )
 from glioseg.scan import Scan
 from glioseg.volume import CHANNELS
 
-# Folders between a patient and the pictures that tell neither.
+# Folders between a patient and the images that tell neither.
 _PLAIN_FOLDERS = ("anat", "nifti", "nii", "nrrd", "images", "imagestr", "imagests")
 # What converters put before the sequence within one patient.
 _SERIES_NUMBER = re.compile(r"((s|se|ser|series|scan|im|img|image)?[-_ ]?\d+)?", re.IGNORECASE)
@@ -73,7 +73,7 @@ def group_cases(root: Path, files: Iterable[Path]) -> FoundCases:
     failures: dict[str, tuple[str, tuple[Path, ...]]] = {}
     left_out: dict[Path, str] = {}
     for patient, group in by_patient(root, files):
-        others = {path: str(role) for role in OTHERS for path in group.pop(role, ())}
+        others = {path: str(sequence) for sequence in OTHERS for path in group.pop(sequence, ())}
         left_out |= others
         if not group:
             continue
@@ -90,8 +90,8 @@ def by_patient(root: Path, files: Iterable[Path]) -> Iterator[tuple[str, dict[st
     """Sort files into patients by names; arguments as :func:`group_cases`.
 
     Yields:
-        The patient's identifier, and the files by role, as in :data:`glioseg.volume.CHANNELS` or :data:`OTHERS`; None
-        where a name tells nothing.
+        The patient's identifier, and the files by sequence, as in :data:`glioseg.volume.CHANNELS` or :data:`OTHERS`;
+        None where a name tells nothing.
     """
     for owner, own in _by_owner(root, files).items():
         for name, group in _by_name(own).items():
@@ -113,11 +113,11 @@ def case_of_files(
         GliosegError: If a file does not exist or is given twice.
     """
     given = {"pre": pre, "flair": flair, "post": post}
-    files = {role: path for role, path in given.items() if path is not None}
-    for role, path in files.items():
+    files = {sequence: path for sequence, path in given.items() if path is not None}
+    for sequence, path in files.items():
         if not path.is_file():
             raise BadOptionError(
-                f"--{role} {path} does not exist" if not path.exists() else f"--{role} {path} is a folder"
+                f"--{sequence} {path} does not exist" if not path.exists() else f"--{sequence} {path} is a folder"
             )
     twice = {path for path in files.values() if list(files.values()).count(path) > 1}
     if twice:
@@ -128,8 +128,8 @@ def case_of_files(
 
 
 def read_case(case: Case) -> dict[str, Scan]:
-    """Read a case's files by their content, each a scan with its role; raises as the readers do."""
-    return {role: read_scan(path, patient=case.patient, role=role) for role, path in case.files.items()}
+    """Read a case's files by their content, each a scan with its sequence; raises as the readers do."""
+    return {sequence: read_scan(path, patient=case.patient, sequence=sequence) for sequence, path in case.files.items()}
 
 
 def single_case(path: Path) -> Case:
@@ -138,19 +138,19 @@ def single_case(path: Path) -> Case:
     Raises:
         GliosegError: If it does.
     """
-    role = role_of(path.name)
-    if role in ("pre", "post"):
+    sequence = sequence_of(path.name)
+    if sequence in ("pre", "post"):
         raise BadFileError(
             path,
-            f"is a {TITLES[role]} by its name",
+            f"is a {TITLES[sequence]} by its name",
             expected="a FLAIR",
-            remedy=f"Give the patient's folder, or the files with --flair and --{role}",
+            remedy=f"Give the patient's folder, or the files with --flair and --{sequence}",
         )
-    if role is None and other_picture(path.name):
+    if sequence is None and other_image(path.name):
         raise BadFileError(
             path, "is no FLAIR by its name", remedy="If it is one, say so with --flair; otherwise give the FLAIR"
         )
-    remarks = () if role else (f"{path.name} does not tell its sequence and is taken for the FLAIR",)
+    remarks = () if sequence else (f"{path.name} does not tell its sequence and is taken for the FLAIR",)
     return Case(_name_of_file(path), {"flair": path}, remarks)
 
 
@@ -174,22 +174,24 @@ def _owner(folder: Path, root: Path) -> str:
 
 
 def _by_name(files: list[Path]) -> dict[str, dict[str | None, list[Path]]]:
-    """The files of a folder by what their names say of the patient, and by role; "" where they say nothing.
+    """The files of a folder by what their names say of the patient, and by sequence; "" where they say nothing.
 
     A folder is one patient's unless names tell several, or a sequence is there more than once; what is named for
     something else decides nothing, so that a folder of masks alone is several patients'.
     """
     tells = {path: _telling_name(path) for path in files}
-    roles = {path: other_picture(name) or role_of(name) for path, name in tells.items()}
-    scans = {path: role for path, role in roles.items() if role not in OTHERS}
-    names = {path: (patient_of_mask if role == MASK else patient_of)(path.name) for path, role in roles.items()}
+    sequences = {path: other_image(name) or sequence_of(name) for path, name in tells.items()}
+    scans = {path: sequence for path, sequence in sequences.items() if sequence not in OTHERS}
+    names = {
+        path: (patient_of_mask if sequence == MASK else patient_of)(path.name) for path, sequence in sequences.items()
+    }
     is_bids = all(names[path].startswith("sub-") for path in scans)
-    people = {names[path] for path, role in scans.items() if role and not _SERIES_NUMBER.fullmatch(names[path])}
-    once = all(sum(found == role for found in scans.values()) <= 1 for role in CHANNELS)
+    people = {names[path] for path, sequence in scans.items() if sequence and not _SERIES_NUMBER.fullmatch(names[path])}
+    once = all(sum(found == sequence for found in scans.values()) <= 1 for sequence in CHANNELS)
     together = once and any(scans.values()) and len(people) <= 1 and not is_bids
     found: dict[str, dict[str | None, list[Path]]] = {}
-    for path, role in roles.items():
-        found.setdefault("" if together else names[path], {}).setdefault(role, []).append(path)
+    for path, sequence in sequences.items():
+        found.setdefault("" if together else names[path], {}).setdefault(sequence, []).append(path)
     return found
 
 
@@ -202,7 +204,7 @@ def _patient(owner: str, name: str) -> str:
 
 def _telling_name(path: Path) -> str:
     """The file's name, or where it tells nothing the nearest folder's that is named for a sequence."""
-    if role_of(path.name) is None and not other_picture(path.name):
+    if sequence_of(path.name) is None and not other_image(path.name):
         parts = [part for part in path.parent.parts if part.lower() not in _PLAIN_FOLDERS]
         if parts and is_folder_of_one_sequence(parts[-1]):
             return parts[-1]
@@ -210,13 +212,13 @@ def _telling_name(path: Path) -> str:
 
 
 def _case(patient: str, files: Mapping[str | None, list[Path]]) -> Case:
-    for role in CHANNELS:
-        if len(files.get(role, ())) > 1:
+    for sequence in CHANNELS:
+        if len(files.get(sequence, ())) > 1:
             raise GliosegError(
-                f"patient {patient} has {len(files[role])} files for one sequence, {TITLES[role]}",
+                f"patient {patient} has {len(files[sequence])} files for one sequence, {TITLES[sequence]}",
                 expected="one",
-                found=_names(files[role]),
-                remedy=f"Name the one to use with --{role}, or move the others away",
+                found=_names(files[sequence]),
+                remedy=f"Name the one to use with --{sequence}, or move the others away",
             )
     if "flair" not in files:
         raise GliosegError(
@@ -226,7 +228,11 @@ def _case(patient: str, files: Mapping[str | None, list[Path]]) -> Case:
             remedy="Name it with --flair",
         )
     unused = f"not used, since their names tell no sequence: {_names(files[None])}" if None in files else ""
-    return Case(patient, {role: files[role][0] for role in CHANNELS if role in files}, (unused,) if unused else ())
+    return Case(
+        patient,
+        {sequence: files[sequence][0] for sequence in CHANNELS if sequence in files},
+        (unused,) if unused else (),
+    )
 
 
 def _names(paths: Iterable[Path]) -> str:

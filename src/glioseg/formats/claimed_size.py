@@ -22,7 +22,7 @@ def check_claimed_size(
     expansion: int | None = 1,
     most: int = MAX_VOXELS,
 ) -> None:
-    """Refuse a picture that is empty, too large, or larger than its file can hold.
+    """Refuse an image that is empty, too large, or larger than its file can hold.
 
     Args:
         path: The file, for the message.
@@ -30,19 +30,19 @@ def check_claimed_size(
         bytes_per_voxel: The least that a voxel takes.
         stored_bytes: What the file holds for voxels, compressed or not.
         expansion: How many times larger the stored bytes may become when unpacked, or None where nothing bounds it.
-        most: Voxels that no such picture exceeds.
+        most: Voxels that no such image exceeds.
 
     Raises:
         GliosegError: If the claim cannot be true.
     """
     size = " x ".join(map(str, shape))
     if not shape or min(shape) < 1:
-        raise BadFileError(path, "holds no picture", expected="a size of 1 or more along each axis", found=size or "0")
+        raise BadFileError(path, "holds no image", expected="a size of 1 or more along each axis", found=size or "0")
     voxels = math.prod(int(axis) for axis in shape)
     if voxels > most:
         raise BadFileError(
             path,
-            "claims a picture too large to be a scan",
+            "claims an image too large to be a scan",
             expected=f"at most {most:,} voxels",
             found=f"{size}, {voxels:,} voxels",
             remedy="If it is damaged, write it again from its source; if it is real, crop it to the head",

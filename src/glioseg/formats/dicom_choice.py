@@ -10,32 +10,32 @@ from glioseg.volume import CHANNELS
 
 
 def choose_series(found: Sequence[DicomSeries], named: Mapping[str, str] | None = None) -> dict[str, DicomSeries]:
-    """Choose a series for each role; the FLAIR must be unmistakable, the others are optional.
+    """Choose a series for each sequence; the FLAIR must be unmistakable, the others are optional.
 
-    Among several of another role the one is taken that lies most nearly along the FLAIR's slices, and of those the
+    Among several of another sequence the one is taken that lies most nearly along the FLAIR's slices, and of those the
     one with most slices, from the FLAIR's own examination.
 
     Args:
         found: As :func:`glioseg.formats.dicom_series.find_series` lists them.
-        named: Series by role, as the user names them: a SeriesInstanceUID, a series number or a description.
+        named: Series by sequence, as the user names them: a SeriesInstanceUID, a series number or a description.
 
     Returns:
-        Series by role, ``flair`` always among them.
+        Series by sequence, ``flair`` always among them.
 
     Raises:
         GliosegError: If there is no FLAIR that can be read, or more than one and none is named; the message lists
             what is there.
     """
     named = dict(named or {})
-    chosen = {role: _named(found, role, text) for role, text in named.items()}
+    chosen = {sequence: _named(found, sequence, text) for sequence, text in named.items()}
     if "flair" not in chosen:
         chosen["flair"] = _only_flair([one for one in found if one not in chosen.values()], found)
     flair = chosen["flair"]
-    for role in CHANNELS:
-        if role not in chosen:
-            others = [one for one in found if _is_usable(one, role) and one.study_uid == flair.study_uid]
+    for sequence in CHANNELS:
+        if sequence not in chosen:
+            others = [one for one in found if _is_usable(one, sequence) and one.study_uid == flair.study_uid]
             if others := [one for one in others if one not in chosen.values()]:
-                chosen[role] = max(others, key=lambda one: (round(_parallel(one, flair), 2), len(one.slices)))
+                chosen[sequence] = max(others, key=lambda one: (round(_parallel(one, flair), 2), len(one.slices)))
     return chosen
 
 
@@ -43,7 +43,7 @@ def _only_flair(candidates: Sequence[DicomSeries], found: Sequence[DicomSeries])
     flairs = [one for one in candidates if _is_usable(one, "flair")]
     if len(flairs) == 1:
         return flairs[0]
-    refused = [one for one in candidates if one.role == "flair" and one.refusal is not None]
+    refused = [one for one in candidates if one.sequence == "flair" and one.refusal is not None]
     if not flairs and len(refused) == 1 and refused[0].refusal is not None:
         raise refused[0].refusal
     raise GliosegError(
@@ -54,11 +54,11 @@ def _only_flair(candidates: Sequence[DicomSeries], found: Sequence[DicomSeries])
     )
 
 
-def _named(found: Sequence[DicomSeries], role: str, text: str) -> DicomSeries:
+def _named(found: Sequence[DicomSeries], sequence: str, text: str) -> DicomSeries:
     matches = [one for one in found if text in (one.series_uid, str(one.number), one.description)]
     if len(matches) != 1:
         raise GliosegError(
-            f"{text!r}, given for {role}, names {'no series' if not matches else f'{len(matches)} series'}",
+            f"{text!r}, given for {sequence}, names {'no series' if not matches else f'{len(matches)} series'}",
             expected="the SeriesInstanceUID, number or description of one series",
             found=_listing(matches or found),
         )
@@ -67,8 +67,8 @@ def _named(found: Sequence[DicomSeries], role: str, text: str) -> DicomSeries:
     return matches[0]
 
 
-def _is_usable(one: DicomSeries, role: str) -> bool:
-    return one.role == role and one.refusal is None
+def _is_usable(one: DicomSeries, sequence: str) -> bool:
+    return one.sequence == sequence and one.refusal is None
 
 
 def _parallel(one: DicomSeries, other: DicomSeries) -> float:

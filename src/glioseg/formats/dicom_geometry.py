@@ -27,7 +27,7 @@ SAME_PLACE_MM = 0.01
 
 @dataclass(frozen=True, eq=False)
 class DicomSlice:
-    """One picture and its place.
+    """One image and its place.
 
     Attributes:
         file: Where it is stored.
@@ -47,7 +47,7 @@ class DicomSlice:
 
 
 def locate(file: DicomFile, dataset: Dataset, frame: int) -> DicomSlice:
-    """Read the place of one picture (PS3.3, C.7.6.2, and C.7.6.16.2 for frames).
+    """Read the place of one image (PS3.3, C.7.6.2, and C.7.6.16.2 for frames).
 
     Raises:
         GliosegError: If the header does not say where it lies, or impossible things.
@@ -82,8 +82,8 @@ def order(slices: Sequence[DicomSlice]) -> list[DicomSlice]:
         at = int(np.argmax(gaps < SAME_PLACE_MM))
         raise GliosegError(
             f"{_name(ordered[at])} and {_name(ordered[at + 1])} lie at one place",
-            expected="one picture at each place",
-            found=f"{len(slices)} pictures at {1 + int((gaps >= SAME_PLACE_MM).sum())} places",
+            expected="one image at each place",
+            found=f"{len(slices)} images at {1 + int((gaps >= SAME_PLACE_MM).sum())} places",
             remedy="Several echoes, time points or copies share the series: export the one to be segmented",
         )
     return ordered
@@ -122,14 +122,14 @@ def unevenness_mm(slices: Sequence[DicomSlice]) -> float:
 
 
 def place_in(slices: Sequence[DicomSlice], other: DicomSlice) -> int | None:
-    """The index of the slice at whose place another picture of the same grid lies, or None."""
+    """The index of the slice at whose place another image of the same grid lies, or None."""
     distances = np.array([np.linalg.norm(one.corner_mm - other.corner_mm) for one in slices])
     nearest = int(distances.argmin())
     return nearest if distances[nearest] < EVEN_MM else None
 
 
 def is_same_grid(one: DicomSlice, other: DicomSlice) -> bool:
-    """Whether two pictures have the same size, directions and pixel spacing."""
+    """Whether two images have the same size, directions and pixel spacing."""
     return all(same for _, same, _ in _comparisons(one, other))
 
 
@@ -209,7 +209,7 @@ def _name(one: DicomSlice) -> str:
 
 def _no_geometry(file: DicomFile, what: str) -> GliosegError:
     return GliosegError(
-        f"{file} does not say where its picture lies",
+        f"{file} does not say where its image lies",
         expected="position, orientation and pixel spacing",
         found=what,
         remedy="Export the original series: copies for presentation lose their geometry",

@@ -77,7 +77,7 @@ class DicomHeader:
 
     @property
     def frames(self) -> int:
-        """How many pictures the file claims to hold."""
+        """How many images the file claims to hold."""
         return int(self.dataset.get("NumberOfFrames") or 1)
 
     @property
@@ -95,7 +95,7 @@ class Identity:
         person: PatientID, or PatientName where that is empty: what tells people apart.
         study_uid: Of the examination.
         date: Of the examination, as 20240229; empty where no header tells.
-        is_directory: Whether it is a DICOMDIR, the index of a medium, and holds no picture.
+        is_directory: Whether it is a DICOMDIR, the index of a medium, and holds no image.
     """
 
     patient_id: str
@@ -197,18 +197,18 @@ def _shown_syntax(dataset: Dataset, stream: IO[bytes]) -> UID:
     return compressed or (ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian)
 
 
-def check_picture(header: DicomHeader) -> None:
-    """See that a file holds grey MR pictures and as many bytes as it claims, before anything is allocated for them.
+def check_image(header: DicomHeader) -> None:
+    """See that a file holds grey MR images and as many bytes as it claims, before anything is allocated for them.
 
     Raises:
         GliosegError: If it holds a document, another modality, colours, no pixels, or fewer bytes than its claims need.
     """
     dataset, file = header.dataset, header.file
     if str(dataset.SOPClassUID).startswith(_DOCUMENTS):
-        raise GliosegError(f"{file} holds a document", expected="MR pictures", found=dataset.SOPClassUID.name)
+        raise GliosegError(f"{file} holds a document", expected="MR images", found=dataset.SOPClassUID.name)
     if dataset.get("Modality") != "MR":
         raise GliosegError(
-            f"{file} is no MR picture", expected="modality MR", found=str(dataset.get("Modality") or "none")
+            f"{file} is no MR image", expected="modality MR", found=str(dataset.get("Modality") or "none")
         )
     if not (dataset.get("Rows") and dataset.get("Columns") and header.pixel_bytes):
         raise GliosegError(

@@ -1,4 +1,4 @@
-"""The outline burnt into copies of the slices: a secondary-capture series that every viewer shows."""
+"""The contour burnt into copies of the slices: a secondary-capture series that every viewer shows."""
 
 from pathlib import Path
 
@@ -34,9 +34,9 @@ WINDOW_PERCENTILES = (1.0, 99.0)
 
 
 def write_overlay(folder: Path, scan: Scan, mask: Mask, series: DicomSeries, algorithm: Algorithm) -> None:
-    """Write the slices in grey with the mask's outline in orange, as a new series of the same study.
+    """Write the slices in grey with the mask's contour in orange, as a new series of the same study.
 
-    Each picture repeats the place of its slice, so that viewers scroll it beside the source.
+    Each image repeats the place of its slice, so that viewers scroll it beside the source.
 
     Args:
         folder: Where the files are written, ``0001.dcm`` and on, one for each slice; they appear together.
@@ -69,9 +69,9 @@ def outlined(voxels: NDArray[np.float32], inside: NDArray[np.bool_], window: tup
     """
     dark, bright = window
     grey = np.clip((voxels - dark) / (bright - dark), 0, 1) * 255
-    picture = np.repeat(np.round(grey).astype(np.uint8)[..., np.newaxis], 3, axis=-1)
-    picture[inside & ~ndimage.binary_erosion(inside)] = COLOUR
-    return picture
+    image = np.repeat(np.round(grey).astype(np.uint8)[..., np.newaxis], 3, axis=-1)
+    image[inside & ~ndimage.binary_erosion(inside)] = COLOUR
+    return image
 
 
 def _window(voxels: NDArray[np.float32]) -> tuple[float, float]:
@@ -83,7 +83,7 @@ def _window(voxels: NDArray[np.float32]) -> tuple[float, float]:
 
 
 def _capture(
-    picture: NDArray[np.uint8],
+    image: NDArray[np.uint8],
     header: Dataset,
     one: DicomSlice,
     series: DicomSeries,
@@ -93,7 +93,7 @@ def _capture(
 ) -> Dataset:
     dataset: Dataset = SCImage.from_ref_dataset(
         ref_dataset=header,
-        pixel_array=picture,
+        pixel_array=image,
         photometric_interpretation="RGB",
         bits_allocated=8,
         coordinate_system="PATIENT",
@@ -112,8 +112,8 @@ def _capture(
     dataset.SecondaryCaptureDeviceSoftwareVersions = SOFTWARE
     dataset.BodyPartExamined = "BRAIN"
     dataset.BurnedInAnnotation = "NO"
-    dataset.DerivationDescription = f"Outline of the mask of {algorithm.name} {algorithm.version}"[:1024]
-    dataset.ImageComments = "Not for diagnosis. The outline was drawn by a neural network."
+    dataset.DerivationDescription = f"Contour of the mask of {algorithm.name} {algorithm.version}"[:1024]
+    dataset.ImageComments = "Not for diagnosis. The contour was drawn by a neural network."
     dataset.SourceImageSequence = [_reference(header, one, series)]
     _place_in_space(dataset, header, one)
     return dataset

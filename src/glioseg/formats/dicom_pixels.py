@@ -1,4 +1,4 @@
-"""Intensities of DICOM pictures, whatever their encoding."""
+"""Intensities of DICOM images, whatever their encoding."""
 
 from collections.abc import Iterator, Sequence
 from io import BytesIO
@@ -25,8 +25,8 @@ def read_intensities(slices: Sequence[DicomSlice]) -> NDArray[np.float32]:
     """
     first = slices[0].dataset
     voxels = np.empty((len(slices), first.Rows, first.Columns), np.float32)
-    for index, picture in enumerate(_pictures(slices)):
-        voxels[index] = picture
+    for index, image in enumerate(_images(slices)):
+        voxels[index] = image
     padding = np.isnan(voxels)
     shown = voxels[~padding] if padding.any() else voxels
     if shown.size == 0:
@@ -37,7 +37,7 @@ def read_intensities(slices: Sequence[DicomSlice]) -> NDArray[np.float32]:
     return voxels
 
 
-def _pictures(slices: Sequence[DicomSlice]) -> Iterator[NDArray[np.float32]]:
+def _images(slices: Sequence[DicomSlice]) -> Iterator[NDArray[np.float32]]:
     """Each file is read and decoded once, for as many slices in a row as lie in it."""
     runs = [(file, list(run)) for file, run in groupby(slices, key=lambda one: one.file)]
     for (file, run), content in zip(runs, read_dicom_files([file for file, _ in runs]), strict=True):
@@ -69,12 +69,12 @@ def _rescaled(one: DicomSlice, stored: NDArray[np.generic]) -> NDArray[np.float3
     intercept = frame_numbers(one.dataset, one.frame, group, "RescaleIntercept", 1)
     factor = 1.0 if slope is None else float(slope[0])
     if factor == 0:
-        raise GliosegError(f"{one.file} has RescaleSlope 0, which leaves nothing of the picture")
+        raise GliosegError(f"{one.file} has RescaleSlope 0, which leaves nothing of the image")
     if one.frame >= len(stored):
-        raise GliosegError(f"{one.file} holds fewer pictures than it claims", remedy="Fetch it again")
-    picture = stored[one.frame].astype(np.float64) * factor + (0.0 if intercept is None else float(intercept[0]))
-    picture[_padding(one.dataset, stored[one.frame])] = np.nan
-    return picture.astype(np.float32)
+        raise GliosegError(f"{one.file} holds fewer images than it claims", remedy="Fetch it again")
+    image = stored[one.frame].astype(np.float64) * factor + (0.0 if intercept is None else float(intercept[0]))
+    image[_padding(one.dataset, stored[one.frame])] = np.nan
+    return image.astype(np.float32)
 
 
 def _padding(header: Dataset, stored: NDArray[np.generic]) -> NDArray[np.bool_]:

@@ -31,7 +31,7 @@ def write_dicom_results(
         series: The source.
         algorithm: What made the mask.
         measurements: For the report, which refers to the segmentation; without either there is none.
-        overlay: Whether the outline is burnt into copies of the slices.
+        overlay: Whether the contour is burnt into copies of the slices.
     """
     folder, names = outputs.folder, [f"{name}_seg.dcm", f"{name}_report.dcm"]
     segmentation = outputs.attempt(
@@ -42,7 +42,7 @@ def write_dicom_results(
             "report", lambda: write_report(folder / names[1], measurements, segmentation, series, algorithm), names[1]
         )
     if overlay:
-        pictures = [f"{name}_overlay/{number:04d}.dcm" for number in range(1, len(series.slices) + 1)]
+        images = [f"{name}_overlay/{number:04d}.dcm" for number in range(1, len(series.slices) + 1)]
         outputs.attempt(
-            "overlay", lambda: write_overlay(folder / f"{name}_overlay", scan, mask, series, algorithm), *pictures
+            "overlay", lambda: write_overlay(folder / f"{name}_overlay", scan, mask, series, algorithm), *images
         )

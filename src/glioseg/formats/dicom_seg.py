@@ -75,7 +75,7 @@ def build_segmentation(
     """
     check_fits(mask, series)
     headers = source_headers(series)
-    by = "outlined by a neural network" if creator is None else "accepted or corrected by a reader"
+    by = "contoured by a neural network" if creator is None else "accepted or corrected by a reader"
     with valid_source(series):
         dataset: Dataset = HighdicomSegmentation(
             source_images=headers,

@@ -23,14 +23,14 @@ from glioseg.formats.dicom_headers import (
     CONVERSION_ERRORS,
     LARGEST_SERIES_VOXELS,
     DicomHeader,
-    check_picture,
+    check_image,
     date_of,
     frame_numbers,
     parse_header,
     quiet_parser,
 )
 from glioseg.formats.dicom_pixels import read_intensities
-from glioseg.formats.dicom_role import recognise_role
+from glioseg.formats.dicom_sequence import recognise_sequence
 from glioseg.scan import Scan
 
 
@@ -48,9 +48,9 @@ class DicomSeries:
         number: SeriesNumber, or None.
         description: SeriesDescription, or ProtocolName where it has none.
         modality: ``MR`` for those that can be read.
-        role: ``pre``, ``flair`` or ``post``, or None if not recognised.
-        pictures: How many pictures it holds, readable or not.
-        slices: The pictures by their position along the normal; empty where the series is refused.
+        sequence: ``pre``, ``flair`` or ``post``, or None if not recognised.
+        images: How many images it holds, readable or not.
+        slices: The images by their position along the normal; empty where the series is refused.
         affine: Voxel indices (slice, row, column) to RAS+ millimetres, or None where the series is refused.
         remarks: What a user should know, a sentence each.
         refusal: Why it cannot be read, or None.
@@ -65,8 +65,8 @@ class DicomSeries:
     number: int | None
     description: str
     modality: str
-    role: str | None
-    pictures: int
+    sequence: str | None
+    images: int
     slices: tuple[DicomSlice, ...] = ()
     affine: NDArray[np.float64] | None = None
     remarks: tuple[str, ...] = ()
@@ -103,12 +103,12 @@ class DicomSeries:
     @property
     def summary(self) -> str:
         """A line of a listing."""
-        role = self.role or "no role recognised"
+        sequence = self.sequence or "no sequence recognised"
         name = f"{self.name} of {in_words(self.date)}" if self.date else self.name
         if self.refusal is not None:
             return f"{name} [{self.modality or 'no modality'}]: cannot be used: {self.refusal}"
         spacing = " x ".join(f"{value:.2f}" for value in self.spacing_mm or ())
-        return f"{name} [{role}]: {len(self.slices)} slices, {spacing} mm, {self.series_uid}"
+        return f"{name} [{sequence}]: {len(self.slices)} slices, {spacing} mm, {self.series_uid}"
 
 
 def find_series(path: Path, files: Sequence[Path] | None = None) -> list[DicomSeries]:
@@ -156,7 +156,7 @@ def read_series(series: DicomSeries) -> Scan:
         patient=series.patient,
         voxels=read_intensities(series.slices),
         affine=series.affine,
-        role=series.role,
+        sequence=series.sequence,
         source=f"{series.name} of {series.source}",
         remarks=series.remarks,
     )
@@ -204,8 +204,8 @@ def _series(path: Path, headers: Sequence[DicomHeader]) -> DicomSeries:
         number=_number(first),
         description=str(first.get("SeriesDescription") or first.get("ProtocolName") or "").strip(),
         modality=str(first.get("Modality") or ""),
-        role=_role(first),
-        pictures=len(slices) or len(headers),
+        sequence=_sequence(first),
+        images=len(slices) or len(headers),
         slices=tuple(slices),
         affine=affine,
         remarks=tuple(remarks),
@@ -214,9 +214,9 @@ def _series(path: Path, headers: Sequence[DicomHeader]) -> DicomSeries:
 
 
 def _slices(headers: Sequence[DicomHeader]) -> list[DicomSlice]:
-    """The pictures of a series in order, once they are seen to be of one kind."""
+    """The images of a series in order, once they are seen to be of one kind."""
     for header in headers:
-        check_picture(header)
+        check_image(header)
     if len(headers) > 1 and any(header.frames > 1 for header in headers):
         raise GliosegError(
             f"{headers[0].file} and {len(headers) - 1} others are one series of multi-frame files",
@@ -281,9 +281,9 @@ def _remarks(slices: Sequence[DicomSlice]) -> list[str]:
     return [f"Slices lie up to {off:.3f} mm off even spacing."] if off > REMARKED_MM else []
 
 
-def _role(dataset: Dataset) -> str | None:
+def _sequence(dataset: Dataset) -> str | None:
     try:
-        return recognise_role(dataset)
+        return recognise_sequence(dataset)
     except CONVERSION_ERRORS:
         # The pixels may be sound all the same; the user can name the series.
         return None

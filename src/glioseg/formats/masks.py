@@ -83,7 +83,7 @@ def mask_of(scan: Scan, *, labels: Sequence[int] = ()) -> Mask:
 
 
 def _values(scan: Scan) -> NDArray[np.float32]:
-    """The distinct values, or of a picture with many only the first few: sorting all of it would take seconds."""
+    """The distinct values, or of an image with many only the first few: sorting all of it would take seconds."""
     few = np.unique(scan.voxels.flat[:: max(scan.voxels.size // 10_000, 1)])
     if len(few) > 100:
         return few

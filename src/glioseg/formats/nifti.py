@@ -31,19 +31,19 @@ _COMPRESSION = 4
 _SCANNER = 1
 
 
-def read_nifti(path: Path, *, patient: str | None = None, role: str | None = None) -> Scan:
-    """Read one picture.
+def read_nifti(path: Path, *, patient: str | None = None, sequence: str | None = None) -> Scan:
+    """Read one image.
 
     Args:
         path: A single NIfTI-1 or NIfTI-2 file, gzip or not, or the header of a pair ``.hdr`` and ``.img``.
         patient: The patient's identifier; without it the file's name.
-        role: The sequence (see :data:`glioseg.volume.CHANNELS`), where it is known.
+        sequence: The sequence (see :data:`glioseg.volume.CHANNELS`), where it is known.
 
     Returns:
         The scan with slope and intercept applied; slices, rows and columns are the file's k, j and i.
 
     Raises:
-        GliosegError: If the file is unreadable, cut short, holds something else than one picture, claims a size that
+        GliosegError: If the file is unreadable, cut short, holds something else than one image, claims a size that
             cannot be, or holds voxels in the head that are no finite number.
     """
     with _reading(path) as stream:
@@ -59,7 +59,7 @@ def read_nifti(path: Path, *, patient: str | None = None, role: str | None = Non
             stored = _read_voxels(path, header, stream)
         voxels, blank = nan_as_background(path.name, stored)
     remarks = (*repairs, *remarks, *blank)
-    return Scan(patient or without_suffix(path.name), voxels, _reversed(affine), role, str(path), remarks, told)
+    return Scan(patient or without_suffix(path.name), voxels, _reversed(affine), sequence, str(path), remarks, told)
 
 
 def _read_voxels(path: Path, header: Header, stream: IO[bytes]) -> NDArray[np.float32]:

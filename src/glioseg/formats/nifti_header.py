@@ -1,4 +1,4 @@
-"""What a NIfTI header says: the form of the picture and its place in space.
+"""What a NIfTI header says: the form of the image and its place in space.
 
 Source: the NIfTI-1.1 and NIfTI-2 definitions, nifti1.h and nifti2.h.
 """
@@ -68,10 +68,10 @@ def is_pair(header: Header) -> bool:
 
 
 def check_form(path: Path, header: Header) -> None:
-    """Refuse what is not one picture of one number a voxel.
+    """Refuse what is not one image of one number a voxel.
 
     Raises:
-        GliosegError: For several pictures in one file, colours, complex numbers, and fewer than two axes.
+        GliosegError: For several images in one file, colours, complex numbers, and fewer than two axes.
     """
     shape, dtype = header.get_data_shape(), header.get_data_dtype()
     if dtype.fields is not None:
@@ -93,13 +93,13 @@ def check_form(path: Path, header: Header) -> None:
     if math.prod(shape[3:]) != 1:
         raise BadFileError(
             path,
-            "holds several pictures",
-            expected="one picture (3-D)",
+            "holds several images",
+            expected="one image (3-D)",
             found=f"{len(shape)}-D, {' x '.join(map(str, shape))}",
             remedy="Save the one to be used as a file of its own",
         )
     if len(shape) < 2:
-        raise BadFileError(path, "holds no picture", expected="two axes or more", found=f"{shape}")
+        raise BadFileError(path, "holds no image", expected="two axes or more", found=f"{shape}")
 
 
 def find_voxels(path: Path, header: Header, stream: IO[bytes]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-HEAD_ABOVE = 0.1
+FOREGROUND_THRESHOLD = 0.1
 """Of the range from the darkest to the brightest voxels: above it lies the head, below it air and noise."""
 
 
@@ -17,7 +17,7 @@ def roughly_head(voxels: NDArray[np.float32], counted: NDArray[np.bool_] | None 
     """
     counted = np.ones(voxels.shape, np.bool_) if counted is None else counted
     dark, bright = np.percentile(voxels[counted], (0.5, 99.5))
-    head: NDArray[np.bool_] = counted & (voxels > dark + HEAD_ABOVE * (bright - dark))
+    head: NDArray[np.bool_] = counted & (voxels > dark + FOREGROUND_THRESHOLD * (bright - dark))
     return head if head.any() else counted
 
 

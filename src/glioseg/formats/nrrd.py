@@ -34,19 +34,19 @@ _MILLIMETRES |= dict.fromkeys(("um", "\u00b5m", "\u03bcm"), 0.001)
 _SPATIAL_KINDS = ("domain", "space", "none", "???")
 
 
-def read_nrrd(path: Path, *, patient: str | None = None, role: str | None = None) -> Scan:
-    """Read one picture.
+def read_nrrd(path: Path, *, patient: str | None = None, sequence: str | None = None) -> Scan:
+    """Read one image.
 
     Args:
         path: A ``.nrrd`` file, or a ``.nhdr`` header with its data in a file beside it.
         patient: The patient's identifier; without it the file's name.
-        role: The sequence (see :data:`glioseg.volume.CHANNELS`), where it is known.
+        sequence: The sequence (see :data:`glioseg.volume.CHANNELS`), where it is known.
 
     Returns:
         The scan; slices, rows and columns are the file's third, second and first axis.
 
     Raises:
-        GliosegError: If the file is unreadable, cut short, a segmentation, holds something else than one picture,
+        GliosegError: If the file is unreadable, cut short, a segmentation, holds something else than one image,
             claims a size that cannot be, or holds voxels in the head that are no finite number.
     """
     with damage_told(path, "NRRD", "If it is damaged or cut short, fetch it again"):
@@ -56,7 +56,7 @@ def read_nrrd(path: Path, *, patient: str | None = None, role: str | None = None
             voxels = read_voxels(path, stream, header, _bytes_per_voxel(path, header))
         affine, told, remarks = _place(path, header, axes)
     by_slice, blank = nan_as_background(path.name, _by_slice(voxels, axes))
-    return Scan(patient or without_suffix(path.name), by_slice, affine, role, str(path), (*remarks, *blank), told)
+    return Scan(patient or without_suffix(path.name), by_slice, affine, sequence, str(path), (*remarks, *blank), told)
 
 
 def _read_header(path: Path, stream: IO[bytes]) -> Mapping[str, Any]:
@@ -93,13 +93,13 @@ def _spatial_axes(path: Path, header: Mapping[str, Any]) -> list[int]:
         kinds = " ".join(header.get("kinds", ()))
         raise BadFileError(
             path,
-            "holds several values or pictures",
-            expected="one picture (3-D) of one intensity for each voxel",
+            "holds several values or images",
+            expected="one image (3-D) of one intensity for each voxel",
             found=" x ".join(map(str, sizes)) + (f" ({kinds})" if kinds else ""),
             remedy="Save the one to be used as a file of its own",
         )
     if len(axes) < 2:
-        raise BadFileError(path, "holds no picture", expected="two axes or more", found=str(len(axes)))
+        raise BadFileError(path, "holds no image", expected="two axes or more", found=str(len(axes)))
     return axes
 
 
@@ -129,7 +129,7 @@ def _place(
         if spacing is None:
             return None, "told", (f"{path.name} carries no geometry ({why}); it is taken as axial slices",)
         slices, rows, columns = spacing
-        # As in a scanner's axial picture: columns to the left, rows to the back, slices upwards.
+        # As in a scanner's axial image: columns to the left, rows to the back, slices upwards.
         affine = np.array([[0, 0, -columns, 0], [0, -rows, 0, 0], [slices, 0, 0, 0], [0, 0, 0, 1]], np.float64)
         return affine, "spacing", (f"{path.name} tells its spacing alone ({why}); it is taken as axial slices",)
     remarks: list[str] = []
@@ -163,7 +163,7 @@ def _millimetres(path: Path, header: Mapping[str, Any], remarks: list[str]) -> f
 
 
 def _by_slice(voxels: NDArray[Any], axes: list[int]) -> NDArray[np.float32]:
-    """The axes in space, slowest first, and for a single picture a slice axis of one."""
+    """The axes in space, slowest first, and for a single image a slice axis of one."""
     last = voxels.ndim - 1
     shape = [voxels.shape[last - axis] for axis in reversed(axes)]
     # What is too large for float32 becomes infinite, which the scan refuses.

@@ -87,7 +87,7 @@ def _data_file(path: Path, name: str) -> Path:
     if name.split()[:1] == ["LIST"] or "%" in name:
         raise BadFileError(
             path,
-            "spreads its picture over several files",
+            "spreads its image over several files",
             remedy="Save it as a single .nrrd file, for example in 3D Slicer",
         )
     folder = path.parent.resolve()

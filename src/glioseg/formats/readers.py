@@ -19,8 +19,8 @@ Kind = Literal["tif", "nifti", "nrrd", "dicom", "zip"]
 
 _LENGTH = 2**11
 _OTHERS = {
-    b"\x89PNG": "a PNG picture",
-    b"\xff\xd8\xff": "a JPEG picture",
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
     b"%PDF": "a PDF",
     b"\x89HDF": "HDF5",
     b"CDF": "MINC",
@@ -37,7 +37,7 @@ class Reader:
         kind: Its name.
         suffixes: How its files' names end; a file that is recognised needs none of them.
         recognises: Whether a file that begins so, unpacked if it is a gzip stream, is of the format.
-        read: Reads a file of one sequence, given the patient and the role; None where a patient is several files.
+        read: Reads a file of one sequence, given the patient and the sequence; None where a patient is several files.
         companions: The files that belong to one, such as that of the voxels.
     """
 
@@ -70,16 +70,16 @@ def is_bare_dicom(start: bytes) -> bool:
     return start[4:6] in (b"UL", b"OB", b"CS", b"UI") or (length <= 64 and length % 2 == 0)
 
 
-def _read_nifti(path: Path, patient: str | None, role: str | None) -> Scan:
+def _read_nifti(path: Path, patient: str | None, sequence: str | None) -> Scan:
     from glioseg.formats.nifti import read_nifti
 
-    return read_nifti(path, patient=patient, role=role)
+    return read_nifti(path, patient=patient, sequence=sequence)
 
 
-def _read_nrrd(path: Path, patient: str | None, role: str | None) -> Scan:
+def _read_nrrd(path: Path, patient: str | None, sequence: str | None) -> Scan:
     from glioseg.formats.nrrd import read_nrrd
 
-    return read_nrrd(path, patient=patient, role=role)
+    return read_nrrd(path, patient=patient, sequence=sequence)
 
 
 def _voxels_of_pair(path: Path) -> tuple[Path, ...]:
@@ -171,13 +171,13 @@ def detect(path: Path) -> Kind:
     return kind
 
 
-def read_scan(path: Path, *, patient: str | None = None, role: str | None = None) -> Scan:
+def read_scan(path: Path, *, patient: str | None = None, sequence: str | None = None) -> Scan:
     """Read a file of one sequence, of whichever format it is by its content.
 
     Args:
         path: NIfTI or NRRD.
         patient: The patient's identifier; without it the file's name.
-        role: The sequence (see :data:`glioseg.volume.CHANNELS`), where it is known.
+        sequence: The sequence (see :data:`glioseg.volume.CHANNELS`), where it is known.
 
     Raises:
         GliosegError: If it is of another format, or as the format's reader does.
@@ -185,8 +185,8 @@ def read_scan(path: Path, *, patient: str | None = None, role: str | None = None
     kind = detect(path)
     read = _OF_KIND[kind].read
     if read is None:
-        raise BadFileError(path, "is no picture of a single sequence", expected=" or ".join(SCANS), found=kind)
-    return read(path, patient, role)
+        raise BadFileError(path, "is no image of a single sequence", expected=" or ".join(SCANS), found=kind)
+    return read(path, patient, sequence)
 
 
 def content_in_words(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Which sequence a picture is, by what people call it: file names and the descriptions of DICOM series.
+"""Which sequence an image is, by what people call it: file names and the descriptions of DICOM series.
 
 The names of BIDS, BraTS, the public glioma collections and of scanners' protocols are understood. What a name does not
 tell clearly is left open: a wrong sequence in a network's channel is a wrong mask without any sign of it.
@@ -9,11 +9,11 @@ from typing import Literal
 
 from glioseg.formats.readers import without_suffix
 
-Role = Literal["pre", "flair", "post"]
+SequenceName = Literal["pre", "flair", "post"]
 
 MASK = "masks"
-OTHERS = (MASK, "other pictures")
-"""What names tell beside the sequences: as :func:`other_picture` says it."""
+OTHERS = (MASK, "other images")
+"""What names tell beside the sequences: as :func:`other_image` says it."""
 
 TITLES: dict[str, str] = {"pre": "T1 before contrast", "flair": "FLAIR", "post": "T1 after contrast"}
 
@@ -76,11 +76,11 @@ _OTHER = re.compile(
 )
 
 
-def role_of(text: str) -> Role | None:
+def sequence_of(text: str) -> SequenceName | None:
     """The sequence that a file name or a series description tells, or None where it tells none of the three.
 
     A FLAIR taken after contrast is a FLAIR. ``T1 FLAIR``, as GE calls an inversion-recovery T1, is a T1. A T2 without
-    FLAIR, a map, a mask or a subtraction has no role; neither has a T1 that claims both to be before and after
+    FLAIR, a map, a mask or a subtraction has no sequence; neither has a T1 that claims both to be before and after
     contrast.
     """
     words = _words(text)
@@ -99,18 +99,18 @@ def role_of(text: str) -> Role | None:
     return _contrast_of(words, t1) if t1 else _by_contrast_alone(words)
 
 
-def other_picture(text: str) -> str | None:
-    """What a name tells that no network here takes: ``masks``, or ``other pictures`` for T2, diffusion, a map."""
+def other_image(text: str) -> str | None:
+    """What a name tells that no network here takes: ``masks``, or ``other images`` for T2, diffusion, a map."""
     words = _words(text)
     if any(_MASK.fullmatch(word) for word in words) or _is_tumour_alone(text):
         return MASK
     is_other = any(_OTHER.fullmatch(word) for word in words)
-    is_t2 = role_of(text) is None and any(_T2.fullmatch(word) for word in words)
+    is_t2 = sequence_of(text) is None and any(_T2.fullmatch(word) for word in words)
     return OTHERS[1] if is_other or is_t2 else None
 
 
 def _is_tumour_alone(text: str) -> bool:
-    return role_of(text) is None and bool(_TUMOUR.search(without_suffix(text)))
+    return sequence_of(text) is None and bool(_TUMOUR.search(without_suffix(text)))
 
 
 def patient_of_mask(name: str) -> str:
@@ -144,7 +144,7 @@ def _words(text: str) -> list[str]:
         text = pattern.sub(replacement, text)
     words = _WORD.findall(text)
     for place, word in enumerate(words):
-        # "FLAIR_to_T1", "T1_reg_FLAIR": what comes first is the picture, what follows only lends its grid.
+        # "FLAIR_to_T1", "T1_reg_FLAIR": what comes first is the image, what follows only lends its grid.
         lends = _ON_THE_GRID_OF.fullmatch(word) and _leads_to_sequence(words[place + 1 :])
         if lends and any(_is_sequence(before) for before in words[:place]):
             return words[:place]
@@ -156,7 +156,7 @@ def _leads_to_sequence(words: list[str]) -> bool:
     return _is_sequence(follows)
 
 
-def _contrast_of(words: list[str], t1: list[int]) -> Role | None:
+def _contrast_of(words: list[str], t1: list[int]) -> SequenceName | None:
     matches = [_T1.fullmatch(words[place]) for place in t1]
     if any(match and (match["prefix"] or match["contrast"]) for match in matches):
         return "post"
@@ -170,7 +170,7 @@ def _contrast_of(words: list[str], t1: list[int]) -> Role | None:
     return "post" if after or contrast else "pre"
 
 
-def _by_contrast_alone(words: list[str]) -> Role | None:
+def _by_contrast_alone(words: list[str]) -> SequenceName | None:
     before, after = _any(_BEFORE, words), _any(_AFTER, words)
     if before == after:
         return None

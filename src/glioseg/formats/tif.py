@@ -1,4 +1,4 @@
-"""Slices of the dataset: one tif for the picture, one for the mask."""
+"""Slices of the dataset: one tif for the image, one for the mask."""
 
 import logging
 from io import BytesIO
@@ -20,7 +20,7 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 def read_image_slice(path: Path) -> NDArray[np.uint8]:
-    """Read the picture of one slice.
+    """Read the image of one slice.
 
     Returns:
         Intensities, shape (row, column, channel), uint8, channels in the order of :data:`glioseg.volume.CHANNELS`.
@@ -32,7 +32,7 @@ def read_image_slice(path: Path) -> NDArray[np.uint8]:
     if pixels.ndim != 3 or pixels.shape[-1] != len(CHANNELS) or pixels.dtype != np.uint8:
         raise BadFileError(
             path,
-            "is not a picture of the dataset",
+            "is not an image of the dataset",
             expected=f"uint8 (row, column, {len(CHANNELS)} channels)",
             found=f"{pixels.dtype} {pixels.shape}",
         )

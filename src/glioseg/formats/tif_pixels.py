@@ -42,12 +42,12 @@ def shown_pixels(path: Path) -> NDArray[Any]:
         bits. Several pages come first.
 
     Raises:
-        GliosegError: If the picture claims a size that no slice has.
+        GliosegError: If the image claims a size that no slice has.
         Exception: Whatever reading raises on a damaged file or on colours that are not read.
     """
     with tifffile.TiffFile(path) as file:
         if len(file.pages) == 0:
-            raise ValueError("no picture in it")
+            raise ValueError("no image in it")
         page: Any = file.pages.first
         check_claimed_size(path, file.series[0].shape, 1, 0, expansion=None, most=MAX_VALUES)
         if page.compression in _UNPACKED_BY_PILLOW:
@@ -58,15 +58,15 @@ def shown_pixels(path: Path) -> NDArray[Any]:
 
 
 def _by_pillow(path: Path) -> NDArray[Any]:
-    """What tifffile cannot unpack by itself. Pillow shows grey, black and white, and turns the picture upright."""
-    with Image.open(path, formats=["TIFF"]) as picture:
-        if getattr(picture, "n_frames", 1) != 1:
-            raise ValueError("several pictures, compressed")
-        if picture.mode == "1":
-            return np.asarray(picture.convert("L"))
-        if picture.mode in ("P", "CMYK", "YCbCr", "LAB"):
-            return _grey_if_grey(np.asarray(picture.convert("RGB")))
-        return np.asarray(picture)
+    """What tifffile cannot unpack by itself. Pillow shows grey, black and white, and turns the image upright."""
+    with Image.open(path, formats=["TIFF"]) as image:
+        if getattr(image, "n_frames", 1) != 1:
+            raise ValueError("several images, compressed")
+        if image.mode == "1":
+            return np.asarray(image.convert("L"))
+        if image.mode in ("P", "CMYK", "YCbCr", "LAB"):
+            return _grey_if_grey(np.asarray(image.convert("RGB")))
+        return np.asarray(image)
 
 
 def _colours_last(page: Any, pixels: NDArray[Any]) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""What a picture of a head shows without any network: where the head ends, where the brain lies."""
+"""What an image of a head shows without any network: where the head ends, where the brain lies."""
 
-HEAD_ABOVE = 10.0
+FOREGROUND_THRESHOLD = 10.0
 """FLAIR above this belongs to the head, of intensities between 0 and 255."""

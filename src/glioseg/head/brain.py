@@ -1,7 +1,7 @@
 """The brain without skull and scalp, found by arithmetic alone.
 
-Good enough to make pictures as archives strip them, and to measure how large a brain is; not meant as an atlas-grade
-outline. In each slice the brain is what stays together when the dark ring of the skull is cut open; from the largest
+Good enough to make images as archives strip them, and to measure how large a brain is; not meant as an atlas-grade
+contour. In each slice the brain is what stays together when the dark ring of the skull is cut open; from the largest
 section to either end every section lies within the one before, which leaves eyes, nose and neck behind.
 """
 
@@ -54,8 +54,8 @@ def brain_mask(volume: Volume, depth_px: NDArray[np.uint8]) -> NDArray[np.bool_]
     return _taper(filled)
 
 
-def _smooth(pictures: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
-    smooth: NDArray[np.float32] = ndimage.uniform_filter(pictures.astype(np.float32), (0, 3, 3), mode="nearest")
+def _smooth(images: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
+    smooth: NDArray[np.float32] = ndimage.uniform_filter(images.astype(np.float32), (0, 3, 3), mode="nearest")
     return smooth
 
 

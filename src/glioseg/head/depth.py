@@ -4,19 +4,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from glioseg.head import HEAD_ABOVE
+from glioseg.head import FOREGROUND_THRESHOLD
 from glioseg.machine import side_by_side
 from glioseg.volume import Volume
 
 DEEPEST_PX = 127
-"""Depths beyond this are not told apart: they fit seven bits, and the brain of an adult is wider in any picture."""
+"""Depths beyond this are not told apart: they fit seven bits, and the brain of an adult is wider in any image."""
 
 
 def head_depth_px(volume: Volume) -> NDArray[np.uint8]:
-    """How far inside the head's outline each pixel lies.
+    """How far inside the head's contour each pixel lies.
 
-    The head of a slice is what its smoothed FLAIR shows above :data:`glioseg.head.HEAD_ABOVE`, dark cavities included.
-    The distance is the larger of the distances along rows and along columns, which costs a tenth of the Euclidean one.
+    The head of a slice is what its smoothed FLAIR shows above :data:`glioseg.head.FOREGROUND_THRESHOLD`, dark cavities
+    included. The distance is the larger of the distances along rows and along columns, which costs a tenth of the
+    Euclidean one.
 
     Args:
         volume: The scan.
@@ -32,9 +33,9 @@ def head_depth_px(volume: Volume) -> NDArray[np.uint8]:
     return depths
 
 
-def _depth_px(picture: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.int32]:
-    smooth = ndimage.uniform_filter(picture.astype(np.float32), 3, mode="nearest")
-    head = ndimage.binary_fill_holes(smooth > HEAD_ABOVE)
+def _depth_px(image: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.int32]:
+    smooth = ndimage.uniform_filter(image.astype(np.float32), 3, mode="nearest")
+    head = ndimage.binary_fill_holes(smooth > FOREGROUND_THRESHOLD)
     # A head that the frame cuts ends at the frame.
     edged = np.pad(head, 1)
     distance = ndimage.distance_transform_cdt(edged, metric="chessboard")[1:-1, 1:-1]

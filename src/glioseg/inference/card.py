@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from glioseg.dataset.lgg import case_of
+from glioseg.evaluation.failure_detection import FAILURE_BELOW, FailureDetection
 from glioseg.evaluation.scores import Scores
 from glioseg.evaluation.statistics import Summary, summarise
-from glioseg.evaluation.trust import FAILURE_BELOW, Trust
 from glioseg.inference.contract import Contract
 
 _DATA_NOTICE = """\
-Trained on the Kaggle LGG MRI segmentation dataset (CC BY-NC-SA 4.0), whose pictures come from the TCGA-LGG
+Trained on the Kaggle LGG MRI segmentation dataset (CC BY-NC-SA 4.0), whose images come from the TCGA-LGG
 collection of The Cancer Imaging Archive. These weights carry that licence: no commercial use, share alike.
 """
 
@@ -19,7 +19,7 @@ _AGAIN = """\
 The same scores again, with DATA the folder that it was trained from and MODEL this folder or its name:
 
 ```
-glioseg predict DATA --model MODEL --unseen --presence off --out masks
+glioseg predict DATA --model MODEL --out-of-fold --presence off --out masks
 glioseg evaluate masks DATA --out scores.csv
 ```
 
@@ -33,15 +33,15 @@ class CardScores:
     Attributes:
         scores: Its own.
         part: On which patients, in words.
-        trust: How far its own doubts can be relied on, on the same patients.
-        elsewhere: Dice of the same patients made to look like scans from elsewhere, by patient.
+        failure_detection: How far its own doubts can be relied on, on the same patients.
+        domain_shift: Dice of the same patients made to look like external scans, by patient.
         networks: Scores of the networks that it is made of, each by itself, by name; on the same patients.
     """
 
     scores: Scores
     part: str
-    trust: Trust | None = None
-    elsewhere: Mapping[str, float | None] = field(default_factory=dict)
+    failure_detection: FailureDetection | None = None
+    domain_shift: Mapping[str, float | None] = field(default_factory=dict)
     networks: Mapping[str, Scores] = field(default_factory=dict)
 
 
@@ -65,13 +65,13 @@ def write_card(
     ]
     if evidence and evidence.networks:
         sections.append(_networks(evidence))
-    if evidence and evidence.trust:
+    if evidence and evidence.failure_detection:
         sections += [
             _subgroups(evidence.scores),
             _AGAIN,
-            *([_elsewhere(evidence.elsewhere)] if evidence.elsewhere else []),
-            "## Trust\n\n" + _trust(evidence.trust),
-            "## Failures\n\n" + _failures(evidence.scores, evidence.trust),
+            *([_domain_shift(evidence.domain_shift)] if evidence.domain_shift else []),
+            "## Failure detection\n\n" + _failure_detection(evidence.failure_detection),
+            "## Failures\n\n" + _failures(evidence.scores, evidence.failure_detection),
         ]
     return "\n\n".join(section.rstrip() for section in sections) + "\n"
 
@@ -134,42 +134,42 @@ def _subgroups(scores: Scores) -> str:
     return "3-D Dice by group, with the number of patients:\n\n" + _HEAD.replace("metric", "group") + "\n".join(rows)
 
 
-def _elsewhere(dice: Mapping[str, float | None]) -> str:
+def _domain_shift(dice: Mapping[str, float | None]) -> str:
     row = _row("3-D Dice", summarise(list(dice.values())))
     return (
-        "## Scans from elsewhere\n\n"
+        "## External scans\n\n"
         "No scans of other hospitals were there to score. In their stead stand the same patients as another hospital "
         "might have them: without skull and scalp, turned, in another size and contrast, without T1 after contrast, "
         "made so by a program whose changes differ in kind from those of training.\n\n"
-        f"{_HEAD}{row}\n\nEvery patient: `stand_in.csv`."
+        f"{_HEAD}{row}\n\nEvery patient: `domain_shift.csv`."
     )
 
 
-def _trust(trust: Trust) -> str:
-    error, auc = trust.reliability.calibration_error, trust.failure_auc
+def _failure_detection(failure_detection: FailureDetection) -> str:
+    error, auc = failure_detection.reliability.calibration_error, failure_detection.failure_auc
     lines = []
     if error is not None:
         lines.append(
             f"Inside the brain the probabilities miss the truth by {error:.4f} on average "
             "(expected calibration error, 15 bins; `reliability.png`)."
         )
-    doubts = f"{trust.failures} of {len(trust.dice)} masks have a Dice below {FAILURE_BELOW}."
+    doubts = f"{failure_detection.failures} of {len(failure_detection.dice)} masks have a Dice below {FAILURE_BELOW}."
     if auc is not None:
         doubts += f" The expected Dice, which needs no truth, ranks one below a better mask in {auc:.0%} of the pairs."
     lines.append(doubts)
-    kept = [point for point in trust.selective_curve() if point.share <= 0.8]
+    kept = [point for point in failure_detection.risk_coverage_curve() if point.coverage <= 0.8]
     if kept:
         lines.append(
             f"With the least certain fifth left to a person, the others have a mean Dice of {kept[0].mean_dice:.3f}."
         )
-    return "\n\n".join([*lines, "Every patient: `trust.csv`."])
+    return "\n\n".join([*lines, "Every patient: `failure_detection.csv`."])
 
 
-def _failures(scores: Scores, trust: Trust) -> str:
+def _failures(scores: Scores, failure_detection: FailureDetection) -> str:
     head = "| patient | Dice | expected | true volume | predicted |\n|---|---:|---:|---:|---:|\n"
     worst = [entry for entry in scores.ranked() if entry.values["dice"] is not None][:5]
     rows = [
-        f"| {entry.patient} | {entry.values['dice']:.3f} | {_number(trust.expected_dice[entry.patient])} "
+        f"| {entry.patient} | {entry.values['dice']:.3f} | {_number(failure_detection.expected_dice[entry.patient])} "
         f"| {entry.values['true_voxels']:,.0f} | {entry.values['predicted_voxels']:,.0f} |"
         for entry in worst
     ]

@@ -4,12 +4,13 @@ import hashlib
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from glioseg.atomic import write_text_atomically
 from glioseg.errors import BadFileError, GliosegError
+from glioseg.former_names import with_present_names
 from glioseg.inference.postprocessing import Decision
 from glioseg.inference.preprocessing import Preprocessing
 from glioseg.inference.presence import PresenceRule
@@ -19,7 +20,7 @@ WEIGHTS, CONTRACT, CARD, SPLIT = "weights.safetensors", "contract.json", "card.m
 ENSEMBLE = "ensemble.json"
 MODEL_ONNX, MODEL_OPENVINO, MODEL_OPENVINO_WEIGHTS = "model.onnx", "model.xml", "model.bin"
 LARGEST_PX = 4096
-"""No slice or window has more rows or columns: a damaged contract is not to take all memory."""
+"""No slice or patch has more rows or columns: a damaged contract is not to take all memory."""
 DAMAGED = "Copy the bundle again, all its files together"
 
 
@@ -37,14 +38,19 @@ class InferenceSettings(Decision):
 
     Attributes:
         flip: Whether prediction averages each slice with its left-right mirror image.
-        neighbour_weight: Weight of each of the two slices beside a slice in its probabilities.
-        window_px: Rows and columns of the windows that the network sees, in pixels after binning: those of the crops
-            that it was trained on. Null where it sees whole slices.
+        through_plane_smoothing: Weight of each of the two slices beside a slice in its probabilities.
+        patch_px: Rows and columns of the patches that the network sees, in pixels after downsampling: those of the
+            crops that it was trained on. Null where it sees whole slices.
     """
 
     flip: bool = True
-    neighbour_weight: float = Field(0.0, ge=0, lt=1 / 3)
-    window_px: int | None = Field(None, ge=8, le=LARGEST_PX)
+    through_plane_smoothing: float = Field(0.0, ge=0, lt=1 / 3)
+    patch_px: int | None = Field(None, ge=8, le=LARGEST_PX)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_now(cls, content: Any) -> Any:
+        return with_present_names(content)
 
 
 class Parity(BaseModel):
@@ -77,7 +83,7 @@ class Exported(BaseModel):
     Attributes:
         format: Of the file.
         precision: Of its numbers.
-        rows: Rows of the images that it takes; binning lets a slice have more.
+        rows: Rows of the images that it takes; downsampling lets a slice have more.
         columns: Their columns.
         files_sha256: Hash of each file.
         parity: How far its answers lie from the original's.
@@ -100,10 +106,10 @@ class Contract(InferenceSettings):
         bundle_format: Version of the bundle's layout.
         network: A name of the table of networks.
         width: Channels of its first level.
-        channels: The role of each input channel, in order.
+        channels: The sequence of each input channel, in order.
         preprocessing: How a slice becomes what the network sees.
-        familiar: The range of each trait of the training scans, as :mod:`glioseg.inference.familiarity` measures them;
-            empty where nobody measured.
+        feature_ranges: The range of each feature of the training scans, as :mod:`glioseg.inference.out_of_distribution`
+            measures them; empty where nobody measured.
         weights_sha256: Hash of ``weights.safetensors``.
         split_sha256: Hash of the split of patients it was trained under.
         data_fingerprint: Hash of the pixels it was trained on.
@@ -121,7 +127,7 @@ class Contract(InferenceSettings):
     width: int = Field(ge=1, le=1024)
     channels: tuple[str, ...] = CHANNELS
     preprocessing: Preprocessing
-    familiar: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    feature_ranges: dict[str, tuple[float, float]] = Field(default_factory=dict)
     weights_sha256: str = ""
     split_sha256: str
     data_fingerprint: str

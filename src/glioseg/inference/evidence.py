@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from glioseg.head import HEAD_ABOVE
+from glioseg.head import FOREGROUND_THRESHOLD
 from glioseg.head.depth import head_depth_px
 from glioseg.inference.postprocessing import box_of, expected_dice
 from glioseg.machine import side_by_side
@@ -70,7 +70,7 @@ def find_evidence(
     expected = expected_dice(probabilities, mask)
     if expected is None:
         return Evidence()
-    head = volume.channel("flair") > HEAD_ABOVE
+    head = volume.channel("flair") > FOREGROUND_THRESHOLD
     step_mm = step_mm or HEAD_MM / max(1, int(head.any(axis=(1, 2)).sum()))
     inside = probabilities[mask]
     marked = np.flatnonzero(mask.any(axis=(1, 2)))

@@ -41,8 +41,8 @@ from glioseg.inference.contract import (
     Parity,
 )
 from glioseg.inference.model import Model
-from glioseg.inference.postprocessing import cut_mask
-from glioseg.inference.prediction import network_images, network_windows
+from glioseg.inference.postprocessing import binarise
+from glioseg.inference.prediction import network_images, network_patches
 from glioseg.inference.preprocessing import intensity_statistics
 from glioseg.volume import Mask, Volume
 
@@ -82,7 +82,7 @@ def export_bundle(
         out: The new bundle's folder, which must not hold another one; the bundle's own takes an ONNX graph beside the
             weights.
         form: The exported file's format.
-        size_px: Rows and columns of the slices that it will take; ``SIZE_PX`` if None. One that sees windows takes
+        size_px: Rows and columns of the slices that it will take; ``SIZE_PX`` if None. One that sees patches takes
             slices of any size.
         int8: Compute in eight bits; OpenVINO alone.
         patients: Patients to calibrate eight-bit arithmetic on and to compare masks on; none of the test patients.
@@ -93,7 +93,7 @@ def export_bundle(
 
     Raises:
         GliosegError: If a library is missing, the folder holds a bundle, a size is named for a network that sees
-            windows, or the answers differ too much; then nothing is written.
+            patches, or the answers differ too much; then nothing is written.
     """
     _check(bundle, out, form, int8, patients)
     network, contract = load_bundle(bundle)
@@ -136,11 +136,11 @@ def _workshop(out: Path) -> Iterator[Path]:
 
 def _side(contract: Contract, size_px: int | None) -> int:
     """Rows and columns of the images that the exported network takes."""
-    if contract.window_px is None:
-        return -(-(size_px or SIZE_PX) // contract.preprocessing.binning)
+    if contract.patch_px is None:
+        return -(-(size_px or SIZE_PX) // contract.preprocessing.downsampling_factor)
     if size_px is not None:
-        raise GliosegError("this network sees windows of one size, and takes slices of any", remedy="Leave --size out")
-    return contract.window_px
+        raise GliosegError("this network sees patches of one size, and takes slices of any", remedy="Leave --size out")
+    return contract.patch_px
 
 
 def _check(bundle: Path, out: Path, form: Form, int8: bool, patients: Sequence[Patient]) -> None:
@@ -278,18 +278,18 @@ def _calibration_images(patients: Sequence[Patient], contract: Contract, side: i
         statistics = intensity_statistics(patient.volume, contract.preprocessing)
         for index in np.linspace(0, len(patient.volume.voxels) - 1, 8).astype(int):
             images = network_images(patient.volume, np.array([index]), statistics, contract.preprocessing)
-            if contract.window_px is None:
+            if contract.patch_px is None:
                 yield padded_to(images, (side, side))
             else:
-                yield from _windows(patient.volume, index, images, contract)
+                yield from _patches(patient.volume, index, images, contract)
 
 
-def _windows(
+def _patches(
     volume: Volume, index: int, images: NDArray[np.float32], contract: Contract
 ) -> Iterator[NDArray[np.float32]]:
-    assert contract.window_px is not None
-    for window in network_windows(volume, np.array([index]), contract.preprocessing, contract.window_px).cut(images):
-        yield window[None]
+    assert contract.patch_px is not None
+    for patch in network_patches(volume, np.array([index]), contract.preprocessing, contract.patch_px).extract(images):
+        yield patch[None]
 
 
 def _compare(original: Model, exported: Model, patients: Sequence[Patient]) -> Parity:
@@ -314,16 +314,16 @@ def _dice_loss(
 ) -> float:
     losses = []
     for probabilities, patient in zip(pairs, patients, strict=True):
-        one, other = (dice(cut_mask(p, contract.postprocessing), patient.truth.voxels) for p in probabilities)
+        one, other = (dice(binarise(p, contract.postprocessing), patient.truth.voxels) for p in probabilities)
         if one is not None and other is not None:
             losses.append(one - other)
     return float(np.mean(losses)) if losses else 0.0
 
 
 def _noise(contract: Contract) -> Volume:
-    """A picture that no network was made for: what agrees on it agrees elsewhere."""
+    """An image that no network was made for: what agrees on it agrees elsewhere."""
     assert contract.exported is not None
-    size_px = contract.exported.rows * contract.preprocessing.binning
+    size_px = contract.exported.rows * contract.preprocessing.downsampling_factor
     voxels = np.random.default_rng(0).integers(0, 256, (4, size_px, size_px, 3), dtype=np.uint8)
     return Volume("noise", voxels)
 

@@ -1,4 +1,4 @@
-"""Intensities of any scanner or archive, brought to the range of the dataset's pictures.
+"""Intensities of any scanner or archive, brought to the range of the dataset's images.
 
 The networks normalise by mean and deviation, so that scale and offset are free; but which voxels are head is told by a
 threshold on intensities between 0 and 255.
@@ -28,7 +28,7 @@ class Scaling:
 
     Attributes:
         factor: What they are multiplied by, or None.
-        border: What lies at the picture's border and is background, where intensities may be negative; else None.
+        border: What lies at the image's border and is background, where intensities may be negative; else None.
         low: The intensity that comes to where the head begins, likewise.
         high: The intensity that comes to :data:`BRIGHTEST`, likewise.
     """
@@ -45,7 +45,7 @@ class Scaling:
         return values if self.factor is None else np.multiply(values, np.float32(self.factor), dtype=np.float32)
 
     def _around_zero(self, values: Voxels) -> NDArray[np.float32]:
-        """What equals the picture's border is background, the rest is spread above it."""
+        """What equals the image's border is background, the rest is spread above it."""
         head = values != np.float32(self.border)
         spread = (values - self.low) / max(self.high - self.low, 1e-6) * (BRIGHTEST - FAINTEST_HEAD)
         return np.where(head, np.maximum(spread, 0) + FAINTEST_HEAD, 0).astype(np.float32)
@@ -57,15 +57,15 @@ def find_scaling(volume: Volume) -> dict[str, Scaling]:
     Background comes to 0 also in scans that were normalised to zero mean, as archives of features hold them. A scan is
     scaled where a part of it is looked at: a large one counts in memory.
     """
-    own = [role for role in volume.channels if role not in volume.missing]
+    own = [sequence for sequence in volume.channels if sequence not in volume.missing]
     if volume.voxels.dtype == np.uint8:
         return dict.fromkeys(volume.channels, Scaling())
-    ranges = dict(zip(own, side_by_side(lambda role: _range(volume.channel(role)), own), strict=True))
+    ranges = dict(zip(own, side_by_side(lambda sequence: _range(volume.channel(sequence)), own), strict=True))
     if _is_in_range(ranges):
         return dict.fromkeys(volume.channels, Scaling())
-    scaling = side_by_side(lambda role: _scaling_of(volume.channel(role), *ranges[role]), own)
+    scaling = side_by_side(lambda sequence: _scaling_of(volume.channel(sequence), *ranges[sequence]), own)
     found = dict(zip(own, scaling, strict=True))
-    return {role: found[role if role in found else "flair"] for role in volume.channels}
+    return {sequence: found[sequence if sequence in found else "flair"] for sequence in volume.channels}
 
 
 def to_dataset_range(volume: Volume) -> Volume:
@@ -74,9 +74,13 @@ def to_dataset_range(volume: Volume) -> Volume:
     if all(one == Scaling() for one in scaling.values()):
         return volume
     scaled = {
-        role: scaling[role].scaled(volume.channel(role)) for role in volume.channels if role not in volume.missing
+        sequence: scaling[sequence].scaled(volume.channel(sequence))
+        for sequence in volume.channels
+        if sequence not in volume.missing
     }
-    return replace(volume, voxels=joined([scaled[role if role in scaled else "flair"] for role in volume.channels]))
+    return replace(
+        volume, voxels=joined([scaled[sequence if sequence in scaled else "flair"] for sequence in volume.channels])
+    )
 
 
 def _range(values: Voxels) -> tuple[float, float]:

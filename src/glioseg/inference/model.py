@@ -28,8 +28,8 @@ from glioseg.inference.contract import (
     load_ensemble_contract,
 )
 from glioseg.inference.evidence import find_evidence
-from glioseg.inference.familiarity import traits, unfamiliar
-from glioseg.inference.postprocessing import Decision, calibrated, cut_mask, expected_dice
+from glioseg.inference.out_of_distribution import check_distribution, image_features
+from glioseg.inference.postprocessing import Decision, binarise, calibrated, expected_dice
 from glioseg.inference.prediction import batches, predict_batches
 from glioseg.inference.presence import Finding
 from glioseg.networks.table import find_network
@@ -215,7 +215,7 @@ class Model:
         settings = {"temperature": decision.temperature, "postprocessing": decision.postprocessing}
         return Model({name: self.networks[name] for name in names}, EnsembleContract(members=hashes, **settings))
 
-    def unseen(self) -> dict[str, "Model"]:
+    def out_of_fold(self) -> dict[str, "Model"]:
         """The patients that the model was not trained on, and for each what predicts it.
 
         Of networks of several folds those are the networks of the fold that tests the patient; the others were trained
@@ -235,7 +235,7 @@ class Model:
                 )
             known = Model.load(siblings)
             known.presence = self.presence
-            return known.unseen()
+            return known.out_of_fold()
         names: dict[str, list[str]] = defaultdict(list)
         splits: dict[str, Split] = {}
         for name, network in self.networks.items():
@@ -255,10 +255,10 @@ class Model:
             return None
         return network.folder / network.contract.siblings
 
-    def answers(self, volume: Volume) -> Iterator[NDArray[np.float32]]:
+    def network_probabilities(self, volume: Volume) -> Iterator[NDArray[np.float32]]:
         """The calibrated probabilities of one network after the other.
 
-        What networks have in common is done once for all of them: statistics, normalisation, binning, windows.
+        What networks have in common is done once for all of them: statistics, normalisation, downsampling, patches.
 
         Args:
             volume: The scan.
@@ -273,7 +273,7 @@ class Model:
         for network in self.networks.values():
             contract = network.contract
             _check_channels(volume, contract)
-            shared = contract.preprocessing, contract.window_px
+            shared = contract.preprocessing, contract.patch_px
             if shared not in prepared:
                 found = batches(volume, *shared)
                 # One network takes batch after batch, so that no more than one is held.
@@ -282,17 +282,18 @@ class Model:
             yield calibrated(alone, contract.temperature)
 
     def probabilities(self, volume: Volume) -> NDArray[np.float32]:
-        """The probability of tumour at each voxel, shape (slice, row, column), 0 to 1; raises as :meth:`answers`."""
-        return self.combine(self.answers(volume))
+        """Tumour probability of each voxel, shape (slice, row, column), 0 to 1; raises as
+        :meth:`network_probabilities`."""
+        return self.combine(self.network_probabilities(volume))
 
-    def combine(self, answers: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+    def combine(self, network_probabilities: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
         """The model's probabilities from those of its networks, all of one shape."""
-        return calibrated(mean_of(answers), self.decision.temperature)
+        return calibrated(mean_of(network_probabilities), self.decision.temperature)
 
     def predict(self, volume: Volume) -> Prediction:
-        """Predict a scan as it lies, a picture of the dataset's kind; raises as :meth:`answers`."""
+        """Predict a scan as it lies, an image of the dataset's kind; raises as :meth:`network_probabilities`."""
         probabilities = self.probabilities(volume)
-        found = Prediction(volume, probabilities, self.cut(volume, probabilities), self.unfamiliar(volume))
+        found = Prediction(volume, probabilities, self.binarise(volume, probabilities), self.check_distribution(volume))
         return self.judged(found, volume, probabilities)
 
     def judged(
@@ -308,7 +309,7 @@ class Model:
         """
         if self.presence is None:
             return found
-        inside = cut_mask(probabilities, self.decision.postprocessing)
+        inside = binarise(probabilities, self.decision.postprocessing)
         finding = self.presence.judge(find_evidence(seen, probabilities, inside, step_mm))
         if finding.presence != "none" or not found.mask.voxels.any():
             return replace(found, finding=finding)
@@ -316,20 +317,22 @@ class Model:
         return replace(found, mask=empty, candidate=found.mask, finding=finding)
 
     def mask(self, volume: Volume) -> Mask:
-        """The tumour's mask on the scan's own grid; raises as :meth:`answers`."""
-        return self.cut(volume, self.probabilities(volume))
+        """The tumour's mask on the scan's own grid; raises as :meth:`network_probabilities`."""
+        return self.binarise(volume, self.probabilities(volume))
 
-    def cut(self, volume: Volume, probabilities: NDArray[np.float32]) -> Mask:
+    def binarise(self, volume: Volume, probabilities: NDArray[np.float32]) -> Mask:
         """The mask that the model's rule cuts out of probabilities on the scan's own grid."""
-        inside = cut_mask(probabilities, self.decision.postprocessing)
+        inside = binarise(probabilities, self.decision.postprocessing)
         return Mask(volume.patient, inside, slice_names=volume.slice_names, affine=volume.affine)
 
-    def unfamiliar(self, volume: Volume) -> tuple[str, ...]:
+    def check_distribution(self, volume: Volume) -> tuple[str, ...]:
         """What of a scan is unlike those of training, a sentence each; the scan as the networks see it.
 
         By the ranges of the first network; the others were trained on scans of the same kind.
         """
-        return unfamiliar(traits(volume, self.first.contract.preprocessing), self.first.contract.familiar)
+        return check_distribution(
+            image_features(volume, self.first.contract.preprocessing), self.first.contract.feature_ranges
+        )
 
     def facts(self) -> dict[str, Any]:
         """What a record of a run holds: under ``model`` the contract, and what computed it."""

@@ -44,7 +44,7 @@ class Decision(BaseModel):
     postprocessing: Postprocessing = Postprocessing()
 
 
-def with_neighbours(probabilities: NDArray[np.float32], weight: float) -> NDArray[np.float32]:
+def smoothed_through_plane(probabilities: NDArray[np.float32], weight: float) -> NDArray[np.float32]:
     """The weighted mean of each slice and the two beside it; the first and the last count as their own neighbours.
 
     A network that sees one slice at a time finds specks in one and holes in another that a tumour, which goes on
@@ -83,7 +83,7 @@ def calibrated(probabilities: NDArray[np.float32], temperature: float) -> NDArra
     return moved
 
 
-def cut_mask(probabilities: NDArray[np.float32], settings: Postprocessing) -> NDArray[np.bool_]:
+def binarise(probabilities: NDArray[np.float32], settings: Postprocessing) -> NDArray[np.bool_]:
     """Probabilities (slice, row, column) to a mask of the same shape, True inside the tumour."""
     return keep_components(probabilities >= settings.threshold, settings)
 

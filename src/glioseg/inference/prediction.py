@@ -8,23 +8,23 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.special import expit
 
-from glioseg.head import HEAD_ABOVE
+from glioseg.head import FOREGROUND_THRESHOLD
 from glioseg.inference.backends import Backend
 from glioseg.inference.contract import InferenceSettings
-from glioseg.inference.postprocessing import with_neighbours
+from glioseg.inference.postprocessing import smoothed_through_plane
 from glioseg.inference.preprocessing import (
     Preprocessing,
-    binned,
     clip_and_normalise,
+    downsample,
     intensity_statistics,
     slices_seen,
-    unbinned,
+    upsample,
 )
-from glioseg.inference.windows import Windows, lay_windows
+from glioseg.inference.sliding_window import Patches, sliding_window
 from glioseg.volume import Volume
 
 BATCH_SIZE = 8
-"""Slices, or windows of them, computed at a time: enough to fill two cores, little enough to stay below a gigabyte."""
+"""Slices, or patches of them, computed at a time: enough to fill two cores, little enough to stay below a gigabyte."""
 
 
 @dataclass(frozen=True)
@@ -34,29 +34,29 @@ class Batch:
     Attributes:
         slices: Which slices, from 0.
         images: Of :func:`network_images`.
-        windows: Where windows lie on them; None for a network that sees whole slices.
+        patches: Where patches lie on them; None for a network that sees whole slices.
     """
 
     slices: NDArray[np.intp]
     images: NDArray[np.float32]
-    windows: Windows | None
+    patches: Patches | None
 
 
-def batches(volume: Volume, preprocessing: Preprocessing, window_px: int | None) -> Iterator[Batch]:
+def batches(volume: Volume, preprocessing: Preprocessing, patch_px: int | None) -> Iterator[Batch]:
     """The slices of a scan that show a head: nothing in the others is tumour.
 
     Args:
         volume: The scan.
         preprocessing: As in training.
-        window_px: Rows and columns of the windows that the network sees, binned; whole slices if None.
+        patch_px: Rows and columns of the patches that the network sees, downsampled; whole slices if None.
     """
     statistics = intensity_statistics(volume, preprocessing)
-    shown = np.flatnonzero((volume.channel("flair") > HEAD_ABOVE).any(axis=(1, 2)))
+    shown = np.flatnonzero((volume.channel("flair") > FOREGROUND_THRESHOLD).any(axis=(1, 2)))
     for start in range(0, len(shown), BATCH_SIZE):
         slices = shown[start : start + BATCH_SIZE]
         images = network_images(volume, slices, statistics, preprocessing)
-        windows = None if window_px is None else network_windows(volume, slices, preprocessing, window_px)
-        yield Batch(slices, images, windows)
+        patches = None if patch_px is None else network_patches(volume, slices, preprocessing, patch_px)
+        yield Batch(slices, images, patches)
 
 
 def predict_probabilities(
@@ -73,7 +73,7 @@ def predict_probabilities(
     Returns:
         Shape (slice, row, column), 0 to 1.
     """
-    prepared = batches(volume, preprocessing, settings.window_px)
+    prepared = batches(volume, preprocessing, settings.patch_px)
     return predict_batches(backend, prepared, volume, preprocessing, settings)
 
 
@@ -89,8 +89,8 @@ def predict_batches(
     probabilities = np.zeros((slices, rows, columns), np.float32)
     for batch in prepared:
         found = _predicted(backend, batch, settings.flip)
-        probabilities[batch.slices] = unbinned(found, preprocessing.binning, rows, columns)
-    return with_neighbours(probabilities, settings.neighbour_weight)
+        probabilities[batch.slices] = upsample(found, preprocessing.downsampling_factor, rows, columns)
+    return smoothed_through_plane(probabilities, settings.through_plane_smoothing)
 
 
 def network_images(
@@ -105,19 +105,21 @@ def network_images(
         preprocessing: As in training.
 
     Returns:
-        Normalised and binned, shape (slice, channel, row, column); with ``preprocessing.context`` the channels of the
-        slice itself, then of the slice before it, then of the one after it.
+        Normalised and downsampled, shape (slice, channel, row, column); with ``preprocessing.context`` the channels of
+        the slice itself, then of the slice before it, then of the one after it.
     """
     seen = slices_seen(slices, 0, len(volume.voxels) - 1, preprocessing.context)
     images = np.ascontiguousarray(np.moveaxis(volume.voxels[seen.ravel()], -1, 1), np.float32)
-    images = binned(clip_and_normalise(images, statistics), preprocessing.binning)
+    images = downsample(clip_and_normalise(images, statistics), preprocessing.downsampling_factor)
     return images.reshape(len(slices), -1, *images.shape[-2:])
 
 
-def network_windows(volume: Volume, slices: NDArray[np.intp], preprocessing: Preprocessing, window_px: int) -> Windows:
-    """Where windows lie on slices of a scan, binned as :func:`network_images` gives them."""
-    head = volume.channel("flair")[slices, None] > HEAD_ABOVE
-    return lay_windows(_without_noise(binned(head.astype(np.float32), preprocessing.binning)[:, 0] > 0), window_px)
+def network_patches(volume: Volume, slices: NDArray[np.intp], preprocessing: Preprocessing, patch_px: int) -> Patches:
+    """Where patches lie on slices of a scan, downsampled as :func:`network_images` gives them."""
+    head = volume.channel("flair")[slices, None] > FOREGROUND_THRESHOLD
+    return sliding_window(
+        _without_noise(downsample(head.astype(np.float32), preprocessing.downsampling_factor)[:, 0] > 0), patch_px
+    )
 
 
 def _without_noise(head: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -127,15 +129,15 @@ def _without_noise(head: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _predicted(backend: Backend, batch: Batch, flip: bool) -> NDArray[np.float32]:
-    """Probabilities of whole slices, binned, shape (slice, row, column)."""
+    """Probabilities of whole slices, downsampled, shape (slice, row, column)."""
     compute = _mirrored_mean if flip else _probabilities
-    if batch.windows is None:
+    if batch.patches is None:
         return compute(backend, batch.images)
-    return batch.windows.join(compute(backend, batch.windows.cut(batch.images)))
+    return batch.patches.stitch(compute(backend, batch.patches.extract(batch.images)))
 
 
 def _probabilities(backend: Backend, images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """In batches again: there may be several windows to a slice."""
+    """In batches again: there may be several patches to a slice."""
     found = np.empty((len(images), *images.shape[2:]), np.float32)
     for start in range(0, len(images), BATCH_SIZE):
         batch = slice(start, start + BATCH_SIZE)

@@ -3,7 +3,7 @@
 A scanner gives arbitrary units, so each sequence of each patient is brought to zero mean and unit deviation over
 the head, over the whole volume: slice by slice it would amplify the noise of slices that hold little brain.
 
-Pixels may be seen by twos, as detectors bin them: half the resolution shows a hand-drawn outline on interpolated slices
+Pixels may be seen by twos, as detectors bin them: half the resolution shows a hand-drawn contour on interpolated slices
 nearly as well as the full one does, at a quarter of the arithmetic; docs/results.md has the measurement.
 """
 
@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from scipy.ndimage import zoom
 
-from glioseg.head import HEAD_ABOVE
+from glioseg.former_names import with_present_names
+from glioseg.head import FOREGROUND_THRESHOLD
 from glioseg.volume import CHANNELS, Volume
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Binning = Literal[1, 2]
-Pictures = TypeVar("Pictures", "NDArray[np.float32]", "Tensor")
+DownsamplingFactor = Literal[1, 2]
+Images = TypeVar("Images", "NDArray[np.float32]", "Tensor")
 
 
 class Preprocessing(BaseModel):
@@ -30,7 +31,7 @@ class Preprocessing(BaseModel):
     Attributes:
         method: The z-score over the head's voxels, the only one so far.
         clip_percentile: Intensities above this percentile of the head are clipped (percent).
-        binning: Pixels along rows and columns that the network sees as one, their mean: 1 or 2.
+        downsampling_factor: Pixels along rows and columns that the network sees as one, their mean: 1 or 2.
         context: Slices to either side that the network sees beside a slice, as further channels: 0 or 1. Beyond the
             first and the last slice of a scan that slice itself is repeated.
     """
@@ -39,7 +40,7 @@ class Preprocessing(BaseModel):
 
     method: Literal["zscore"] = "zscore"
     clip_percentile: float = Field(99.5, gt=50, le=100)
-    binning: Binning = 1
+    downsampling_factor: DownsamplingFactor = 1
     context: Literal[0, 1] = 0
 
     @property
@@ -49,16 +50,16 @@ class Preprocessing(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _without_retired(cls, content: Any) -> Any:
-        return without_head_threshold(content)
+    def _as_now(cls, content: Any) -> Any:
+        return without_head_threshold(with_present_names(content))
 
 
 def without_head_threshold(content: Any) -> Any:
-    """Settings without ``head_above``, which files of older versions hold; it was always :data:`HEAD_ABOVE`.
+    """Settings without ``head_above``, which files of older versions hold; it was always :data:`FOREGROUND_THRESHOLD`.
 
     Another value is left in its place, to be refused as an unknown setting.
     """
-    if isinstance(content, dict) and content.get("head_above") == HEAD_ABOVE:
+    if isinstance(content, dict) and content.get("head_above") == FOREGROUND_THRESHOLD:
         return {name: value for name, value in content.items() if name != "head_above"}
     return content
 
@@ -87,12 +88,12 @@ def intensity_statistics(volume: Volume, settings: Preprocessing) -> NDArray[np.
         Shape (channel, 3): mean, standard deviation and upper limit of each sequence over the head's voxels, the
         first two after clipping. A scan without any head voxel gives (0, 1, 255).
     """
-    head = volume.channel("flair") > HEAD_ABOVE
+    head = volume.channel("flair") > FOREGROUND_THRESHOLD
     rows = [_channel_statistics(volume.voxels[..., channel][head], settings) for channel in range(len(volume.channels))]
     return np.array(rows, np.float32)
 
 
-def clip_and_normalise(images: Pictures, statistics: Pictures) -> Pictures:
+def clip_and_normalise(images: Images, statistics: Images) -> Images:
     """Bring intensities to zero mean and unit deviation.
 
     Written for arrays and tensors alike, so that use needs no PyTorch and does what training does.
@@ -108,17 +109,17 @@ def clip_and_normalise(images: Pictures, statistics: Pictures) -> Pictures:
     return (images.clip(max=limit) - mean) / deviation
 
 
-def binned(images: NDArray[np.float32], binning: Binning) -> NDArray[np.float32]:
+def downsample(images: NDArray[np.float32], downsampling_factor: DownsamplingFactor) -> NDArray[np.float32]:
     """Squares of pixels become their mean; an odd last row or column counts twice.
 
     Args:
         images: Shape (slice, channel, row, column).
-        binning: Pixels along rows and columns that become one.
+        downsampling_factor: Pixels along rows and columns that become one.
 
     Returns:
-        Shape (slice, channel, row / binning, column / binning), rounded up.
+        Shape (slice, channel, row / downsampling, column / downsampling), rounded up.
     """
-    if binning == 1:
+    if downsampling_factor == 1:
         return images
     rows, columns = images.shape[-2:]
     even = np.pad(images, ((0, 0), (0, 0), (0, rows % 2), (0, columns % 2)), mode="edge")
@@ -128,24 +129,26 @@ def binned(images: NDArray[np.float32], binning: Binning) -> NDArray[np.float32]
     return mean
 
 
-def unbinned(probabilities: NDArray[np.float32], binning: Binning, rows: int, columns: int) -> NDArray[np.float32]:
+def upsample(
+    probabilities: NDArray[np.float32], downsampling_factor: DownsamplingFactor, rows: int, columns: int
+) -> NDArray[np.float32]:
     """Probabilities on the slices' own grid again, linear between the middles of the squares.
 
     Args:
-        probabilities: Shape (slice, row, column), of binned images.
-        binning: As for :func:`binned`.
+        probabilities: Shape (slice, row, column), of downsampled images.
+        downsampling_factor: As for :func:`downsample`.
         rows: Rows of the slices.
         columns: Their columns.
 
     Returns:
         Shape (slice, rows, columns).
     """
-    if binning == 1:
+    if downsampling_factor == 1:
         return probabilities
     spread = np.empty((len(probabilities), rows, columns), np.float32)
     # Slice by slice, which costs half of what all at once do.
-    for out, picture in zip(spread, probabilities, strict=True):
-        out[:] = zoom(picture, binning, order=1, mode="nearest", grid_mode=True)[:rows, :columns]
+    for out, image in zip(spread, probabilities, strict=True):
+        out[:] = zoom(image, downsampling_factor, order=1, mode="nearest", grid_mode=True)[:rows, :columns]
     return spread
 
 

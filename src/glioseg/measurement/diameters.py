@@ -1,7 +1,7 @@
 """Diameters of a tumour, edge to edge as callipers are set.
 
 A voxel ends half a step from its centre. The ends of a diameter are centres of voxel faces (in the plane: of pixel
-edges), the vertices of a marching-squares outline, as PyRadiomics takes them for its Maximum2DDiameter and
+edges), the vertices of a marching-squares contour, as PyRadiomics takes them for its Maximum2DDiameter and
 Maximum3DDiameter (van Griethuysen et al., Cancer Research 2017). So n pixels in a row along an axis measure n steps,
 one pixel one step. Of a round tumour the grid favours some directions, and the longest diameter comes out about half
 a pixel long; between centres a row of pixels would be one step short, and one pixel nothing.

@@ -1,7 +1,7 @@
 """On which side of the head a tumour lies.
 
 The plane x = 0 of a scan is wherever the scanner's isocentre was, often a centimetre or more beside the patient's
-middle. The middle is therefore taken from the picture of the head; without one the side is unknown.
+middle. The middle is therefore taken from the image of the head; without one the side is unknown.
 """
 
 from typing import Literal
@@ -14,7 +14,7 @@ from glioseg.space.axial import axial_view
 Side = Literal["left", "right", "crossing", "both"]
 
 MIDDLE_TOLERANCE_MM = 5.0
-"""How well the outline of the head tells where its middle is; tumour closer to it counts to neither side."""
+"""How well the contour of the head tells where its middle is; tumour closer to it counts to neither side."""
 
 CROSSING_SHARE = 0.05
 """Share of the tumour that lies on a side before the tumour counts as being there."""
@@ -31,7 +31,7 @@ _HEAD_LEVEL = 0.1
 def head_middle_x_mm(
     intensities: NDArray[np.uint8] | NDArray[np.float32], affine: NDArray[np.float64], tumour: NDArray[np.bool_]
 ) -> float | None:
-    """The x of the head's middle, in RAS+ millimetres, or None where the picture shows no head.
+    """The x of the head's middle, in RAS+ millimetres, or None where the image shows no head.
 
     It is the middle between the head's left and right border on the axial slices that hold the tumour. A head that is
     turned or tilted in the scanner by more than a few degrees moves it by some millimetres.

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from glioseg.errors import GliosegError
 from glioseg.measurement.laterality import head_middle_x_mm
-from glioseg.measurement.region import NO_GEOMETRY, NO_TUMOUR, Part, Region, measure_region, rounded
+from glioseg.measurement.region import NO_GEOMETRY, NO_TUMOUR, Crop, Region, measure_region, rounded
 from glioseg.space.affine import grid_of, largest_displacement_mm, same_grid, spacing_mm
 from glioseg.space.axial import axial_view
 from glioseg.volume import Mask, Volume
@@ -162,7 +162,7 @@ def _middle(mask: Mask, volume: Volume | None) -> tuple[float | None, str]:
     return head_middle_x_mm(volume.channel("flair"), affine, mask.voxels), NO_HEAD
 
 
-def _components(mask: Mask) -> Iterator[Part]:
+def _components(mask: Mask) -> Iterator[Crop]:
     """The connected parts, the largest first; equal ones in the order of the grid."""
     whole = _box(mask.voxels)
     labels, _ = ndimage.label(mask.voxels[whole], structure=np.ones((3, 3, 3)))
@@ -173,13 +173,13 @@ def _components(mask: Mask) -> Iterator[Part]:
             for outer, inner in zip(whole, boxes[index], strict=True)
         )
         box = slices, rows, columns
-        yield Part.within(box, labels[boxes[index]] == index + 1, mask.affine)
+        yield Crop.within(box, labels[boxes[index]] == index + 1, mask.affine)
 
 
-def _cropped(mask: Mask) -> Part:
+def _cropped(mask: Mask) -> Crop:
     """The whole tumour; an empty mask is its own crop."""
     box = _box(mask.voxels)
-    return Part.within(box, mask.voxels[box], mask.affine)
+    return Crop.within(box, mask.voxels[box], mask.affine)
 
 
 def _box(voxels: NDArray[np.bool_]) -> tuple[slice, slice, slice]:

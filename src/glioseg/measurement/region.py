@@ -43,7 +43,7 @@ class Region:
         rano_measurable: Whether both diameters are at least 10 mm long and it lies on two axial slices or more.
         maximum_extent_mm: The longest straight line between any two of its places, in 3-D.
         side: ``left`` or ``right`` of the patient, ``crossing`` the middle of the head, or ``both`` where separate
-            parts lie on either side. The middle is taken from the picture of the head.
+            parts lie on either side. The middle is taken from the image of the head.
         centroid_voxel: Its centre of gravity as voxel indices (slice, row, column).
         centroid_ras_mm: The same in RAS+ millimetres.
         bounding_box_voxel: First and last voxel index it reaches along slice, row and column.
@@ -104,7 +104,7 @@ def value_names() -> list[str]:
 
 
 @dataclass(frozen=True)
-class Part:
+class Crop:
     """Some voxels of a grid, cropped to what they need.
 
     Attributes:
@@ -120,7 +120,7 @@ class Part:
     @classmethod
     def within(
         cls, box: tuple[slice, slice, slice], voxels: NDArray[np.bool_], affine: NDArray[np.float64] | None
-    ) -> "Part":
+    ) -> "Crop":
         """What lies in a box of a grid: the crop's voxels, the grid's affine."""
         origin = (int(box[0].start or 0), int(box[1].start or 0), int(box[2].start or 0))
         if affine is not None:
@@ -130,7 +130,7 @@ class Part:
 
 
 def measure_region(
-    part: Part,
+    part: Crop,
     *,
     middle_x_mm: float | None,
     no_middle: str,
@@ -184,7 +184,7 @@ def _slices(voxels: NDArray[np.bool_], affine: NDArray[np.float64] | None) -> in
     return int(np.count_nonzero(voxels.any(axis=others)))
 
 
-def _lines(part: Part) -> dict[str, Any]:
+def _lines(part: Crop) -> dict[str, Any]:
     diameters, extent = bidirectional(part.voxels, part.affine), maximum_extent(part.voxels, part.affine)
     if diameters is None or extent is None:
         return {}
@@ -204,7 +204,7 @@ def _lines(part: Part) -> dict[str, Any]:
     }
 
 
-def _place(part: Part) -> dict[str, Any]:
+def _place(part: Crop) -> dict[str, Any]:
     indices, affine = np.argwhere(part.voxels).astype(np.float64), part.affine
     centroid = indices.mean(axis=0)
     box = np.stack([indices.min(axis=0), indices.max(axis=0)], axis=1) + np.array(part.origin)[:, np.newaxis]

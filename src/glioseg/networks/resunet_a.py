@@ -4,7 +4,7 @@ Diakogiannis, Waldner, Caccetta, Wu, "ResUNet-a: A deep learning framework for s
 sensed data", ISPRS J. Photogramm. Remote Sens. 162, 2020, sections 3.1 and 3.2, tables of d6 and d7; order and form
 of the heads from the code that the authors released.
 
-Deviation: the paper's fourth task predicts the picture's colour in HSV. Three MRI sequences are no colours, so the
+Deviation: the paper's fourth task predicts the image's colour in HSV. Three MRI sequences are no colours, so the
 fourth head gives back the normalised intensities themselves, linearly; it is conditioned on nothing, as in the paper.
 """
 

@@ -29,7 +29,7 @@ class NetworkEntry:
         gmacs: Thousand million multiply-accumulates for a slice of 256x256, at that width.
         activations_mb: Megabytes of float32 that its convolutions write for such a slice; all three are counted by
             :func:`glioseg.networks.cost.network_cost`.
-        planes: Whether float32 convolutions of a CPU without AVX-512 take large pictures faster plane by plane than
+        planes: Whether float32 convolutions of a CPU without AVX-512 take large images faster plane by plane than
             channels last; ResUNet-a, whose layers are many and narrow, is a quarter slower so.
         location: Module and class, ``module:class``; the class takes a width and the channels of the input.
     """

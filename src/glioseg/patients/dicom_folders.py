@@ -24,7 +24,7 @@ def find_examinations(root: Path, files: Sequence[Path], named: Mapping[str, str
     Args:
         root: The input.
         files: The DICOM files below it, or the input itself.
-        named: Series by role, as the user named them.
+        named: Series by sequence, as the user named them.
         found: Gets the patients, those that cannot be told apart, and the files that are left out.
     """
     identities = {path: _identity(path) for path in files}
@@ -102,7 +102,7 @@ def _examinations(
     studies = {one.study_uid for one in identities if one and not one.is_directory}
     if len(studies) > 1 and "flair" not in named:
         with suppress(GliosegError):
-            flairs = {one.study_uid for one in find_series(path, files) if one.role == "flair"}
+            flairs = {one.study_uid for one in find_series(path, files) if one.sequence == "flair"}
             if len(flairs) > 1:
                 return [{study} for study in sorted(flairs)]
     return [studies]

@@ -1,4 +1,4 @@
-"""A patient of DICOM series: results are DICOM objects that name their source pictures."""
+"""A patient of DICOM series: results are DICOM objects that name their source images."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -36,7 +36,7 @@ class DicomPatient:
         person: PatientID, or PatientName where there is none.
         studies: StudyInstanceUID of each examination among them, most often one.
         date: The examination's, as 20240229; empty where it is not told or there are several.
-        named: Series by role, as the user named them.
+        named: Series by sequence, as the user named them.
         name: Of the results; the PatientID unless another is given.
     """
 
@@ -60,7 +60,7 @@ class DicomPatient:
         """Told apart by person, study, and the series that the user named, wherever the files lie."""
         place = self.path.resolve()
         key = " ".join(
-            [f"dicom {self.person}", *self.studies, *(f"{role}={text}" for role, text in self.named.items())]
+            [f"dicom {self.person}", *self.studies, *(f"{sequence}={text}" for sequence, text in self.named.items())]
         )
         folder = place.stem if place.is_file() else place.name
         return Examination(
@@ -84,9 +84,9 @@ class DicomPatient:
     def read(self) -> ReadPatient:
         """Read the chosen series and bring them onto the FLAIR's grid."""
         chosen = self._chosen()
-        scans = {role: read_series(series) for role, series in chosen.items()}
+        scans = {sequence: read_series(series) for sequence, series in chosen.items()}
         assembly = assemble(self.patient, scans)
-        used = ", ".join(f"{role}: {series.name}" for role, series in chosen.items())
+        used = ", ".join(f"{sequence}: {series.name}" for sequence, series in chosen.items())
         return ReadPatient(assembly.volume, (f"Read {used}.", *assembly.remarks), chosen["flair"])
 
     def check_output(self, out: Path) -> None:

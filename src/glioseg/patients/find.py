@@ -34,13 +34,13 @@ def find_sources(inputs: Sequence[Path], sequences: Mapping[str, str] | None = N
 
     Args:
         inputs: Folders of tif slices, NIfTI, NRRD and DICOM files, mixed as they may be; single files; zips of DICOM.
-        sequences: By role what the user named: without inputs, the patient's files; with one, the DICOM series by
+        sequences: By sequence what the user named: without inputs, the patient's files; with one, the DICOM series by
             number, UID or description.
 
     Raises:
-        GliosegError: If an input holds no patient at all, a patient is there twice, or the roles fit no input.
+        GliosegError: If an input holds no patient at all, a patient is there twice, or the sequences fit no input.
     """
-    named = {role: text for role, text in (sequences or {}).items() if text}
+    named = {sequence: text for sequence, text in (sequences or {}).items() if text}
     if not inputs:
         return _named_files(named)
     found = FoundPatients()
@@ -59,7 +59,7 @@ def _named_files(named: Mapping[str, str]) -> FoundPatients:
         raise GliosegError(
             "there is nothing to predict", expected="a folder or file, or --flair F with --pre P and --post Q"
         )
-    files = {role: Path(named[role]) if role in named else None for role in CHANNELS}
+    files = {sequence: Path(named[sequence]) if sequence in named else None for sequence in CHANNELS}
     flair = files["flair"]
     assert flair is not None
     case = case_of_files(flair, pre=files["pre"], post=files["post"])
@@ -101,8 +101,8 @@ def _group(path: Path, kinds: Mapping[Path, Kind], named: Mapping[str, str], fou
         raise BadFileError(path, "is a single slice", expected="the patient's folder")
     others = {file.parent for file, kind in kinds.items() if kind != "tif"}
     find_slice_folders(path, of["tif"], others, found)
-    if pictures := [file for kind in SCANS for file in of[kind]]:
-        _find_cases(path, pictures, found)
+    if images := [file for kind in SCANS for file in of[kind]]:
+        _find_cases(path, images, found)
     if of["dicom"] or of["zip"]:
         _find_dicom(path, of["dicom"], of["zip"], named, found)
 
@@ -143,14 +143,14 @@ def _kind_or_reason(root: Path, path: Path) -> tuple[Kind | None, str]:
         return kind_by_name(path.name), f"cannot be read ({error.strerror})"
 
 
-def _find_cases(path: Path, pictures: Sequence[Path], found: FoundPatients) -> None:
+def _find_cases(path: Path, images: Sequence[Path], found: FoundPatients) -> None:
     from glioseg.formats.cases import group_cases, single_case
     from glioseg.patients.file_patient import FilePatient
 
     if path.is_file():
         found.add(FilePatient(single_case(path)), [path])
         return
-    grouped = group_cases(path, pictures)
+    grouped = group_cases(path, images)
     for case in grouped.cases:
         found.add(FilePatient(case), case.files.values())
     for patient, (message, files) in grouped.failures.items():

@@ -69,7 +69,7 @@ class OutputOptions:
     Attributes:
         probabilities: The probabilities as NIfTI.
         nifti: For DICOM, the mask as NIfTI too.
-        overlay: For DICOM, copies of the slices with the outline.
+        overlay: For DICOM, copies of the slices with the contour.
     """
 
     probabilities: bool = False
@@ -102,7 +102,7 @@ class PatientSource(Protocol):
 
     Attributes:
         patient: The identifier that names results.
-        is_dataset: Whether the slices are the dataset's own kind of picture, to be predicted as they are.
+        is_dataset: Whether the slices are the dataset's own kind of image, to be predicted as they are.
     """
 
     @property

@@ -34,11 +34,11 @@ def _take(folder: Path, paths: list[Path], among_others: bool, found: FoundPatie
     names = {path: parse_slice_name(path.name) for path in paths}
     masks = [path for path, name in names.items() if name and name.is_mask]
     found.leave_out(masks, "masks")
-    pictures = {path: name for path, name in names.items() if path not in masks}
-    if _is_patient(folder, list(pictures.values()), among_others):
-        found.add(TifPatient(folder), pictures)
+    images = {path: name for path, name in names.items() if path not in masks}
+    if _is_patient(folder, list(images.values()), among_others):
+        found.add(TifPatient(folder), images)
     else:
-        found.leave_out(pictures, "tif files that are no slices of a patient")
+        found.leave_out(images, "tif files that are no slices of a patient")
 
 
 def _is_patient(folder: Path, names: list[SliceName | None], among_others: bool) -> bool:

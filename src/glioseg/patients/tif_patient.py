@@ -51,12 +51,12 @@ class TifPatient:
         return ReadPatient(replace(volume, patient=self.patient))
 
     def check_output(self, out: Path) -> None:
-        """Refuse to write masks where pictures lie: the masks beside them are the truth."""
+        """Refuse to write masks where images lie: the masks beside them are the truth."""
         folder = out / self.patient
         slices = [path for path in entries(folder) if kind_by_name(path.name) == "tif"] if folder.is_dir() else []
         if any(not path.stem.lower().endswith("_mask") for path in slices):
             raise BadOptionError(
-                f"--out {out} holds the pictures of {self.patient}, whose masks would be overwritten",
+                f"--out {out} holds the images of {self.patient}, whose masks would be overwritten",
                 remedy="Name another folder for the results",
             )
 

@@ -1,4 +1,4 @@
-"""Pictures and pages for people."""
+"""Images and pages for people."""
 
 import logging
 

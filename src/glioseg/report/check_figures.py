@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from glioseg.check.against_set import intensity_levels
-from glioseg.check.fingerprint import missing_in_words
+from glioseg.check.set_statistics import missing_in_words
 from glioseg.check.summary import PatientSummary
 from glioseg.report.figures import BLUE, GREY, INK, SITE_COLOURS, as_svg
 
@@ -59,15 +59,15 @@ def _bars(axes: Axes, title: str, words: Sequence[str]) -> None:
 
 def _intensities(axes: Axes, summaries: Sequence[PatientSummary]) -> None:
     """Each patient's median in the head, in rising order, with the 95th percentile above it."""
-    roles = dict.fromkeys(role for summary in summaries for role in summary.channels)
-    for role in roles:
-        own = [one for one in summaries if role in one.channels and role not in one.copied]
-        levels = np.array(sorted(intensity_levels(one.histograms[one.channels.index(role)]) for one in own))
+    sequences = dict.fromkeys(sequence for summary in summaries for sequence in summary.channels)
+    for sequence in sequences:
+        own = [one for one in summaries if sequence in one.channels and sequence not in one.copied]
+        levels = np.array(sorted(intensity_levels(one.histograms[one.channels.index(sequence)]) for one in own))
         if not len(levels):
             continue
-        colour = SEQUENCE_COLOURS.get(role, GREY)
+        colour = SEQUENCE_COLOURS.get(sequence, GREY)
         places = np.linspace(0, 100, len(levels))
-        axes.plot(places, levels[:, 0], color=colour, linewidth=1.8, label=role)
+        axes.plot(places, levels[:, 0], color=colour, linewidth=1.8, label=sequence)
         axes.plot(places, levels[:, 1], ".", color=colour, markersize=3)
     axes.set(
         title="Intensities in the head", xlabel="patients in rising order, %", ylabel="median (line), 95th percentile"
@@ -77,11 +77,11 @@ def _intensities(axes: Axes, summaries: Sequence[PatientSummary]) -> None:
 
 def _tumour_map(axes: Axes, summaries: Sequence[PatientSummary]) -> None:
     maps = [summary.tumour_map / max(float(summary.tumour_map.max()), 1e-6) for summary in summaries]
-    heads = [one.portrait.astype(np.float32).mean(axis=0) for one in summaries if one.portrait is not None]
+    heads = [one.thumbnail.astype(np.float32).mean(axis=0) for one in summaries if one.thumbnail is not None]
     axes.imshow(np.mean(maps, axis=0) if maps else np.zeros((2, 2)), cmap="inferno", interpolation="bilinear")
     if heads:
         head = np.mean(heads, axis=0)
         axes.contour(head, levels=[0.3 * float(head.max())], colors=[INK], linewidths=1)
     axes.set(title="Where tumours lie", xticks=[], yticks=[])
-    axes.set_xlabel("front above, all slices; head outlined")
+    axes.set_xlabel("front above, all slices; head contoured")
     axes.grid(visible=False)

@@ -1,4 +1,4 @@
-"""The page of a dataset check: what was found, with pictures, and the set at a glance."""
+"""The page of a dataset check: what was found, with images, and the set at a glance."""
 
 import base64
 import io
@@ -15,18 +15,18 @@ from glioseg.check.catalogue import KINDS
 from glioseg.check.dataset_check import CheckResult
 from glioseg.check.finding import Finding
 from glioseg.report.check_figures import set_at_a_glance
-from glioseg.report.check_pictures import Panel, panels_of
+from glioseg.report.check_images import Panel, panels_of
 from glioseg.report.page import inline_svg, render_page
 
 PICTURED = 6
-"""So many findings of a kind are shown with pictures; suspected labels, which are there to be looked at, more."""
+"""So many findings of a kind are shown with images; suspected labels, which are there to be looked at, more."""
 
-PICTURED_SUSPECTS = 24
+PICTURED_LABEL_ERRORS = 24
 LISTED = 200
 COLOURS = 48
 GROUPS = {
     "structure": "Structure",
-    "content": "Pictures",
+    "content": "Images",
     "set": "The set",
     "labels": "Labels",
 }
@@ -88,14 +88,14 @@ def noise_sentence(joint: NDArray[np.int64] | None) -> str | None:
 
 
 def _pictured(code: str) -> int:
-    return PICTURED_SUSPECTS if code == "label_suspect" else PICTURED
+    return PICTURED_LABEL_ERRORS if code == "label_suspect" else PICTURED
 
 
 def _key_figures(result: CheckResult) -> list[tuple[str, str, str]]:
-    print_ = result.fingerprint
+    print_ = result.set_statistics
     return [
         ("Patients", str(len(result.source.patients)), f"{len(result.summaries)} could be read"),
-        ("Slices", f"{print_['slices']:,}", "pictures that could be read"),
+        ("Slices", f"{print_['slices']:,}", "images that could be read"),
         ("With tumour", f"{print_['tumour_slices']:,}", "slices"),
         ("Errors", str(result.count("error")), "make training or scores wrong"),
         ("Warnings", str(result.count("warning")), "deserve a look"),

@@ -1,4 +1,4 @@
-"""A patient on one picture: axial slices through the tumour with its outline, ready to be looked at.
+"""A patient on one image: axial slices through the tumour with its contour, ready to be looked at.
 
 Slices hang as radiologists hang them, the patient's right on the left, and keep the proportions of the patient
 whatever the grid's steps are. Sides are marked only where the file tells them.
@@ -39,7 +39,7 @@ WINDOW_SLICES, WINDOW_PX = 12, 320
 """A window is found on so many slices, thinned to about so many columns: what decides it is centimetres large."""
 
 COMPRESSION = 3
-"""Of the picture: no larger than by the usual level, in less than half the time."""
+"""Of the image: no larger than by the usual level, in less than half the time."""
 
 
 @dataclass(frozen=True)
@@ -47,24 +47,24 @@ class _Hung:
     """A patient in the axial view, cropped to the head; arrays are (slice, row, column).
 
     Attributes:
-        pictures: Intensities by role.
-        windows: Intensities shown as black and as white, by role.
+        images: Intensities by sequence.
+        windows: Intensities shown as black and as white, by sequence.
         tumour: The mask, bool.
         proportions: Height and width of a pixel, in millimetres where they are known.
         into_view: Voxel indices of the source to those of the cropped view, shape (4, 4).
         from_view: The slice of the source of each slice, from 0.
     """
 
-    pictures: dict[str, NDArray[np.uint8] | NDArray[np.float32]]
+    images: dict[str, NDArray[np.uint8] | NDArray[np.float32]]
     windows: dict[str, tuple[float, float]]
     tumour: NDArray[np.bool_]
     proportions: tuple[float, float]
     into_view: NDArray[np.float64]
     from_view: tuple[int, ...]
 
-    def grey(self, role: str, index: int) -> NDArray[np.uint8]:
+    def grey(self, sequence: str, index: int) -> NDArray[np.uint8]:
         """A slice as it is shown."""
-        return to_grey(self.pictures[role][index], self.windows[role])
+        return to_grey(self.images[sequence][index], self.windows[sequence])
 
 
 def write_contact_sheet(
@@ -107,9 +107,12 @@ def contact_sheet(
     diameters = measured.whole.diameters
     largest = None if diameters is None else hung.from_view.index(diameters.axial_slice)
     shown = slices_to_show(hung.tumour, _head_slices(hung), largest)
-    tiles = {role: [_tile(hung, role, index, measured, index == largest) for index in shown] for role in hung.pictures}
+    tiles = {
+        sequence: [_tile(hung, sequence, index, measured, index == largest) for index in shown]
+        for sequence in hung.images
+    }
     return draw_sheet(
-        {TITLES[role]: row for role, row in tiles.items()},
+        {TITLES[sequence]: row for sequence, row in tiles.items()},
         SheetText(
             title=volume.patient,
             corner=_volume_in_words(measured),
@@ -169,16 +172,16 @@ def brain_window(voxels: NDArray[np.uint8] | NDArray[np.float32]) -> tuple[float
 def _hang(volume: Volume, mask: Mask) -> _Hung:
     view = axial_view(volume.affine)
     shape = mask.voxels.shape
-    roles = [role for role in TITLES if role in volume.channels and role not in volume.missing]
-    pictures = {role: to_axial(volume.channel(role), view) for role in roles}
-    windows = {role: brain_window(picture) for role, picture in pictures.items()}
+    sequences = [sequence for sequence in TITLES if sequence in volume.channels and sequence not in volume.missing]
+    images = {sequence: to_axial(volume.channel(sequence), view) for sequence in sequences}
+    windows = {sequence: brain_window(image) for sequence, image in images.items()}
     tumour = to_axial(mask.voxels, view)
-    brightest = to_grey(pictures["flair"].max(axis=0), windows["flair"])
+    brightest = to_grey(images["flair"].max(axis=0), windows["flair"])
     rows, columns = head_box(brightest > DARKEST_OF_HEAD, tumour.max(axis=0))
     cropped = np.eye(4)
     cropped[1:3, 3] = -rows.start, -columns.start
     return _Hung(
-        pictures={role: picture[:, rows, columns] for role, picture in pictures.items()},
+        images={sequence: image[:, rows, columns] for sequence, image in images.items()},
         windows=windows,
         tumour=tumour[:, rows, columns],
         proportions=_proportions(volume.affine, view),
@@ -202,11 +205,11 @@ def _head_slices(hung: _Hung) -> NDArray[np.bool_]:
     return np.array([(grey > DARKEST_OF_HEAD).mean() >= 0.2 for grey in greys])
 
 
-def _tile(hung: _Hung, role: str, index: int, measured: Measurement, is_largest: bool) -> Tile:
+def _tile(hung: _Hung, sequence: str, index: int, measured: Measurement, is_largest: bool) -> Tile:
     diameters = measured.whole.diameters
-    lines = (diameters.longest, diameters.perpendicular) if diameters and is_largest and role == "flair" else ()
+    lines = (diameters.longest, diameters.perpendicular) if diameters and is_largest and sequence == "flair" else ()
     return Tile(
-        grey=hung.grey(role, index),
+        grey=hung.grey(sequence, index),
         tumour=hung.tumour[index],
         proportions=hung.proportions,
         label=f"{hung.from_view[index] + 1}/{len(hung.from_view)}",

@@ -1,6 +1,6 @@
-"""Outlines of the truth and of the prediction on a patient's FLAIR.
+"""Contours of the truth and of the prediction on a patient's FLAIR.
 
-Two outlines that agree must both stay visible, so the truth runs along the outer side of the mask's edge and the
+Two contours that agree must both stay visible, so the truth runs along the outer side of the mask's edge and the
 prediction along the inner side: where both masks agree, the two lines lie next to each other.
 """
 
@@ -51,10 +51,10 @@ def to_grey(
     return np.rint(share, out=share).astype(np.uint8)
 
 
-def outline_layer(
+def contour_layer(
     truth: NDArray[np.bool_], predicted: NDArray[np.bool_], *, scale: int = 2, line_px: int = 2
 ) -> NDArray[np.uint8]:
-    """The two outlines alone, on a transparent ground: shape (scale * row, scale * column, 4), uint8 RGBA.
+    """The two contours alone, on a transparent ground: shape (scale * row, scale * column, 4), uint8 RGBA.
 
     The truth's line is the ring of output pixels just outside its mask, the prediction's the ring just inside its own.
 

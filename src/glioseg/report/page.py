@@ -1,4 +1,4 @@
-"""What every report is made of: the template engine, numbers as text, pictures inside the page."""
+"""What every report is made of: the template engine, numbers as text, images inside the page."""
 
 import base64
 import io
@@ -18,8 +18,8 @@ from glioseg.evaluation.definitions import METRICS, Metric
 ABSENT = "–"
 """Stands where a number does not exist."""
 
-OUTLINE_SCALE = 4
-OUTLINE_WIDTH_PX = 4
+CONTOUR_SCALE = 4
+CONTOUR_WIDTH_PX = 4
 
 
 def render_page(template: str, contents: Mapping[str, Any]) -> str:
@@ -49,10 +49,10 @@ def format_share(value: float | None) -> str:
     return format_value(value, METRICS["dice"])
 
 
-def png_address(picture: NDArray[np.uint8]) -> str:
-    """A picture as a `data:` address."""
+def png_address(image: NDArray[np.uint8]) -> str:
+    """An image as a `data:` address."""
     content = io.BytesIO()
-    Image.fromarray(picture).save(content, format="PNG", optimize=True)
+    Image.fromarray(image).save(content, format="PNG", optimize=True)
     return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 

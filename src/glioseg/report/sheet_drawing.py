@@ -18,7 +18,7 @@ GUTTER_PX, MARGIN_PX, HEAD_PX, FOOT_PX = 6, 16, 64, 34
 INK, FAINT, LINE_COLOUR = (232, 234, 237), (154, 160, 168), (0, 194, 255)
 GROUND = (0, 0, 0)
 OVERSAMPLING = 3
-"""Outlines are drawn so many times finer and averaged, which smooths them."""
+"""Contours are drawn so many times finer and averaged, which smooths them."""
 
 NOTICE = "For research. Not a medical device."
 
@@ -36,7 +36,7 @@ class Tile:
         label: Stands in the upper left corner.
         lines: Ends (row, column) of straight lines to draw, in pixels of the slice.
         caption: Stands below, beside the lines.
-        colour: Of the outline.
+        colour: Of the contour.
     """
 
     grey: NDArray[np.uint8]
@@ -72,7 +72,7 @@ def draw_sheet(rows: Mapping[str, Sequence[Tile]], text: SheetText) -> NDArray[n
 
     Args:
         rows: Tiles of each sequence by its title, all of one size; where they need several lines, the sequences
-            alternate, so that the pictures of a slice stand one above the other.
+            alternate, so that the images of a slice stand one above the other.
         text: What stands around them.
     """
     tiles = next(iter(rows.values()))
@@ -104,11 +104,11 @@ def tile_size(tile: Tile) -> tuple[int, int]:
 
 
 def draw_tile(tile: Tile, title: str = "", *, marks_sides: bool) -> Image.Image:
-    """One slice with its outline, lines and letters."""
+    """One slice with its contour, lines and letters."""
     height, width = tile_size(tile)
     grey = Image.fromarray(tile.grey).resize((width, height), Image.Resampling.LANCZOS)
     picture = np.repeat(np.asarray(grey, np.float32)[..., np.newaxis], 3, axis=-1)
-    cover = outline_cover(tile.tumour, (height, width))[..., np.newaxis]
+    cover = contour_cover(tile.tumour, (height, width))[..., np.newaxis]
     blended = picture * (1 - cover) + np.array(tile.colour, np.float32) * cover
     image = Image.fromarray(np.round(blended).astype(np.uint8))
     _draw_lines(image, tile)
@@ -122,8 +122,8 @@ def draw_tile(tile: Tile, title: str = "", *, marks_sides: bool) -> Image.Image:
     return image
 
 
-def outline_cover(tumour: NDArray[np.bool_], size: tuple[int, int], line_px: float = 1.6) -> NDArray[np.float32]:
-    """How much of each pixel of a tile the outline covers, 0 to 1; the line lies just inside the mask's edge."""
+def contour_cover(tumour: NDArray[np.bool_], size: tuple[int, int], line_px: float = 1.6) -> NDArray[np.float32]:
+    """How much of each pixel of a tile the contour covers, 0 to 1; the line lies just inside the mask's edge."""
     cover = np.zeros(size, np.float32)
     if not tumour.any():
         return cover
@@ -150,14 +150,14 @@ def _finer(pixels: slice) -> slice:
 
 
 def _draw_lines(image: Image.Image, tile: Tile) -> None:
-    """The diameters; drawn finer and averaged as the outline is."""
+    """The diameters; drawn finer and averaged as the contour is."""
     if not tile.lines:
         return
     scale = [size / count * OVERSAMPLING for size, count in zip(reversed(image.size), tile.grey.shape, strict=True)]
     layer = Image.new("L", (image.width * OVERSAMPLING, image.height * OVERSAMPLING))
     draw = ImageDraw.Draw(layer)
     for line in tile.lines:
-        # The centre of pixel 0 lies half a pixel from the picture's edge.
+        # The centre of pixel 0 lies half a pixel from the image's edge.
         ends = [((column + 0.5) * scale[1], (row + 0.5) * scale[0]) for row, column in line]
         draw.line(ends, fill=255, width=round(1.2 * OVERSAMPLING))
     cover = layer.resize(image.size, Image.Resampling.BOX)

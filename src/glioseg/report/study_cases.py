@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from glioseg.errors import GliosegError
 from glioseg.report.overlay import head_box, informative_slices, intensity_window, to_grey
 from glioseg.study.analysis import StudyAnalysis
-from glioseg.study.plan import Candidate
+from glioseg.study.plan import ModelConfiguration
 from glioseg.volume import Mask, Volume
 
 SLICES_SHOWN = 3
@@ -35,8 +35,8 @@ class StudyCase:
     patient: str
     volume: Volume
     truth: Mask
-    predicted: Mapping[Candidate, Mask]
-    dice: Mapping[Candidate, float | None]
+    predicted: Mapping[ModelConfiguration, Mask]
+    dice: Mapping[ModelConfiguration, float | None]
 
     def __post_init__(self) -> None:
         grid = self.volume.voxels.shape[:3]
@@ -65,7 +65,7 @@ class StudyTile:
     reason: str
     grey: NDArray[np.uint8]
     truth: NDArray[np.bool_]
-    predicted: Mapping[Candidate, NDArray[np.bool_]]
+    predicted: Mapping[ModelConfiguration, NDArray[np.bool_]]
 
 
 def choose_patients(analysis: StudyAnalysis) -> dict[str, str]:
@@ -107,12 +107,12 @@ def study_tiles(case: StudyCase, slices: int = SLICES_SHOWN) -> list[StudyTile]:
             reason=reason,
             grey=to_grey(flair[index], window)[box],
             truth=truth[index][box],
-            predicted={candidate: mask.voxels[index][box] for candidate, mask in case.predicted.items()},
+            predicted={configuration: mask.voxels[index][box] for configuration, mask in case.predicted.items()},
         )
         for index, reason in informative_slices(truth, contested, slices).items()
     ]
 
 
 def _scores(analysis: StudyAnalysis, patient: str) -> list[float]:
-    values = (analysis.values[candidate].get(patient) for candidate in analysis.candidates)
+    values = (analysis.values[configuration].get(patient) for configuration in analysis.configurations)
     return [value for value in values if value is not None]

@@ -10,10 +10,10 @@ import numpy as np
 from glioseg.atomic import write_text_atomically
 from glioseg.evaluation.definitions import Metric
 from glioseg.report.figures import learning_curve
-from glioseg.report.overlay import PREDICTION_COLOUR, TRUTH_COLOUR, outline_layer
+from glioseg.report.overlay import PREDICTION_COLOUR, TRUTH_COLOUR, contour_layer
 from glioseg.report.page import (
-    OUTLINE_SCALE,
-    OUTLINE_WIDTH_PX,
+    CONTOUR_SCALE,
+    CONTOUR_WIDTH_PX,
     css_colour,
     format_share,
     inline_svg,
@@ -25,8 +25,8 @@ from glioseg.report.study_figures import History, dice_against_cost, dice_by_net
 from glioseg.report.study_tables import study_tables
 from glioseg.report.study_verdict import headline, verdict
 from glioseg.study.analysis import StudyAnalysis
-from glioseg.study.cost import CandidateCost
-from glioseg.study.plan import Candidate
+from glioseg.study.cost import ConfigurationCost
+from glioseg.study.plan import ModelConfiguration
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,10 @@ class StudyReport:
     subtitle: str
     facts: list[tuple[str, str]]
     analysis: StudyAnalysis
-    costs: Mapping[Candidate, CandidateCost]
+    costs: Mapping[ModelConfiguration, ConfigurationCost]
     metrics: Mapping[str, Metric]
     libraries: Mapping[str, str]
-    histories: Mapping[Candidate, Sequence[History]]
+    histories: Mapping[ModelConfiguration, Sequence[History]]
     cases: list[StudyCase]
     command: str
     notes: list[str] = field(default_factory=list)
@@ -93,14 +93,14 @@ def render_study_report(report: StudyReport) -> str:
             "learning_figure": _learning_figure(report.histories),
             "one_run": sum(map(len, report.histories.values())) == 1,
             "cases": [_case_contents(case, number) for number, case in enumerate(report.cases)],
-            "candidates": analysis.candidates,
+            "candidates": analysis.configurations,
             "colours": {"truth": css_colour(TRUTH_COLOUR), "prediction": css_colour(PREDICTION_COLOUR)},
         },
     )
 
 
-def _learning_figure(histories: Mapping[Candidate, Sequence[History]]) -> Any:
-    runs = [run for of_candidate in histories.values() for run in of_candidate]
+def _learning_figure(histories: Mapping[ModelConfiguration, Sequence[History]]) -> Any:
+    runs = [run for of_configuration in histories.values() for run in of_configuration]
     if len(runs) == 1 and runs[0]:
         return inline_svg(learning_curve(runs[0]))
     measured = any(row.get("validation_dice") is not None for run in runs for row in run)
@@ -109,7 +109,7 @@ def _learning_figure(histories: Mapping[Candidate, Sequence[History]]) -> Any:
 
 def _case_contents(case: StudyCase, number: int) -> dict[str, Any]:
     voxels = f"{np.count_nonzero(case.truth.voxels):,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
-    dice = {candidate: format_share(value) for candidate, value in case.dice.items()}
+    dice = {configuration: format_share(value) for configuration, value in case.dice.items()}
     rows = list(_rows(case, number))
     return {"case": case, "dice": dice, "true_voxels": voxels, "slices": len(case.truth.voxels), "rows": rows}
 
@@ -122,19 +122,19 @@ def _rows(case: StudyCase, number: int) -> Iterator[dict[str, Any]]:
             "number": tile.slice_index + 1,
             "reason": tile.reason,
             "grey": png_address(tile.grey),
-            "truth": png_address(_outlines(tile, None)),
-            "predicted": {c: (png_address(_outlines(tile, c)), _slice_dice(tile, c)) for c in tile.predicted},
+            "truth": png_address(_contours(tile, None)),
+            "predicted": {c: (png_address(_contours(tile, c)), _slice_dice(tile, c)) for c in tile.predicted},
             "width": width,
             "height": height,
         }
 
 
-def _outlines(tile: StudyTile, candidate: Candidate | None) -> Any:
-    predicted = np.zeros_like(tile.truth) if candidate is None else tile.predicted[candidate]
-    return outline_layer(tile.truth, predicted, scale=OUTLINE_SCALE, line_px=OUTLINE_WIDTH_PX)
+def _contours(tile: StudyTile, configuration: ModelConfiguration | None) -> Any:
+    predicted = np.zeros_like(tile.truth) if configuration is None else tile.predicted[configuration]
+    return contour_layer(tile.truth, predicted, scale=CONTOUR_SCALE, line_px=CONTOUR_WIDTH_PX)
 
 
-def _slice_dice(tile: StudyTile, candidate: Candidate) -> str:
-    predicted, truth = tile.predicted[candidate], tile.truth
+def _slice_dice(tile: StudyTile, configuration: ModelConfiguration) -> str:
+    predicted, truth = tile.predicted[configuration], tile.truth
     total = int(predicted.sum() + truth.sum())
     return format_share(2 * int((predicted & truth).sum()) / total if total else None)

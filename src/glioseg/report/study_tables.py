@@ -10,31 +10,31 @@ from glioseg.report.page import ABSENT, format_share, format_value
 from glioseg.report.study_verdict import format_difference, format_p
 from glioseg.report.table import Cell, Table
 from glioseg.study.analysis import PRIMARY, StudyAnalysis
-from glioseg.study.cost import CandidateCost
-from glioseg.study.plan import Candidate
+from glioseg.study.cost import ConfigurationCost
+from glioseg.study.plan import ModelConfiguration
 
 GROUPINGS = {"site": "Site", "missing_sequences": "Missing sequences", "true_volume": "True tumour volume"}
 HEADLINE_METRICS = ("hd95", "nsd", "precision", "recall")
 
 
 def study_tables(
-    analysis: StudyAnalysis, costs: Mapping[Candidate, CandidateCost], metrics: Mapping[str, Metric]
+    analysis: StudyAnalysis, costs: Mapping[ModelConfiguration, ConfigurationCost], metrics: Mapping[str, Metric]
 ) -> list[Table]:
     """Every table of the report, in its order."""
     tables = [comparison_table(analysis, costs, metrics), metrics_table(analysis, costs, metrics)]
-    if len(analysis.candidates) > 1:
+    if len(analysis.configurations) > 1:
         tables += [pairs_table(analysis, metrics), stability_table(analysis)]
     return [*tables, subgroup_table(analysis), patient_table(analysis)]
 
 
 def comparison_table(
-    analysis: StudyAnalysis, costs: Mapping[Candidate, CandidateCost], metrics: Mapping[str, Metric]
+    analysis: StudyAnalysis, costs: Mapping[ModelConfiguration, ConfigurationCost], metrics: Mapping[str, Metric]
 ) -> Table:
     """A row for each network: its main scores, and beside them what it costs."""
     chosen = [metrics[_full_name(name, metrics)] for name in HEADLINE_METRICS]
     leaders = {m.name: _leader(analysis, m) for m in (metrics[PRIMARY], *chosen)}
     rows = []
-    for c in analysis.candidates:
+    for c in analysis.configurations:
         dice = analysis.summaries[c][PRIMARY]
         cells = [
             Cell(c.title),
@@ -56,13 +56,13 @@ def comparison_table(
         "a column, whether or not the difference is more than chance. GMAC (thousand million multiply-accumulates) "
         "and activations (float32, what the convolutions write) are for one slice of 256 x 256 pixels, seen at the "
         "resolution of the study; training is one run; prediction is one slice on the CPU.",
-        tuple(_comparison_record(c, analysis, costs.get(c)) for c in analysis.candidates),
+        tuple(_comparison_record(c, analysis, costs.get(c)) for c in analysis.configurations),
         spans=(("", 1), ("Scores", 3 + len(chosen)), ("Cost", len(costs_header))),
     )
 
 
 def metrics_table(
-    analysis: StudyAnalysis, costs: Mapping[Candidate, CandidateCost], metrics: Mapping[str, Metric]
+    analysis: StudyAnalysis, costs: Mapping[ModelConfiguration, ConfigurationCost], metrics: Mapping[str, Metric]
 ) -> Table:
     """A row for each metric, a column for each network, and the costs at the foot."""
     rows = []
@@ -70,29 +70,29 @@ def metrics_table(
         if metric.better is None:
             continue
         leader = _leader(analysis, metric)
-        cells = [_metric_cell(analysis.summaries[c][metric.name], metric, c == leader) for c in analysis.candidates]
+        cells = [_metric_cell(analysis.summaries[c][metric.name], metric, c == leader) for c in analysis.configurations]
         unit = f" [{metric.unit}]" if metric.unit else ""
         rows.append((Cell(f"{metric.title}{unit}", f"{metric.better} is better"), *cells))
     rows.append(
         (
             Cell("Pooled Dice", "all voxels as one"),
-            *(Cell(format_share(analysis.pooled_dice[c])) for c in analysis.candidates),
+            *(Cell(format_share(analysis.pooled_dice[c])) for c in analysis.configurations),
         )
     )
-    by_network = [_cost_cells(costs.get(c)) for c in analysis.candidates]
+    by_network = [_cost_cells(costs.get(c)) for c in analysis.configurations]
     names = ("Parameters", "GMAC a slice", "Activations a slice", "Training of one run", "Prediction of a slice, CPU")
     rows += [(Cell(name), *(cells[i] for cells in by_network)) for i, name in enumerate(names)]
     return Table(
         "metrics",
         "All metrics",
-        ("Metric", *(c.title for c in analysis.candidates)),
+        ("Metric", *(c.title for c in analysis.configurations)),
         tuple(rows),
         "Means over patients with 95 % bootstrap intervals; each patient counts once, by the mean over the runs in "
         "which the metric is defined. A metric that no run defines for a patient enters no mean and is counted as "
         "undefined. Bold is the best mean of a row.",
         tuple(
             {"network": c.name, "width": c.width, "metric": name, "unit": metrics[name].unit, **vars(summary)}
-            for c in analysis.candidates
+            for c in analysis.configurations
             for name, summary in analysis.summaries[c].items()
         ),
     )
@@ -130,9 +130,9 @@ def pairs_table(analysis: StudyAnalysis, metrics: Mapping[str, Metric]) -> Table
 
 def stability_table(analysis: StudyAnalysis) -> Table:
     """How often each network takes each rank, and how scores scatter between seeds and between patients."""
-    places = range(len(analysis.candidates))
+    places = range(len(analysis.configurations))
     rows, records = [], []
-    for c in analysis.candidates:
+    for c in analysis.configurations:
         shares, spread = analysis.ranks.get(c), analysis.spread[c]
         ranks = [Cell(f"{100 * shares[i]:.1f} %" if shares else ABSENT) for i in places]
         rows.append((Cell(c.title), *ranks, Cell(format_share(spread.seed_sd)), Cell(format_share(spread.patient_sd))))
@@ -159,7 +159,7 @@ def subgroup_table(analysis: StudyAnalysis) -> Table:
         rows.append((Cell(GROUPINGS.get(grouping, grouping)),))
         for group, summaries in groups.items():
             count = max(summary.count for summary in summaries.values())
-            leader = _highest({c: summaries[c].mean for c in analysis.candidates})
+            leader = _highest({c: summaries[c].mean for c in analysis.configurations})
             cells = (
                 Cell(format_share(s.mean), _range(s.ci_low, s.ci_high, format_share), c == leader)
                 for c, s in summaries.items()
@@ -172,7 +172,7 @@ def subgroup_table(analysis: StudyAnalysis) -> Table:
     return Table(
         "subgroups",
         "Subgroups",
-        ("Group", "Patients", *(c.title for c in analysis.candidates)),
+        ("Group", "Patients", *(c.title for c in analysis.configurations)),
         tuple(rows),
         "Mean 3-D Dice with 95 % bootstrap interval. Small groups have wide intervals, or none: read them as hints.",
         tuple(records),
@@ -183,12 +183,12 @@ def patient_table(analysis: StudyAnalysis) -> Table:
     """Every patient's Dice with every network, the hardest first."""
 
     def mean(name: str) -> float:
-        defined = [v for c in analysis.candidates if (v := analysis.values[c].get(name)) is not None]
+        defined = [v for c in analysis.configurations if (v := analysis.values[c].get(name)) is not None]
         return sum(defined) / len(defined) if defined else 2.0
 
     rows, records = [], []
     for p in sorted(analysis.patients, key=lambda facts: (mean(facts.patient), facts.patient)):
-        values = {c: analysis.values[c].get(p.patient) for c in analysis.candidates}
+        values = {c: analysis.values[c].get(p.patient) for c in analysis.configurations}
         leader = _highest(values)
         cells = (Cell(format_share(value), best=c == leader) for c, value in values.items())
         missing = " and ".join(p.missing_sequences) or "none"
@@ -200,7 +200,7 @@ def patient_table(analysis: StudyAnalysis) -> Table:
     return Table(
         "dice_by_patient",
         "Every patient",
-        ("Patient", *(c.title for c in analysis.candidates), "Site", "Missing sequences", "True voxels"),
+        ("Patient", *(c.title for c in analysis.configurations), "Site", "Missing sequences", "True voxels"),
         tuple(rows),
         "3-D Dice, mean over runs; the patient of the lowest mean over the networks first. Bold is the best of a row.",
         tuple(records),
@@ -215,12 +215,12 @@ def _full_name(name: str, metrics: Mapping[str, Metric]) -> str:
     return next(key for key in metrics if key == name or key.startswith(f"{name}_"))
 
 
-def _leader(analysis: StudyAnalysis, metric: Metric) -> Candidate | None:
-    means = {c: analysis.summaries[c][metric.name].mean for c in analysis.candidates}
+def _leader(analysis: StudyAnalysis, metric: Metric) -> ModelConfiguration | None:
+    means = {c: analysis.summaries[c][metric.name].mean for c in analysis.configurations}
     return _highest(means if metric.better == "higher" else {c: None if m is None else -m for c, m in means.items()})
 
 
-def _highest(values: Mapping[Candidate, float | None]) -> Candidate | None:
+def _highest(values: Mapping[ModelConfiguration, float | None]) -> ModelConfiguration | None:
     """The one with the highest value; None where two share it or there is nothing to compare."""
     defined = {c: value for c, value in values.items() if value is not None}
     highest = [c for c, value in defined.items() if value == max(defined.values())]
@@ -238,7 +238,7 @@ def _metric_cell(summary: Summary, metric: Metric, best: bool) -> Cell:
     return Cell(format_value(summary.mean, metric), remark, best)
 
 
-def _cost_cells(cost: CandidateCost | None) -> tuple[Cell, ...]:
+def _cost_cells(cost: ConfigurationCost | None) -> tuple[Cell, ...]:
     if cost is None:
         return (Cell(ABSENT),) * 5
     return (
@@ -250,7 +250,9 @@ def _cost_cells(cost: CandidateCost | None) -> tuple[Cell, ...]:
     )
 
 
-def _comparison_record(c: Candidate, analysis: StudyAnalysis, cost: CandidateCost | None) -> dict[str, Any]:
+def _comparison_record(
+    c: ModelConfiguration, analysis: StudyAnalysis, cost: ConfigurationCost | None
+) -> dict[str, Any]:
     record: dict[str, Any] = {"network": c.name, "width": c.width}
     record |= {f"dice_{name}": value for name, value in vars(analysis.summaries[c][PRIMARY]).items()}
     record |= {f"{name}_mean": s.mean for name, s in analysis.summaries[c].items() if name != PRIMARY}
@@ -261,7 +263,7 @@ def _comparison_record(c: Candidate, analysis: StudyAnalysis, cost: CandidateCos
     return record
 
 
-def _pair_row(pair: Pair[Candidate], metric: Metric) -> tuple[Cell, ...]:
+def _pair_row(pair: Pair[ModelConfiguration], metric: Metric) -> tuple[Cell, ...]:
     compared = pair.comparison
     names = f"{pair.first.title} − {pair.second.title}"
 
@@ -282,6 +284,6 @@ def _pair_row(pair: Pair[Candidate], metric: Metric) -> tuple[Cell, ...]:
     )
 
 
-def _pair_record(metric: str, pair: Pair[Candidate]) -> dict[str, Any]:
+def _pair_record(metric: str, pair: Pair[ModelConfiguration]) -> dict[str, Any]:
     names = {"metric": metric, "first": pair.first.key, "second": pair.second.key}
     return {**names, **vars(pair.comparison), "p_holm": pair.p_holm, "more_than_chance": pair.is_shown}

@@ -6,18 +6,18 @@ from glioseg.evaluation.comparison import Pair
 from glioseg.evaluation.statistics import RESAMPLES
 from glioseg.report.page import format_share
 from glioseg.study.analysis import PRIMARY, StudyAnalysis
-from glioseg.study.cost import CandidateCost
-from glioseg.study.plan import Candidate
+from glioseg.study.cost import ConfigurationCost
+from glioseg.study.plan import ModelConfiguration
 
 NBSP = "\N{NO-BREAK SPACE}"
 NEARLY_AS_FAST = 1.1
 """Networks closer than this in time count as equally fast: timings scatter."""
 
 
-def verdict(analysis: StudyAnalysis, costs: Mapping[Candidate, CandidateCost]) -> str:
+def verdict(analysis: StudyAnalysis, costs: Mapping[ModelConfiguration, ConfigurationCost]) -> str:
     """The result as one paragraph, honest where no difference is shown."""
     sentences = [_first(analysis)]
-    if len(analysis.candidates) > 1 and analysis.summaries[analysis.candidates[0]][PRIMARY].count:
+    if len(analysis.configurations) > 1 and analysis.summaries[analysis.configurations[0]][PRIMARY].count:
         sentences += [_margins(analysis), outcome_sentence(analysis), _ranks(analysis), _seeds(analysis)]
     sentences.append(_cost(analysis, costs))
     return " ".join(sentence for sentence in sentences if sentence)
@@ -30,7 +30,7 @@ def headline(analysis: StudyAnalysis) -> str:
 
 def outcome_sentence(analysis: StudyAnalysis) -> str:
     """Who won, or that nobody is shown to have won."""
-    best, *others = analysis.candidates
+    best, *others = analysis.configurations
     if not others or not analysis.summaries[best][PRIMARY].count:
         return ""
     equal, behind = _not_told_apart(analysis), _behind(analysis)
@@ -59,7 +59,7 @@ def format_difference(value: float | None) -> str:
 
 
 def _first(analysis: StudyAnalysis) -> str:
-    best = analysis.candidates[0]
+    best = analysis.configurations[0]
     summary = analysis.summaries[best][PRIMARY]
     patients = f"{summary.count} patient{'s' if summary.count != 1 else ''}"
     if summary.mean is None:
@@ -69,20 +69,20 @@ def _first(analysis: StudyAnalysis) -> str:
         if summary.ci_low is not None
         else ""
     )
-    if len(analysis.candidates) == 1:
+    if len(analysis.configurations) == 1:
         return f"On {patients}, the mean 3-D Dice of {best.title} is {format_share(summary.mean)}{interval}."
-    level = [c for c in analysis.candidates if analysis.summaries[c][PRIMARY].mean == summary.mean]
+    level = [c for c in analysis.configurations if analysis.summaries[c][PRIMARY].mean == summary.mean]
     verb = "share" if len(level) > 1 else "has"
     return f"On {patients}, {_listed(level)} {verb} the highest mean 3-D Dice, {format_share(summary.mean)}{interval}."
 
 
 def _margins(analysis: StudyAnalysis) -> str:
-    best = analysis.candidates[0]
+    best = analysis.configurations[0]
     parts = [_margin(pair) for pair in _pairs_of_the_best(analysis) if pair.comparison.mean_difference is not None]
     return f"{best.title} lies {'; '.join(parts)}." if parts else ""
 
 
-def _margin(pair: Pair[Candidate]) -> str:
+def _margin(pair: Pair[ModelConfiguration]) -> str:
     compared = pair.comparison
     difference = compared.mean_difference or 0.0
     size = f"{format_share(abs(difference))} {'above' if difference >= 0 else 'below'} {pair.second.title}"
@@ -97,7 +97,7 @@ def _margin(pair: Pair[Candidate]) -> str:
 
 
 def _ranks(analysis: StudyAnalysis) -> str:
-    best = analysis.candidates[0]
+    best = analysis.configurations[0]
     if best not in analysis.ranks or len(analysis.patients) < 2:
         return ""
     resamples = f"{RESAMPLES:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
@@ -113,7 +113,7 @@ def _seeds(analysis: StudyAnalysis) -> str:
             "Each network was trained from one seed only, so how much of a difference comes from the chance of "
             "training is not known."
         )
-    best = analysis.candidates[0]
+    best = analysis.configurations[0]
     spread = analysis.spread[best]
     if spread.seed_sd is None or spread.patient_sd is None:
         return ""
@@ -123,8 +123,8 @@ def _seeds(analysis: StudyAnalysis) -> str:
     )
 
 
-def _cost(analysis: StudyAnalysis, costs: Mapping[Candidate, CandidateCost]) -> str:
-    best = analysis.candidates[0]
+def _cost(analysis: StudyAnalysis, costs: Mapping[ModelConfiguration, ConfigurationCost]) -> str:
+    best = analysis.configurations[0]
     if best not in costs:
         return ""
     cost = costs[best]
@@ -137,12 +137,12 @@ def _cost(analysis: StudyAnalysis, costs: Mapping[Candidate, CandidateCost]) -> 
     return f"{own} {_alternative(analysis, costs)}".strip()
 
 
-def _alternative(analysis: StudyAnalysis, costs: Mapping[Candidate, CandidateCost]) -> str:
+def _alternative(analysis: StudyAnalysis, costs: Mapping[ModelConfiguration, ConfigurationCost]) -> str:
     """The fastest network, where it is another one than the best."""
-    best = analysis.candidates[0]
+    best = analysis.configurations[0]
     if len(costs) < 2:
         return ""
-    fastest = min(costs, key=lambda candidate: costs[candidate].cpu_ms_per_slice)
+    fastest = min(costs, key=lambda configuration: costs[configuration].cpu_ms_per_slice)
     ratio = costs[best].cpu_ms_per_slice / costs[fastest].cpu_ms_per_slice
     if fastest == best or ratio < NEARLY_AS_FAST:
         return "No other predicts faster."
@@ -153,21 +153,21 @@ def _alternative(analysis: StudyAnalysis, costs: Mapping[Candidate, CandidateCos
     return f"{sentence}."
 
 
-def _pairs_of_the_best(analysis: StudyAnalysis) -> list[Pair[Candidate]]:
+def _pairs_of_the_best(analysis: StudyAnalysis) -> list[Pair[ModelConfiguration]]:
     """Its comparison with every other; it stands first, since the pairs follow the order of the means."""
-    return [pair for pair in analysis.pairs[PRIMARY] if pair.first == analysis.candidates[0]]
+    return [pair for pair in analysis.pairs[PRIMARY] if pair.first == analysis.configurations[0]]
 
 
-def _behind(analysis: StudyAnalysis) -> list[Candidate]:
+def _behind(analysis: StudyAnalysis) -> list[ModelConfiguration]:
     return [pair.second for pair in _pairs_of_the_best(analysis) if pair.is_shown]
 
 
-def _not_told_apart(analysis: StudyAnalysis) -> list[Candidate]:
+def _not_told_apart(analysis: StudyAnalysis) -> list[ModelConfiguration]:
     return [pair.second for pair in _pairs_of_the_best(analysis) if not pair.is_shown]
 
 
-def _listed(candidates: list[Candidate]) -> str:
-    *before, last = [candidate.title for candidate in candidates]
+def _listed(configurations: list[ModelConfiguration]) -> str:
+    *before, last = [configuration.title for configuration in configurations]
     return f"{', '.join(before)} and {last}" if before else last
 
 

@@ -226,7 +226,7 @@ class _OutOfFold(_MasksAlone):
     kind = "prediction"
 
     def __init__(self, folder: Path) -> None:
-        from glioseg.check.suspects import Probabilities
+        from glioseg.check.label_errors import Probabilities
 
         self._found = Probabilities(folder)
         self.patients = self._found.patients
@@ -293,7 +293,7 @@ def _dataset(folder: Path) -> Cases:
         raise GliosegError(
             f"{folder} holds nothing to read",
             expected=f"what 'glioseg predict' wrote ({RUN_RECORD}), or a folder in the dataset's layout",
-            remedy="For masks alone, give the scans with --scans; for a model's own data, first predict with --unseen",
+            remedy="For masks alone, give the scans with --scans; predict a model's own data with --out-of-fold first",
         )
     cases = [_case(path.name, TifPatient(path), Facts()) for path in folders]
     return Cases(folder, by_need(cases), _BesidePictures() if outlined else _Nothing())

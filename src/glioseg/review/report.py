@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from glioseg.atomic import write_text_atomically
 from glioseg.errors import GliosegError
 from glioseg.report.contact_sheet import DARKEST_OF_HEAD
-from glioseg.report.overlay import head_box, intensity_window, outline_layer, to_grey
+from glioseg.report.overlay import contour_layer, head_box, intensity_window, to_grey
 from glioseg.report.page import ABSENT, format_share, png_address, render_page
 from glioseg.review.cases import Cases
 from glioseg.review.readings import Agreement, ReadCase, agreement, read_cases
@@ -128,7 +128,7 @@ def _picture(case: ReadCase, cases: Cases) -> tuple[str, str]:
 
 def _outlined(grey: NDArray[np.uint8], before: NDArray[np.bool_], after: NDArray[np.bool_]) -> NDArray[np.uint8]:
     picture = np.repeat(grey.repeat(SCALE, axis=0).repeat(SCALE, axis=1)[..., None], 3, axis=2)
-    lines = outline_layer(after, before, scale=SCALE)
+    lines = contour_layer(after, before, scale=SCALE)
     return np.where(lines[..., 3:] > 0, lines[..., :3], picture)
 
 

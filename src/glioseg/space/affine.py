@@ -19,7 +19,7 @@ SAME_PLACE_MM = 0.1
 
 @dataclass(frozen=True)
 class Grid:
-    """Where the voxels of a picture lie.
+    """Where the voxels of an image lie.
 
     Attributes:
         shape: Slices, rows and columns.
@@ -30,10 +30,10 @@ class Grid:
     affine: NDArray[np.float64] | None = field(default=None, compare=False)
 
 
-def grid_of(picture: Scan | Volume | Mask) -> Grid:
-    """The grid of a picture; channels do not count."""
-    slices, rows, columns = picture.voxels.shape[:3]
-    return Grid((slices, rows, columns), picture.affine)
+def grid_of(image: Scan | Volume | Mask) -> Grid:
+    """The grid of an image; channels do not count."""
+    slices, rows, columns = image.voxels.shape[:3]
+    return Grid((slices, rows, columns), image.affine)
 
 
 def spacing_mm(affine: NDArray[np.float64]) -> tuple[float, float, float]:

@@ -1,7 +1,7 @@
 """The view that the networks were trained on, and the way back from it.
 
 Axial slices from the neck up, rows from the face to the back of the head, columns from the patient's right to the left:
-a radiologist's picture. A grid in any other direction is brought to it by exchanging and reversing axes alone, which
+a radiologist's image. A grid in any other direction is brought to it by exchanging and reversing axes alone, which
 no voxel notices, so that the way back is exact. An oblique grid goes to the nearest axes and stays oblique.
 """
 

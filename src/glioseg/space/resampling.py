@@ -1,4 +1,4 @@
-"""Pictures from one grid onto another, by what their affines say of the patient.
+"""Images from one grid onto another, by what their affines say of the patient.
 
 Intensities are interpolated linearly. A voxel reaches half a step to either side of its centre; what lies outside
 every voxel of the source is filled. Where the new grid is more than twice as coarse along an axis of the source,
@@ -45,7 +45,7 @@ def _index_map(source: Grid, onto: Grid) -> NDArray[np.float64]:
     """Indices of the new grid to indices of the source, shape (4, 4)."""
     if source.affine is None or onto.affine is None:
         raise ValueError("without an affine nothing is known of where voxels lie")
-    # Rounded, so that an exchange of axes is one: a millionth of a voxel is not to blur the picture.
+    # Rounded, so that an exchange of axes is one: a millionth of a voxel is not to blur the image.
     return np.round(np.linalg.solve(source.affine, onto.affine), 9)
 
 

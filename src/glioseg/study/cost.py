@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from glioseg.networks.cost import SIZE_PX, NetworkCost, network_cost
-from glioseg.study.plan import Candidate, Job
+from glioseg.study.plan import ModelConfiguration, Run
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class RunCost:
 
 
 @dataclass(frozen=True)
-class CandidateCost:
+class ConfigurationCost:
     """The cost of one network in a study.
 
     Attributes:
@@ -52,22 +52,27 @@ class CandidateCost:
     cpus: tuple[str, ...]
 
 
-def candidate_costs(runs: Iterable[tuple[Job, RunCost]], binning: int) -> dict[Candidate, CandidateCost]:
+def configuration_costs(
+    runs: Iterable[tuple[Run, RunCost]], downsampling_factor: int
+) -> dict[ModelConfiguration, ConfigurationCost]:
     """Gather the costs of runs by network.
 
     Args:
         runs: Those that are finished.
-        binning: Pixels of a slice along rows and columns that the networks saw as one.
+        downsampling_factor: Pixels of a slice along rows and columns that the networks saw as one.
     """
-    found: dict[Candidate, list[RunCost]] = {}
-    for job, cost in runs:
-        found.setdefault(job.candidate, []).append(cost)
-    return {candidate: _gathered(candidate, costs, SIZE_PX // binning) for candidate, costs in found.items()}
+    found: dict[ModelConfiguration, list[RunCost]] = {}
+    for run, cost in runs:
+        found.setdefault(run.configuration, []).append(cost)
+    return {
+        configuration: _gathered(configuration, costs, SIZE_PX // downsampling_factor)
+        for configuration, costs in found.items()
+    }
 
 
-def _gathered(candidate: Candidate, costs: Sequence[RunCost], size_px: int) -> CandidateCost:
-    return CandidateCost(
-        network=network_cost(candidate.name, candidate.width, size_px=size_px),
+def _gathered(configuration: ModelConfiguration, costs: Sequence[RunCost], size_px: int) -> ConfigurationCost:
+    return ConfigurationCost(
+        network=network_cost(configuration.name, configuration.width, size_px=size_px),
         training_minutes=float(np.mean([cost.training_minutes for cost in costs])),
         training_steps=float(np.mean([cost.training_steps for cost in costs])),
         cpu_ms_per_slice=float(np.median([cost.cpu_ms_per_slice for cost in costs])),

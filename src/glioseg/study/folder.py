@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from glioseg.study.plan import Job
+from glioseg.study.plan import Run
 from glioseg.training.run_folder import RunFolder
 
 
@@ -24,9 +24,9 @@ class StudyFolder:
         """What is compared under which conditions, JSON; the first file of a study."""
         return self.root / "plan.json"
 
-    def run(self, job: Job) -> RunFolder:
+    def run(self, run: Run) -> RunFolder:
         """The folder of one run."""
-        return RunFolder(self.root if self.single else self.root / "runs" / job.key)
+        return RunFolder(self.root if self.single else self.root / "runs" / run.key)
 
     @property
     def scores(self) -> Path:

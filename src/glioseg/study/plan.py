@@ -20,7 +20,7 @@ MATCHED_WIDTHS = {"unet": 32, "resunet-a": 16, "resunet-pp": 16}
 
 
 @dataclass(frozen=True, order=True)
-class Candidate:
+class ModelConfiguration:
     """A network of the table at one width.
 
     Attributes:
@@ -53,16 +53,16 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Job:
+class Run:
     """One run of a study, independent of every other.
 
     Attributes:
-        candidate: Which network.
+        configuration: Which network.
         seed: Decides the first weights, the batches and their augmentation.
         split: Who trains, validates and is tested.
     """
 
-    candidate: Candidate
+    configuration: ModelConfiguration
     seed: int
     split: Split
 
@@ -74,7 +74,7 @@ class Job:
     @property
     def key(self) -> str:
         """The name of its folder, as "unet-32_seed-0_fold-0"."""
-        return f"{self.candidate.key}_seed-{self.seed}_{self.fold}"
+        return f"{self.configuration.key}_seed-{self.seed}_{self.fold}"
 
 
 @dataclass(frozen=True)
@@ -92,34 +92,34 @@ class StudyPlan:
         GliosegError: If a part is empty or holds something twice.
     """
 
-    networks: tuple[Candidate, ...]
+    networks: tuple[ModelConfiguration, ...]
     splits: tuple[Split, ...]
     seeds: tuple[int, ...]
     config: TrainingConfig
     data_fingerprint: str = ""
 
     def __post_init__(self) -> None:
-        _check_distinct("network", [candidate.title for candidate in self.networks])
+        _check_distinct("network", [configuration.title for configuration in self.networks])
         _check_distinct("split", [fold_name(split) for split in self.splits])
         _check_distinct("seed", [str(seed) for seed in self.seeds])
 
-    def jobs(self) -> Iterator[Job]:
+    def runs(self) -> Iterator[Run]:
         """Every run; those of one split and seed follow each other, so that a part of a study compares fairly."""
         for split in self.splits:
             for seed in self.seeds:
-                for candidate in self.networks:
-                    yield Job(candidate, seed, split)
+                for configuration in self.networks:
+                    yield Run(configuration, seed, split)
 
-    def config_of(self, job: Job) -> TrainingConfig:
+    def config_of(self, run: Run) -> TrainingConfig:
         """The settings of one run."""
-        network = NetworkSettings(name=job.candidate.name, width=job.candidate.width)
-        return self.config.model_copy(update={"network": network, "seed": job.seed})
+        network = NetworkSettings(name=run.configuration.name, width=run.configuration.width)
+        return self.config.model_copy(update={"network": network, "seed": run.seed})
 
     def content(self) -> dict[str, Any]:
         """The plan as plain values, equal for equal plans."""
         settings = self.config.model_dump(mode="json", exclude={"network", "seed"})
         return {
-            "networks": [{"name": candidate.name, "width": candidate.width} for candidate in self.networks],
+            "networks": [{"name": configuration.name, "width": configuration.width} for configuration in self.networks],
             "splits": [{"name": s.name, **{part: list(getattr(s, part)) for part in PARTS}} for s in self.splits],
             "seeds": list(self.seeds),
             "config": settings,
@@ -127,25 +127,25 @@ class StudyPlan:
         }
 
 
-def candidates_of(widths: Literal["published", "matched"]) -> tuple[Candidate, ...]:
+def configurations_of(widths: Literal["published", "matched"]) -> tuple[ModelConfiguration, ...]:
     """Every network of the table, at its published width or at widths of about equal arithmetic."""
     chosen = MATCHED_WIDTHS if widths == "matched" else {name: e.published_width for name, e in NETWORKS.items()}
-    return tuple(Candidate(name, chosen[name]) for name in NETWORKS)
+    return tuple(ModelConfiguration(name, chosen[name]) for name in NETWORKS)
 
 
-def parse_candidates(words: Iterable[str]) -> tuple[Candidate, ...]:
+def parse_configurations(words: Iterable[str]) -> tuple[ModelConfiguration, ...]:
     """Read networks as a person writes them: ``unet:32`` with a width, ``unet`` at the published one.
 
     Raises:
         GliosegError: If a network is unknown or a width is no number.
     """
-    candidates = []
+    configurations = []
     for word in words:
         name, colon, width = word.partition(":")
         if colon and not width.isdecimal():
             raise GliosegError(f"{word!r} names no width", expected="name:width, as unet:32")
-        candidates.append(Candidate(name, int(width) if colon else find_network(name).published_width))
-    return tuple(candidates)
+        configurations.append(ModelConfiguration(name, int(width) if colon else find_network(name).published_width))
+    return tuple(configurations)
 
 
 def fold_name(split: Split) -> str:

@@ -10,7 +10,7 @@ from typing import Self
 from glioseg.atomic import write_text_atomically
 from glioseg.errors import BadFileError
 from glioseg.evaluation.scores import Scores
-from glioseg.study.plan import Candidate, Job
+from glioseg.study.plan import ModelConfiguration, Run
 
 SCORE_COLUMNS = ("patient", "network", "width", "seed", "fold", "metric", "value")
 PATIENT_COLUMNS = ("patient", "site", "missing_sequences", "true_voxels")
@@ -22,7 +22,7 @@ class ScoreRow:
 
     Attributes:
         patient: The patient's identifier.
-        candidate: The network and its width.
+        configuration: The network and its width.
         seed: The run's seed.
         fold: The short name of the run's split.
         metric: The metric's name.
@@ -30,7 +30,7 @@ class ScoreRow:
     """
 
     patient: str
-    candidate: Candidate
+    configuration: ModelConfiguration
     seed: int
     fold: str
     metric: str
@@ -67,25 +67,25 @@ class StudyTable:
     patients: tuple[PatientFacts, ...]
 
     @classmethod
-    def of_runs(cls, runs: Iterable[tuple[Job, Scores]]) -> Self:
+    def of_runs(cls, runs: Iterable[tuple[Run, Scores]]) -> Self:
         """Gather the scores of runs."""
         rows: list[ScoreRow] = []
         patients: dict[str, PatientFacts] = {}
-        for job, scores in runs:
+        for run, scores in runs:
             for entry in scores.patients:
                 voxels = entry.values["true_voxels"] or 0.0
                 facts = PatientFacts(entry.patient, entry.site, entry.missing_sequences, voxels)
                 patients[entry.patient] = facts
                 rows += [
-                    ScoreRow(entry.patient, job.candidate, job.seed, job.fold, name, value)
+                    ScoreRow(entry.patient, run.configuration, run.seed, run.fold, name, value)
                     for name, value in entry.values.items()
                 ]
         return cls(tuple(rows), tuple(patients[name] for name in sorted(patients)))
 
     @property
-    def candidates(self) -> tuple[Candidate, ...]:
+    def configurations(self) -> tuple[ModelConfiguration, ...]:
         """The networks in the order of the rows."""
-        return tuple(dict.fromkeys(row.candidate for row in self.rows))
+        return tuple(dict.fromkeys(row.configuration for row in self.rows))
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -99,7 +99,7 @@ class StudyTable:
             GliosegError: If a file cannot be written.
         """
         lines = [
-            (r.patient, r.candidate.name, r.candidate.width, r.seed, r.fold, r.metric, _text(r.value))
+            (r.patient, r.configuration.name, r.configuration.width, r.seed, r.fold, r.metric, _text(r.value))
             for r in self.rows
         ]
         write_text_atomically(scores, csv_text(SCORE_COLUMNS, lines))
@@ -146,8 +146,8 @@ def _lines(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
 def _row(line: Mapping[str, str], path: Path) -> ScoreRow:
     try:
         value = float(line["value"]) if line["value"] else None
-        candidate = Candidate(line["network"], int(line["width"]))
-        return ScoreRow(line["patient"], candidate, int(line["seed"]), line["fold"], line["metric"], value)
+        configuration = ModelConfiguration(line["network"], int(line["width"]))
+        return ScoreRow(line["patient"], configuration, int(line["seed"]), line["fold"], line["metric"], value)
     except (TypeError, ValueError) as error:
         raise BadFileError(path, "has a damaged row", found=str(dict(line))) from error
 

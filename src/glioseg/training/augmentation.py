@@ -1,6 +1,6 @@
 """A batch of stored slices becomes varied network input, on whatever device it lies.
 
-Geometry is one warp for picture and mask together, which cuts the crop in the same pass; it runs on clipped
+Geometry is one warp for image and mask together, which cuts the crop in the same pass; it runs on clipped
 intensities before normalisation, so that what comes into view from outside is black and not average tissue.
 """
 
@@ -14,9 +14,9 @@ from torch import Tensor
 from glioseg.inference.preprocessing import clip_and_normalise
 from glioseg.training.chance import uniform
 from glioseg.training.config import Augmentation
+from glioseg.training.device_cache import Batch
 from glioseg.training.hard_negatives import paint_hard_negatives
-from glioseg.training.resident import Batch
-from glioseg.training.skull import take_off_skulls
+from glioseg.training.skull_stripping import strip_skulls
 from glioseg.volume import CHANNELS
 
 SHARE_WITHOUT_BOTH = 0.6
@@ -24,7 +24,7 @@ SHARE_WITHOUT_BOTH = 0.6
 
 
 def augment(
-    batch: Batch, settings: Augmentation, crop_size: int, generator: torch.Generator, *, binning: int = 1
+    batch: Batch, settings: Augmentation, crop_size: int, generator: torch.Generator, *, downsampling_factor: int = 1
 ) -> tuple[Tensor, Tensor]:
     """Vary, crop and normalise a batch.
 
@@ -33,24 +33,26 @@ def augment(
         settings: How much to vary.
         crop_size: Rows and columns of the result, in pixels.
         generator: The only source of chance; it lies on the batch's device.
-        binning: Pixels of the slice along rows and columns that become one; 2 shows twice the width at half the
-            resolution.
+        downsampling_factor: Pixels of the slice along rows and columns that become one; 2 shows twice the width at half
+            the resolution.
 
     Returns:
         Normalised intensities (slice, input channel, crop, crop), float32, and what the network shall answer
         (slice, 1, crop, crop), float32: the masks, 0 or 1, or the batch's targets, 0 to 1.
     """
-    if batch.heads is not None and batch.stripped_statistics is not None:
-        batch = _without_skulls(batch, batch.heads, batch.stripped_statistics, settings, generator)
+    if batch.head_masks is not None and batch.stripped_statistics is not None:
+        batch = _stripped(batch, batch.head_masks, batch.stripped_statistics, settings, generator)
     statistics = _for_all_seen(batch.statistics, batch.images)
     limits = statistics[..., 2, None, None]
     images, maps = torch.minimum(batch.images.float(), limits), batch.masks.float()
     if batch.targets is not None:
         maps = torch.cat((maps, batch.targets.float() / 255), dim=1)
-    if binning > 1:
+    if downsampling_factor > 1:
         # Means, as in use. A warp straight to fewer pixels would pick single ones, with all their noise.
-        images, maps = (F.avg_pool2d(part, binning, ceil_mode=True) for part in (images, maps))
-    images, masks, target = _warp(images, maps, settings, crop_size, settings.shift_pixels / binning, generator)
+        images, maps = (F.avg_pool2d(part, downsampling_factor, ceil_mode=True) for part in (images, maps))
+    images, masks, target = _warp(
+        images, maps, settings, crop_size, settings.shift_pixels / downsampling_factor, generator
+    )
     images = _vary_gamma(images, limits, settings, generator)
     images = paint_hard_negatives(images, masks, limits, settings, generator)
     images = _vary_field(images, settings, generator)
@@ -65,11 +67,11 @@ def _for_all_seen(values: Tensor, images: Tensor) -> Tensor:
     return values.repeat(1, images.shape[1] // len(CHANNELS), *[1] * (values.ndim - 2))
 
 
-def _without_skulls(
-    batch: Batch, heads: Tensor, statistics: Tensor, settings: Augmentation, generator: torch.Generator
+def _stripped(
+    batch: Batch, head_masks: Tensor, statistics: Tensor, settings: Augmentation, generator: torch.Generator
 ) -> Batch:
     masks, targets = batch.masks, batch.targets
-    images, kept, way = take_off_skulls(batch.images, heads, settings, generator)
+    images, kept, way = strip_skulls(batch.images, head_masks, settings, generator)
     stripped = statistics[torch.arange(len(way), device=way.device), way.clamp(min=0)]
     chosen = torch.where(way[:, None, None] < 0, batch.statistics, stripped)
     return Batch(images, masks & kept, chosen, targets=None if targets is None else targets * kept)
@@ -78,11 +80,11 @@ def _without_skulls(
 def _warp(
     images: Tensor, maps: Tensor, settings: Augmentation, crop_size: int, shift_px: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Warp and crop pictures and maps, whose first is the mask and whose last is the target; they may be one."""
+    """Warp and crop images and maps, whose first is the mask and whose last is the target; they may be one."""
     matrices = _warp_matrices(images, settings, crop_size, shift_px, generator)
     together, channels = torch.cat((images, maps), dim=1), images.shape[1]
     warped = warp_affine(together, matrices, (crop_size, crop_size), padding_mode="zeros", align_corners=True)
-    # Half of an interpolated mask is where its outline runs.
+    # Half of an interpolated mask is where its contour runs.
     masks = (warped[:, channels : channels + 1] >= 0.5).float()
     return warped[:, :channels], masks, masks if maps.shape[1] == 1 else warped[:, -1:]
 
@@ -96,7 +98,7 @@ def _warp_matrices(
     scale = torch.exp(uniform((count, 1), math.log(low), math.log(high), images, generator)).expand(-1, 2)
     angle = uniform((count,), -settings.rotation_degrees, settings.rotation_degrees, images, generator)
     mirrored = uniform((count,), 0, 1, images, generator) < settings.flip
-    # The head fills the middle of the picture; a crop that may land anywhere would mostly see black.
+    # The head fills the middle of the image; a crop that may land anywhere would mostly see black.
     shift = uniform((count, 2), -shift_px, shift_px, images, generator)
     centre = torch.tensor([(columns - 1) / 2, (rows - 1) / 2], device=images.device)
     to_crop_centre = (crop_size - 1) / 2 - centre
@@ -134,7 +136,7 @@ def _lower_resolution(images: Tensor, settings: Augmentation, generator: torch.G
     if settings.low_resolution == 0:
         return images
     chance = uniform((len(images), 1, 1, 1), 0, 1, images, generator)
-    # Two fixed resolutions: one drawn for each slice would need a picture size for each.
+    # Two fixed resolutions: one drawn for each slice would need an image size for each.
     for limit, share in ((1.0, math.sqrt(settings.lowest_resolution)), (0.5, settings.lowest_resolution)):
         coarse = F.interpolate(images, scale_factor=share, mode="bilinear", antialias=True)
         seen = F.interpolate(coarse, size=images.shape[-2:], mode="bilinear")
@@ -153,7 +155,7 @@ def _vary_intensity(images: Tensor, settings: Augmentation, generator: torch.Gen
 
 def _drop_sequences(images: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
     """Fill post, or pre and post, by the FLAIR as it is after all else, since in the dataset the copies are exact."""
-    flair, pre, post = (CHANNELS.index(role) for role in ("flair", "pre", "post"))
+    flair, pre, post = (CHANNELS.index(sequence) for sequence in ("flair", "pre", "post"))
     chance = uniform((len(images),), 0, 1, images, generator)
     dropped = torch.zeros((len(images), 1, len(CHANNELS)), dtype=torch.bool, device=images.device)
     dropped[..., post] = (chance < settings.sequence_dropout)[:, None]

@@ -18,8 +18,8 @@ def boundary_target(mask: Tensor) -> Tensor:
 
     The edge is every pixel of the mask with at least one of its four neighbours outside; the target is the edge and
     its four-neighbours, that is the edge dilated by a 3x3 cross. The released code takes Canny's edge for the first
-    step, which on a two-valued picture is the same line up to a pixel. Where the mask reaches the border of the
-    picture it counts as going on beyond: the border of a picture is no boundary of a tumour.
+    step, which on a two-valued image is the same line up to a pixel. Where the mask reaches the border of the
+    image it counts as going on beyond: the border of an image is no boundary of a tumour.
 
     Args:
         mask: Shape (slice, 1, row, column), above 0.5 inside the tumour.

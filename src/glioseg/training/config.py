@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from glioseg.errors import BadOptionError, GliosegError
+from glioseg.former_names import with_present_names
 from glioseg.inference.contract import load_contract
 from glioseg.inference.preprocessing import Preprocessing, without_head_threshold
 from glioseg.inference.shipped import find_model
@@ -18,6 +19,11 @@ from glioseg.inference.shipped import find_model
 class _Settings(BaseModel):
     # JSON has no infinity: a configuration that holds one could not be read again.
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_now(cls, content: Any) -> Any:
+        return with_present_names(content)
 
 
 class NetworkSettings(_Settings):
@@ -42,24 +48,25 @@ class Sampling(_Settings):
         batch_size: Slices in a batch.
         crop_size: Rows and columns of the square that is cut out of each slice, in the slice's pixels; more where the
             network's size has to be a multiple of 8, 16 or 32, which it would otherwise pad. In use the network sees
-            windows of that size, laid over the head.
-        tumour_share: Share of a batch that is drawn from slices with tumour; the rest is drawn from all slices.
+            patches of that size, laid over the head.
+        foreground_fraction: Share of a batch that is drawn from slices with tumour; the rest is drawn from all slices.
         pole_share: Share of a batch that is drawn from slices without tumour in the lowest and highest quarter of the
             scans.
-        coarse_share: Share of the budget, at its start, in which slices are seen at half the resolution in crops
-            of half the pixels. A coarse step costs a quarter, so that a short budget sees more patients more often.
+        progressive_resizing_fraction: Share of the budget, at its start, in which slices are seen at half the
+            resolution in crops of half the pixels. A coarse step costs a quarter, so that a short budget sees more
+            patients more often.
     """
 
     batch_size: int = Field(16, ge=1)
     crop_size: int = Field(192, ge=16)
-    tumour_share: float = Field(0.6, ge=0, le=1)
+    foreground_fraction: float = Field(0.6, ge=0, le=1)
     pole_share: float = Field(0.0, ge=0, le=1)
-    coarse_share: float = Field(0.0, ge=0, lt=1)
+    progressive_resizing_fraction: float = Field(0.0, ge=0, lt=1)
 
     @model_validator(mode="after")
     def _shares_fit(self) -> Self:
-        if self.tumour_share + self.pole_share > 1:
-            raise ValueError("tumour_share and pole_share must not exceed 1 together")
+        if self.foreground_fraction + self.pole_share > 1:
+            raise ValueError("foreground_fraction and pole_share must not exceed 1 together")
         return self
 
 
@@ -77,8 +84,9 @@ class Augmentation(_Settings):
         noise: Standard deviation of Gaussian noise on normalised intensities.
         sequence_dropout: Probability that post, or pre and post, are filled by the FLAIR, as in the patients who
             lack them.
-        strip: Probability that skull and scalp are taken off, as archives do.
-        strip_px: Least and greatest depth in pixels that is taken off where it is not the brain alone that is kept.
+        skull_stripping: Probability that skull and scalp are taken off, as archives do.
+        skull_stripping_px: Least and greatest depth in pixels that is taken off where it is not the brain alone that is
+            kept.
         bias_field: How far a smooth field, as of a coil, brightens or darkens parts of a slice: the natural logarithm
             of its greatest factor.
         low_resolution: Probability that a slice is seen at a lower resolution.
@@ -98,8 +106,8 @@ class Augmentation(_Settings):
     gamma: float = Field(0.25, ge=0, lt=1)
     noise: float = Field(0.15, ge=0)
     sequence_dropout: float = Field(0.3, ge=0, le=1)
-    strip: float = Field(0.0, ge=0, le=1)
-    strip_px: tuple[Annotated[int, Field(ge=1, le=100)], Annotated[int, Field(ge=1, le=100)]] = (8, 22)
+    skull_stripping: float = Field(0.0, ge=0, le=1)
+    skull_stripping_px: tuple[Annotated[int, Field(ge=1, le=100)], Annotated[int, Field(ge=1, le=100)]] = (8, 22)
     bias_field: float = Field(0.0, ge=0, le=2)
     low_resolution: float = Field(0.0, ge=0, le=1)
     lowest_resolution: float = Field(0.4, gt=0, le=1)
@@ -113,9 +121,9 @@ class Augmentation(_Settings):
         return self
 
     @model_validator(mode="after")
-    def _strip_is_a_range(self) -> Self:
-        if self.strip_px[0] > self.strip_px[1]:
-            raise ValueError("strip_px must be two numbers, the smaller first")
+    def _skull_stripping_is_a_range(self) -> Self:
+        if self.skull_stripping_px[0] > self.skull_stripping_px[1]:
+            raise ValueError("skull_stripping_px must be two numbers, the smaller first")
         return self
 
 
@@ -180,15 +188,16 @@ class Validation(_Settings):
     Attributes:
         every_epochs: Epochs from one validation to the next; the last epoch is always validated.
         flip: Whether prediction averages a slice and its left-right mirror image; goes into the contract.
-        neighbour_weight: Weight of each of the two slices beside a slice in its probabilities; goes into the contract.
-        stand_in: Whether the validation patients are also predicted, at the end, as scans from elsewhere: stripped,
+        through_plane_smoothing: Weight of each of the two slices beside a slice in its probabilities; goes into the
+            contract.
+        domain_shift: Whether the validation patients are also predicted, at the end, as external scans: stripped,
             turned, in another size and contrast, with fewer sequences. ``RUN/stand_in.json`` holds the scores.
     """
 
     every_epochs: int = Field(5, ge=1)
     flip: bool = True
-    neighbour_weight: float = Field(0.1, ge=0, lt=1 / 3)
-    stand_in: bool = False
+    through_plane_smoothing: float = Field(0.1, ge=0, lt=1 / 3)
+    domain_shift: bool = False
 
 
 def _number_as_text(value: Any) -> Any:
@@ -240,7 +249,7 @@ class TrainingConfig(_Settings):
     @property
     def batch_in_words(self) -> str:
         """What a step sees, for reports."""
-        seen = "" if self.preprocessing.binning == 1 else ", seen at half the resolution"
+        seen = "" if self.preprocessing.downsampling_factor == 1 else ", seen at half the resolution"
         return f"{self.sampling.batch_size} crops of {self.sampling.crop_size} pixels{seen}"
 
 
@@ -324,7 +333,7 @@ def _nested(key: str, value: Any) -> dict[str, Any]:
 
 def _merge(tree: dict[str, Any], changes: Mapping[str, Any], origin: str, path: str = "") -> None:
     """Lay changes over the tree, in place. The budget is replaced whole, since its keys exclude each other."""
-    for key, value in changes.items():
+    for key, value in with_present_names(changes).items():
         name = f"{path}{key}"
         if key not in tree:
             near = get_close_matches(key, tree, n=1)

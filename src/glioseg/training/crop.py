@@ -14,10 +14,10 @@ def crop_px(config: TrainingConfig, *, coarse: bool = False) -> int:
         coarse: In the first part of the budget, at half the resolution.
     """
     multiple = find_network(config.network.name).size_multiple
-    pixels = round(config.sampling.crop_size / crop_binning(config, coarse=coarse))
+    pixels = round(config.sampling.crop_size / crop_downsampling(config, coarse=coarse))
     return math.ceil(pixels / multiple) * multiple
 
 
-def crop_binning(config: TrainingConfig, *, coarse: bool = False) -> int:
+def crop_downsampling(config: TrainingConfig, *, coarse: bool = False) -> int:
     """Pixels of the slice, along rows and columns, that are one in a crop."""
-    return config.preprocessing.binning * (2 if coarse else 1)
+    return config.preprocessing.downsampling_factor * (2 if coarse else 1)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from glioseg import interruption
 from glioseg.atomic import clear_unfinished, write_text_atomically
-from glioseg.dataset.heads import open_heads
+from glioseg.dataset.head_masks import open_head_masks
 from glioseg.dataset.splits import Split, check_patients_present, save_split
 from glioseg.dataset.store import ArrayStore
 from glioseg.errors import GliosegError
@@ -25,12 +25,12 @@ from glioseg.training.average import moving_average
 from glioseg.training.checkpoint import RunState, load_checkpoint, save_checkpoint
 from glioseg.training.config import TrainingConfig, save_config
 from glioseg.training.console import TrainingConsole
-from glioseg.training.crop import crop_binning, crop_px
+from glioseg.training.crop import crop_downsampling, crop_px
+from glioseg.training.device_cache import SkullStripping
 from glioseg.training.devices import is_shared, share_statistics
-from glioseg.training.guard import NonFiniteGuard
+from glioseg.training.non_finite import NonFiniteCheck
 from glioseg.training.objective import MULTITASK, batch_loss, is_multitask
 from glioseg.training.pretrained import load_pretrained
-from glioseg.training.resident import Skulls
 from glioseg.training.run_folder import RunFolder, write_history
 from glioseg.training.sampling import SliceSampler
 from glioseg.training.schedule import Progress, learning_rate
@@ -115,7 +115,7 @@ class _Run:
             config.sampling,
             config.preprocessing,
             config.seed,
-            skulls=find_skulls(config, store),
+            skull_stripping=find_skull_stripping(config, store),
             device=self.device,
             targets=soft_targets(store, config.distillation, split),
         )
@@ -130,7 +130,7 @@ class _Run:
         self.network.train()
         # Coarse and fine crops are compiled apart: kernels for any size are slower.
         self.loss = torch.compile(batch_loss, dynamic=False) if config.machine.compile else batch_loss
-        self.guard = NonFiniteGuard(self.sampler.names)
+        self.non_finite = NonFiniteCheck(self.sampler.names)
         self.is_interrupted = False
 
     @property
@@ -167,10 +167,10 @@ class _Run:
         self.optimiser.step()
         self.optimiser.zero_grad()
         self.average.update_parameters(self.network)
-        self.guard.watch(self.state.step, loss, norm)
+        self.non_finite.record(self.state.step, loss, norm)
         self.state.step += 1
         if self.state.step % CHECK_EVERY_STEPS[self.device.type] == 0:
-            self.state.losses += self.guard.check()
+            self.state.losses += self.non_finite.check()
         seconds, self.is_interrupted = self._agreed(time.perf_counter() - began, interruption.is_asked())
         self.state.seconds += seconds
         self.state.epoch_seconds += seconds
@@ -192,13 +192,13 @@ class _Run:
             torch.distributed.destroy_process_group()
 
     def _batch(self) -> tuple[Tensor, Tensor]:
-        step, coarse = self.state.step, self.share < self.config.sampling.coarse_share
+        step, coarse = self.state.step, self.share < self.config.sampling.progressive_resizing_fraction
         images, target = augment(
             self.sampler.batch(step),
             self.config.augmentation,
             crop_px(self.config, coarse=coarse),
             _generator(self.config.seed, step, self.device),
-            binning=crop_binning(self.config, coarse=coarse),
+            downsampling_factor=crop_downsampling(self.config, coarse=coarse),
         )
         return images.contiguous(memory_format=self.memory_format), target
 
@@ -210,7 +210,7 @@ class _Run:
 
     def end_epoch(self, console: TrainingConsole) -> None:
         """Validate where it is due, write the log, and keep what a resumed run needs."""
-        self.state.losses += self.guard.check()
+        self.state.losses += self.non_finite.check()
         number, loss, score = len(self.state.history) + 1, float(np.mean(self.state.losses)), None
         if self.share >= 1 or (number - 1) % self.config.validation.every_epochs == 0:
             score = validation_dice(self.average.module, self.store, self.split.validation, self.config, self.device)
@@ -235,7 +235,7 @@ class _Run:
 
     def keep(self) -> None:
         """Write what a resumed run goes on from."""
-        self.state.losses += self.guard.check()
+        self.state.losses += self.non_finite.check()
         if self.fabric.is_global_zero:
             save_checkpoint(
                 self.folder.checkpoint, self.identity, self.state, self.network, self.average, self.optimiser
@@ -297,11 +297,11 @@ def _identity(config: TrainingConfig, split: Split, store: ArrayStore) -> dict[s
     return {"settings": settings, "split": split.sha256, "data": store.fingerprint}
 
 
-def find_skulls(config: TrainingConfig, store: ArrayStore) -> Skulls | None:
+def find_skull_stripping(config: TrainingConfig, store: ArrayStore) -> SkullStripping | None:
     """Depth and brain of every slice, kept beside the store from then on; None where skulls stay on."""
-    if config.augmentation.strip == 0:
+    if config.augmentation.skull_stripping == 0:
         return None
-    return Skulls(open_heads(store), config.augmentation.strip_px[1])
+    return SkullStripping(open_head_masks(store), config.augmentation.skull_stripping_px[1])
 
 
 def _generator(seed: int, step: int, device: torch.device) -> torch.Generator:

@@ -94,7 +94,7 @@ def _fitted(examples: Sequence[Example]) -> tuple[float, dict[str, float]]:
 
 
 def _balance(examples: Sequence[Example]) -> NDArray[np.float64]:
-    """Both answers weigh alike, and within an answer every person of scans from elsewhere like three of home."""
+    """Both answers weigh alike, and within an answer every person of external scans like three of home."""
     share: dict[tuple[str, bool], int] = {}
     for example in examples:
         share[example.person, example.tumour] = share.get((example.person, example.tumour), 0) + 1

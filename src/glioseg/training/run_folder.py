@@ -37,9 +37,9 @@ class RunFolder:
         return self.root / "checkpoint.pt"
 
     @property
-    def stand_in(self) -> Path:
-        """Dice of the validation patients' stand-ins for scans from elsewhere, by patient."""
-        return self.root / "stand_in.json"
+    def domain_shift(self) -> Path:
+        """Dice of the validation patients under a simulated domain shift, by patient."""
+        return self.root / "domain_shift.json"
 
     @property
     def log(self) -> Path:
@@ -53,7 +53,7 @@ class RunFolder:
 
     @property
     def learning_curve(self) -> Path:
-        """The log as a picture, PNG."""
+        """The log as an image, PNG."""
         return self.root / "learning_curve.png"
 
     @property

@@ -14,7 +14,7 @@ from glioseg.dataset.store import ArrayStore
 from glioseg.errors import GliosegError
 from glioseg.inference.preprocessing import Preprocessing
 from glioseg.training.config import Sampling
-from glioseg.training.resident import Batch, ResidentSlices, Skulls
+from glioseg.training.device_cache import Batch, DeviceCachedSlices, SkullStripping
 
 
 class SliceSampler:
@@ -26,7 +26,7 @@ class SliceSampler:
         settings: Batch size and share of tumour slices.
         preprocessing: Gives the intensity statistics.
         seed: The run's seed.
-        skulls: Depth and brain of every slice where skulls are taken off at random; None where they stay on.
+        skull_stripping: Depth and brain of every slice where skulls are taken off at random; None where they stay on.
         device: Where batches are wanted; the CPU if None.
         targets: What the network shall answer for every slice of the store, from
             :func:`glioseg.training.teacher.soft_targets`; the masks if None.
@@ -43,7 +43,7 @@ class SliceSampler:
         preprocessing: Preprocessing,
         seed: int,
         *,
-        skulls: Skulls | None = None,
+        skull_stripping: SkullStripping | None = None,
         device: torch.device | None = None,
         targets: NDArray[np.uint8] | None = None,
     ) -> None:
@@ -59,8 +59,8 @@ class SliceSampler:
             raise GliosegError("no training slice shows a tumour", remedy="Check the masks with 'glioseg data check'")
         poles = np.concatenate([_poles(entry.start, entry.stop) for entry in self._entries])
         self._pole_slices = np.setdiff1d(poles, self._tumour_slices)
-        self._resident = ResidentSlices.of(
-            store, self._entries, preprocessing, skulls, device or torch.device("cpu"), targets
+        self._cache = DeviceCachedSlices.of(
+            store, self._entries, preprocessing, skull_stripping, device or torch.device("cpu"), targets
         )
 
     @property
@@ -72,7 +72,7 @@ class SliceSampler:
         """The store's slice numbers in the batch of a step."""
         generator = np.random.default_rng((self._seed, step))
         size = self._settings.batch_size
-        from_tumour = round(size * self._settings.tumour_share)
+        from_tumour = round(size * self._settings.foreground_fraction)
         from_poles = round(size * self._settings.pole_share) if self._pole_slices.size else 0
         return np.concatenate(
             [
@@ -84,7 +84,7 @@ class SliceSampler:
 
     def batch(self, step: int) -> Batch:
         """The batch of a step, on the device."""
-        return self._resident.batch(self.indices(step))
+        return self._cache.batch(self.indices(step))
 
     def names(self, step: int) -> list[str]:
         """The names of the slices in the batch of a step, for messages."""

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from glioseg.dataset.heads import BRAIN_BIT, stored_head
+from glioseg.dataset.head_masks import BRAIN_BIT, stored_head_mask
 from glioseg.dataset.store import ArrayStore
 from glioseg.evaluation.calibration import LogitCounts
 from glioseg.evaluation.metrics import dice
-from glioseg.inference.postprocessing import Decision, Postprocessing, calibrated, cut_mask
+from glioseg.inference.postprocessing import Decision, Postprocessing, binarise, calibrated
 
 CANDIDATES = [
     Postprocessing(threshold=threshold, components=components)
@@ -51,7 +51,7 @@ def fit_temperature(found: Mapping[str, NDArray[np.float32]], store: ArrayStore)
 
 def brain_of(store: ArrayStore, patient: str) -> NDArray[np.bool_]:
     """Where calibration is judged: the brain, shape (slice, row, column)."""
-    return np.asarray(stored_head(store, patient) & BRAIN_BIT != 0)
+    return np.asarray(stored_head_mask(store, patient) & BRAIN_BIT != 0)
 
 
 def choose_postprocessing(predicted: Sequence[tuple[NDArray[np.floating], NDArray[np.bool_]]]) -> Postprocessing:
@@ -71,6 +71,6 @@ def choose_postprocessing(predicted: Sequence[tuple[NDArray[np.floating], NDArra
 
 
 def _mean_dice(predicted: Sequence[tuple[NDArray[np.floating], NDArray[np.bool_]]], candidate: Postprocessing) -> float:
-    scores = [dice(cut_mask(values, candidate), truth) for values, truth in predicted]
+    scores = [dice(binarise(values, candidate), truth) for values, truth in predicted]
     defined = [score for score in scores if score is not None]
     return float(np.mean(defined)) if defined else 0.0

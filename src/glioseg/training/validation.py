@@ -20,7 +20,7 @@ def inference_settings(config: TrainingConfig) -> InferenceSettings:
     """How the network is used, while it is trained and after; how its answers become a mask is decided later."""
     validation = config.validation
     return InferenceSettings(
-        flip=validation.flip, neighbour_weight=validation.neighbour_weight, window_px=crop_px(config)
+        flip=validation.flip, through_plane_smoothing=validation.through_plane_smoothing, patch_px=crop_px(config)
     )
 
 

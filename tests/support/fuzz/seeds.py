@@ -30,7 +30,7 @@ from glioseg.evaluation.patient_scores import score_patient
 from glioseg.evaluation.score_files import read_patient_values
 from glioseg.evaluation.scores import Scores
 from glioseg.inference.contract import CONTRACT, MODEL_ONNX, WEIGHTS, Contract
-from glioseg.inference.foreign import predict_foreign
+from glioseg.inference.external import predict_external
 from glioseg.inference.model import Model
 from glioseg.inference.postprocessing import Postprocessing
 from glioseg.inference.preprocessing import Preprocessing
@@ -94,7 +94,7 @@ def predict_scans(folder: Path) -> None:
     model = Model.of(_BrightFlair(), _contract())  # type: ignore[arg-type]
     for source in found.sources:
         read = source.read()
-        predicted = model.predict(read.volume) if source.is_dataset else predict_foreign(model, read.volume)
+        predicted = model.predict(read.volume) if source.is_dataset else predict_external(model, read.volume)
         measurement = measure_mask(predicted.mask, read.volume)
         probabilities = predicted.probabilities
         result = Result(read.volume, predicted.mask, probabilities, measurement, "model", "0" * 64, origin=read.origin)

@@ -22,7 +22,7 @@ from kills import victim
 SETTINGS = [
     *("network.width=2", "budget.steps=6", "sampling.batch_size=8", "sampling.crop_size=32"),
     *("validation.flip=false", "validation.every_epochs=1", "optimisation.ema_decay=0.5"),
-    *("machine.device=cpu", 'machine.precision="32"', "augmentation.strip=0.5"),
+    *("machine.device=cpu", 'machine.precision="32"', "augmentation.skull_stripping=0.5"),
 ]
 SETS = [word for setting in SETTINGS for word in ("--set", setting)]
 TRAIN = ["train", "--data", "../data", "--folds", "3", *SETS]
@@ -107,7 +107,16 @@ COMMANDS = [
     ),
     Command(
         "bundle",
-        ["bundle", "../runs/fold-0", "../runs/fold-1", "--no-stand-ins", "--data", "../data", "--out", "models/both"],
+        [
+            "bundle",
+            "../runs/fold-0",
+            "../runs/fold-1",
+            "--no-domain-shift",
+            "--data",
+            "../data",
+            "--out",
+            "models/both",
+        ],
         ("models/both/*", "models/both/*/*"),
         lambda root, place: _copy(root / "model", place / "models" / "other"),
         needs=("runs/fold-0", "runs/fold-1"),
@@ -116,7 +125,7 @@ COMMANDS = [
     ),
     Command(
         "bundle of one",
-        ["bundle", "../runs/fold-0", "--no-stand-ins", "--data", "../data", "--out", "models/one"],
+        ["bundle", "../runs/fold-0", "--no-domain-shift", "--data", "../data", "--out", "models/one"],
         ("models/one/*",),
         needs=("runs/fold-0",),
         together=("models/one",),

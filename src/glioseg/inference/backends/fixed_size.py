@@ -11,7 +11,7 @@ Compute = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 def at_fixed_size(
-    compute: Compute, images: NDArray[np.float32], size: tuple[int, int], binning: int, folder: object
+    compute: Compute, images: NDArray[np.float32], size: tuple[int, int], downsampling_factor: int, folder: object
 ) -> NDArray[np.float32]:
     """Pad to the model's size, compute, crop back.
 
@@ -21,7 +21,7 @@ def at_fixed_size(
         compute: Images of the model's size to logits.
         images: Shape (slice, channel, row, column).
         size: Rows and columns that the model takes.
-        binning: Pixels of a slice along rows and columns that became one, for the message.
+        downsampling_factor: Pixels of a slice along rows and columns that became one, for the message.
         folder: The bundle, for the message.
 
     Returns:
@@ -35,9 +35,9 @@ def at_fixed_size(
     if min(missing) < 0:
         raise GliosegError(
             f"the slices are too large for the exported model {folder}",
-            expected=f"at most {size[0] * binning} x {size[1] * binning} pixels",
-            found=f"{rows * binning} x {columns * binning}",
-            remedy=f"Export it again with --size {max(rows, columns) * binning}, or use the backend torch",
+            expected=f"at most {size[0] * downsampling_factor} x {size[1] * downsampling_factor} pixels",
+            found=f"{rows * downsampling_factor} x {columns * downsampling_factor}",
+            remedy=f"Export it again with --size {max(rows, columns) * downsampling_factor}, or use the backend torch",
         )
     return compute(padded_to(images, size))[..., :rows, :columns]
 

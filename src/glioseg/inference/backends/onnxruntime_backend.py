@@ -36,7 +36,7 @@ class OnnxRuntimeBackend:
     Args:
         session: With any number of slices and fixed rows and columns.
         size: Those rows and columns.
-        binning: Of the slices, for messages.
+        downsampling_factor: Of the slices, for messages.
         folder: The bundle, for messages.
     """
 
@@ -44,11 +44,11 @@ class OnnxRuntimeBackend:
     precision = "32"
 
     def __init__(
-        self, session: "onnxruntime.InferenceSession", size: tuple[int, int], binning: int, folder: Path
+        self, session: "onnxruntime.InferenceSession", size: tuple[int, int], downsampling_factor: int, folder: Path
     ) -> None:
         on_gpu = CUDA_PROVIDER in session.get_providers()
         self.device = "GPU, CUDA" if on_gpu else f"CPU, {threads()} threads"
-        self._session, self._size, self._binning, self._folder = session, size, binning, folder
+        self._session, self._size, self._downsampling_factor, self._folder = session, size, downsampling_factor, folder
 
     @classmethod
     def from_bundle(cls, folder: Path, contract: Contract, *, device: Device = "auto") -> Self:
@@ -80,11 +80,11 @@ class OnnxRuntimeBackend:
                 found=" x ".join(map(str, taken)),
                 remedy=DAMAGED,
             )
-        return cls(session, (exported.rows, exported.columns), contract.preprocessing.binning, folder)
+        return cls(session, (exported.rows, exported.columns), contract.preprocessing.downsampling_factor, folder)
 
     def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """As :meth:`glioseg.inference.backends.Backend.logits`."""
-        return at_fixed_size(self._compute, images, self._size, self._binning, self._folder)
+        return at_fixed_size(self._compute, images, self._size, self._downsampling_factor, self._folder)
 
     def _compute(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         (found,) = self._session.run(None, {"images": np.ascontiguousarray(images)})

@@ -24,16 +24,21 @@ class OpenVinoBackend:
         model: Compiled, with any number of slices and fixed rows and columns.
         size: Those rows and columns.
         precision: Its arithmetic, in words.
-        binning: Of the slices, for messages.
+        downsampling_factor: Of the slices, for messages.
         folder: The bundle, for messages.
     """
 
     name: BackendName = "openvino"
 
     def __init__(
-        self, model: "openvino.CompiledModel", size: tuple[int, int], binning: int, precision: str, folder: Path
+        self,
+        model: "openvino.CompiledModel",
+        size: tuple[int, int],
+        downsampling_factor: int,
+        precision: str,
+        folder: Path,
     ) -> None:
-        self._model, self._size, self._binning, self._folder = model, size, binning, folder
+        self._model, self._size, self._downsampling_factor, self._folder = model, size, downsampling_factor, folder
         self.precision = precision
         self.device = f"CPU, {threads()} threads"
 
@@ -58,11 +63,11 @@ class OpenVinoBackend:
             raise BadFileError(path, f"cannot be loaded: {str(error).splitlines()[0]}") from error
         arithmetic = str(model.get_property("INFERENCE_PRECISION_HINT").get_type_name())
         words = "int8" if exported.precision == "int8" else {"bf16": "bf16", "f32": "32"}.get(arithmetic, arithmetic)
-        return cls(model, (exported.rows, exported.columns), contract.preprocessing.binning, words, folder)
+        return cls(model, (exported.rows, exported.columns), contract.preprocessing.downsampling_factor, words, folder)
 
     def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """As :meth:`glioseg.inference.backends.Backend.logits`."""
-        return at_fixed_size(self._compute, images, self._size, self._binning, self._folder)
+        return at_fixed_size(self._compute, images, self._size, self._downsampling_factor, self._folder)
 
     def _compute(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray(self._model(np.ascontiguousarray(images))[0], np.float32)
