@@ -131,7 +131,7 @@ def test_a_scan_unlike_those_of_training_is_remarked_on(
 ) -> None:
     model = shutil.copytree(untrained_bundle, tmp_path / "model")
     contract = json.loads((model / "contract.json").read_text())
-    contract["familiar"] = {"flair_bright": [90.0, 91.0], "head_share": [0.0, 1.0]}
+    contract["feature_ranges"] = {"flair_bright": [90.0, 91.0], "head_share": [0.0, 1.0]}
     (model / "contract.json").write_text(json.dumps(contract))
     run = predict([few_slices], tmp_path / "out", model=model)
     for result, row in zip(run.results, rows(tmp_path / "out"), strict=True):

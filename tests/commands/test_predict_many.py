@@ -56,7 +56,7 @@ def killed_once(inputs: list[Path], *, killed: Path, **settings: Any) -> Predict
             killed.touch()
             os.kill(os.getpid(), signal.SIGKILL)
 
-    return predict(inputs, **{**settings, "say": die})
+    return predict(inputs, **{**settings, "progress": die})
 
 
 def test_parts_in_processes_one_of_which_is_killed(

@@ -87,7 +87,7 @@ def wait_for_ever_once(inputs: list[Path], *, place: Path, **settings: Any) -> P
             while True:
                 time.sleep(0.1)
 
-    return predict(inputs, **{**settings, "say": progress})
+    return predict(inputs, **{**settings, "progress": progress})
 
 
 def records(out: Path) -> dict[str, int]:
