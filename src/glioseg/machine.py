@@ -9,6 +9,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +24,7 @@ Precision = Literal["auto", "32", "bf16"]
 Item = TypeVar("Item")
 Done = TypeVar("Done")
 TRAINING_LIBRARIES = ("torch", "lightning-fabric", "kornia", "monai")
+EIGHT_BIT_INSTRUCTIONS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
 LARGE_PX = 192
 """From this side on an image is large to :func:`choose_memory_format`; measured on two cores."""
 
@@ -83,6 +85,16 @@ def keep_freed_memory() -> None:
     libc = ctypes.CDLL(None)
     libc.mallopt(mmap_max, 0)
     libc.mallopt(trim_threshold, -1)
+
+
+@cache
+def has_eight_bit_instructions() -> bool:
+    """Whether the processor multiplies eight-bit numbers several times as fast as others; told by Linux alone."""
+    try:
+        told = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    return not EIGHT_BIT_INSTRUCTIONS.isdisjoint(told.split())
 
 
 def share_freed_memory() -> None:

@@ -51,7 +51,7 @@ def test_the_gpu_is_taken_where_the_build_for_it_is_there() -> None:
 @pytest.mark.usefixtures("gpu_build")
 def test_pytorch_comes_first_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "is_installed", lambda name: name != "openvino")
-    assert module._fastest(BUNDLE, "cuda", "auto") == "torch"
+    assert module._fastest(BUNDLE, load_contract(BUNDLE), "cuda", "auto") == "torch"
 
 
 @pytest.mark.usefixtures("gpu_build")

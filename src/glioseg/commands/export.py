@@ -21,7 +21,7 @@ def export(
         to: The exported file's format.
         out: The new bundle's folder.
         size_px: Rows and columns of the slices that it will take; 256 if None, any where the network sees windows.
-        int8: Compute in eight bits; OpenVINO alone.
+        int8: Compute in eight bits; with ONNX by a second graph.
         patients: A folder in the dataset's layout, to compare masks on and to calibrate eight-bit arithmetic; the ten
             test patients in it are left out. Noise is compared on if None.
 

@@ -19,6 +19,7 @@ from glioseg.volume import CHANNELS
 WEIGHTS, CONTRACT, CARD, SPLIT = "weights.safetensors", "contract.json", "card.md", "split.json"
 ENSEMBLE = "ensemble.json"
 MODEL_ONNX, MODEL_OPENVINO, MODEL_OPENVINO_WEIGHTS = "model.onnx", "model.xml", "model.bin"
+MODEL_INT8 = "model.int8.onnx"
 LARGEST_PX = 4096
 """No slice or patch has more rows or columns: a damaged contract is not to take all memory."""
 DAMAGED = "Copy the bundle again, all its files together"
@@ -87,6 +88,8 @@ class Exported(BaseModel):
         columns: Their columns.
         files_sha256: Hash of each file.
         parity: How far its answers lie from the original's.
+        eight_bits: How far those of the graph in eight bits lie from them, which is used on processors that have
+            instructions for it; null where there is none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -97,6 +100,7 @@ class Exported(BaseModel):
     columns: int = Field(ge=1, le=LARGEST_PX)
     files_sha256: dict[str, str]
     parity: Parity
+    eight_bits: Parity | None = None
 
 
 class Contract(InferenceSettings):

@@ -32,6 +32,7 @@ from glioseg.inference.bundle import load_bundle
 from glioseg.inference.contract import (
     CARD,
     CONTRACT,
+    MODEL_INT8,
     MODEL_ONNX,
     MODEL_OPENVINO,
     MODEL_OPENVINO_WEIGHTS,
@@ -50,6 +51,8 @@ SIZE_PX = 256
 """Rows and columns of the slices that an exported model takes, unless told otherwise."""
 SAME_ANSWER = 1e-3
 """A probability may differ by so much from PyTorch's in float32."""
+CALIBRATED_ON = 12
+"""Patients, evenly taken, on whom the range of eight bits is found; masks are compared on all."""
 AFFORDABLE_DICE_LOSS = 0.002
 """What eight-bit arithmetic may cost in mean Dice on patients with masks."""
 
@@ -84,7 +87,8 @@ def export_bundle(
         form: The exported file's format.
         size_px: Rows and columns of the slices that it will take; ``SIZE_PX`` if None. One that sees patches takes
             slices of any size.
-        int8: Compute in eight bits; OpenVINO alone.
+        int8: Compute in eight bits: with OpenVINO always, with ONNX by a second graph that is used on processors that
+            have instructions for it.
         patients: Patients to calibrate eight-bit arithmetic on and to compare masks on; none of the test patients.
         affordable_dice_loss: What eight-bit arithmetic may cost in mean Dice on them.
 
@@ -101,9 +105,10 @@ def export_bundle(
     with _workshop(out) as workshop:
         weights = (bundle / WEIGHTS).read_bytes()
         files = _write_model(network, workshop, form, side, patients if int8 else (), contract, weights)
+        second = int8 and form == "onnx"
         exported = Exported(
             format=form,
-            precision="int8" if int8 else "32",
+            precision="int8" if int8 and not second else "32",
             rows=side,
             columns=side,
             files_sha256={name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
@@ -114,10 +119,22 @@ def export_bundle(
         original = Model.of(TorchBackend(network, device="cpu", precision="32"), contract)
         exported_model = Model.load(workshop / "trial", backend=_RUNTIME[form], precision="32")
         parity = _compare(original, exported_model, patients)
-    _check_parity(parity, affordable_dice_loss if int8 else None)
-    contract = contract.model_copy(update={"exported": exported.model_copy(update={"parity": parity})})
+        small = None
+        if second:
+            small = _compare(original, _eight_bit_model(workshop / "trial", trial), patients)
+            _check_parity(small, affordable_dice_loss)
+    _check_parity(parity, affordable_dice_loss if int8 and not second else None)
+    compared = exported.model_copy(update={"parity": parity, "eight_bits": small})
+    contract = contract.model_copy(update={"exported": compared})
     _write(out, files, contract, (bundle / CARD).read_text(encoding="utf-8"))
     return contract
+
+
+def _eight_bit_model(folder: Path, contract: Contract) -> Model:
+    """The second graph of a bundle, on whatever processor."""
+    from glioseg.inference.backends.onnxruntime_backend import OnnxRuntimeBackend
+
+    return Model.of(OnnxRuntimeBackend.of_graph(folder, contract, MODEL_INT8), contract)
 
 
 @contextmanager
@@ -147,15 +164,14 @@ def _check(bundle: Path, out: Path, form: Form, int8: bool, patients: Sequence[P
     check_writable(out)
     if (out / CONTRACT).exists() and not (form == "onnx" and out.resolve() == bundle.resolve()):
         raise GliosegError(f"{out} holds a bundle already", remedy="Name a new folder")
-    if int8 and form != "openvino":
-        raise GliosegError("eight-bit arithmetic is exported to OpenVINO alone", remedy="Use --to openvino")
     if int8 and not patients:
         raise GliosegError(
             "eight-bit arithmetic must be calibrated on patients with masks",
             remedy="Name a folder in the dataset's layout with --patients, without the test patients",
         )
     needed = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "openvino": ("openvino",)}[form]
-    missing = [name for name in (*needed, *(("nncf",) if int8 else ())) if find_spec(name) is None]
+    also = ("nncf",) if int8 and form == "openvino" else ()
+    missing = [name for name in (*needed, *also) if find_spec(name) is None]
     if missing:
         raise MissingLibraryError(
             f"{' and '.join(missing)} must be installed to export", remedy="pip install 'glioseg[export]'"
@@ -172,10 +188,20 @@ def _write_model(
     weights: bytes,
 ) -> dict[str, bytes]:
     """The exported model's files by name."""
+    few = calibration[:: max(1, -(-len(calibration) // CALIBRATED_ON))]
+    images = list(_calibration_images(few, contract, side))
     if form == "onnx":
-        return {MODEL_ONNX: _onnx(network, contract.preprocessing.input_channels, side, weights), WEIGHTS: weights}
-    images = list(_calibration_images(calibration, contract, side))
+        files = {MODEL_ONNX: _onnx(network, contract.preprocessing.input_channels, side, weights), WEIGHTS: weights}
+        return files | _in_eight_bits(folder, files, images) if images else files
     return _openvino(network, folder, contract.preprocessing.input_channels, side, images)
+
+
+def _in_eight_bits(folder: Path, files: dict[str, bytes], images: Sequence[NDArray[np.float32]]) -> dict[str, bytes]:
+    from glioseg.inference.eight_bits import quantised
+
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return {MODEL_INT8: quantised(folder, images)}
 
 
 def _onnx(network: nn.Module, channels: int, side: int, weights: bytes) -> bytes:

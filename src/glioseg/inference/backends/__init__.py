@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from glioseg.errors import GliosegError, MissingLibraryError
 from glioseg.inference.contract import MODEL_ONNX, MODEL_OPENVINO, WEIGHTS, Contract
+from glioseg.machine import has_eight_bit_instructions
 
 BackendName = Literal["torch", "openvino", "onnxruntime"]
 Device = Literal["auto", "cpu", "cuda"]
@@ -19,6 +20,8 @@ BackendPrecision = Literal["auto", "32", "bf16"]
 
 FASTEST_FIRST: tuple[BackendName, ...] = ("openvino", "onnxruntime", "torch")
 """On a CPU; ``make bench`` measures them side by side."""
+FASTEST_IN_EIGHT_BITS: tuple[BackendName, ...] = ("onnxruntime", "openvino", "torch")
+"""OpenVINO computes a batch faster, but takes longer to begin, and far longer on a busy machine."""
 _GPU_FIRST: tuple[BackendName, ...] = ("torch", "onnxruntime")
 CUDA_PROVIDER = "CUDAExecutionProvider"
 """What computes on a GPU in a build of ONNX Runtime for CUDA."""
@@ -79,7 +82,7 @@ def load_backend(
         GliosegError: If the backend is not installed or does not compute so, the bundle lacks its file, or the file is
             damaged.
     """
-    chosen = _fastest(folder, device, precision) if name == "auto" else name
+    chosen = _fastest(folder, contract, device, precision) if name == "auto" else name
     _check(folder, chosen, device, precision)
     if chosen == "torch":
         from glioseg.inference.backends.torch_backend import TorchBackend
@@ -91,7 +94,7 @@ def load_backend(
         return OpenVinoBackend.from_bundle(folder, contract, precision=precision)
     from glioseg.inference.backends.onnxruntime_backend import OnnxRuntimeBackend
 
-    return OnnxRuntimeBackend.from_bundle(folder, contract, device=device)
+    return OnnxRuntimeBackend.from_bundle(folder, contract, device=device, precision=precision)
 
 
 def is_installed(name: BackendName) -> bool:
@@ -112,8 +115,15 @@ def _has_file(folder: Path, name: BackendName) -> bool:
     return any((folder / file).is_file() for file in _FILES[name])
 
 
-def _fastest(folder: Path, device: Device, precision: BackendPrecision) -> BackendName:
-    present = [name for name in FASTEST_FIRST if _has_file(folder, name) and is_installed(name)]
+def takes_eight_bits(contract: Contract, precision: BackendPrecision) -> bool:
+    """Whether the graph in eight bits is computed: there is one, no other precision is wished, and it is faster."""
+    known = contract.exported is not None and contract.exported.eight_bits is not None
+    return known and precision == "auto" and has_eight_bit_instructions()
+
+
+def _fastest(folder: Path, contract: Contract, device: Device, precision: BackendPrecision) -> BackendName:
+    order = FASTEST_IN_EIGHT_BITS if takes_eight_bits(contract, precision) else FASTEST_FIRST
+    present = [name for name in order if _has_file(folder, name) and is_installed(name)]
     if precision == "bf16" and present[1:]:
         present = [name for name in present if name != "onnxruntime"]
     if device == "cuda" or (device == "auto" and _has_gpu()):

@@ -1,5 +1,6 @@
 """ONNX Runtime: CPUs of any maker, GPUs of NVIDIA with its build for them, and without PyTorch."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -8,9 +9,16 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from glioseg.errors import BadFileError, GliosegError
-from glioseg.inference.backends import CUDA_PROVIDER, BackendName, Device, onnxruntime_has_cuda
+from glioseg.inference.backends import (
+    CUDA_PROVIDER,
+    BackendName,
+    BackendPrecision,
+    Device,
+    onnxruntime_has_cuda,
+    takes_eight_bits,
+)
 from glioseg.inference.backends.fixed_size import at_fixed_size
-from glioseg.inference.contract import CONTRACT, DAMAGED, MODEL_ONNX, Contract, check_exported
+from glioseg.inference.contract import CONTRACT, DAMAGED, MODEL_INT8, MODEL_ONNX, Contract, check_exported
 from glioseg.machine import threads
 
 _PROVIDER = "CPUExecutionProvider"
@@ -38,39 +46,55 @@ class OnnxRuntimeBackend:
         size: Those rows and columns.
         downsampling_factor: Of the slices, for messages.
         folder: The bundle, for messages.
+        precision: Its arithmetic, in words.
     """
 
     name: BackendName = "onnxruntime"
-    precision = "32"
 
     def __init__(
-        self, session: "onnxruntime.InferenceSession", size: tuple[int, int], downsampling_factor: int, folder: Path
+        self,
+        session: "onnxruntime.InferenceSession",
+        size: tuple[int, int],
+        downsampling_factor: int,
+        folder: Path,
+        precision: str = "32",
     ) -> None:
-        on_gpu = CUDA_PROVIDER in session.get_providers()
-        self.device = "GPU, CUDA" if on_gpu else f"CPU, {threads()} threads"
+        self.precision = precision
+        self.is_on_gpu = CUDA_PROVIDER in session.get_providers()
+        self.device = "GPU, CUDA" if self.is_on_gpu else f"CPU, {threads()} threads"
         self._session, self._size, self._downsampling_factor, self._folder = session, size, downsampling_factor, folder
 
     @classmethod
-    def from_bundle(cls, folder: Path, contract: Contract, *, device: Device = "auto") -> Self:
+    def from_bundle(
+        cls, folder: Path, contract: Contract, *, device: Device = "auto", precision: BackendPrecision = "auto"
+    ) -> Self:
         """Load a bundle's model.
 
         Raises:
             GliosegError: If the file is damaged or not the one that the contract describes, or the GPU that is wished
                 cannot be used.
         """
-        exported = check_exported(folder, contract)
-        path = folder / MODEL_ONNX
-        try:
-            session = onnxruntime.InferenceSession(path, _options(), providers=_providers(device))
-        # Its errors share no base class but Exception.
-        except Exception as error:
-            raise BadFileError(path, f"cannot be loaded: {str(error).splitlines()[0]}") from error
+        providers = _providers(device)
+        eight_bits = CUDA_PROVIDER not in providers and takes_eight_bits(contract, precision)
+        found = cls.of_graph(folder, contract, MODEL_INT8 if eight_bits else MODEL_ONNX, providers)
         # It goes on with the CPU where a library of CUDA is missing.
-        if device == "cuda" and CUDA_PROVIDER not in session.get_providers():
+        if device == "cuda" and not found.is_on_gpu:
             raise GliosegError(
                 "ONNX Runtime cannot use the GPU",
                 remedy="Install the versions of CUDA and cuDNN that onnxruntime-gpu names, or leave --device out",
             )
+        return found
+
+    @classmethod
+    def of_graph(cls, folder: Path, contract: Contract, graph: str, providers: Sequence[str] = (_PROVIDER,)) -> Self:
+        """Load one of a bundle's graphs, :data:`MODEL_ONNX` or :data:`MODEL_INT8`; raises as :meth:`from_bundle`."""
+        exported = check_exported(folder, contract)
+        path = folder / graph
+        try:
+            session = onnxruntime.InferenceSession(path, _options(), providers=list(providers))
+        # Its errors share no base class but Exception.
+        except Exception as error:
+            raise BadFileError(path, f"cannot be loaded: {str(error).splitlines()[0]}") from error
         taken = [size for size in session.get_inputs()[0].shape[2:] if isinstance(size, int)]
         if taken and taken != [exported.rows, exported.columns]:
             raise BadFileError(
@@ -80,7 +104,8 @@ class OnnxRuntimeBackend:
                 found=" x ".join(map(str, taken)),
                 remedy=DAMAGED,
             )
-        return cls(session, (exported.rows, exported.columns), contract.preprocessing.downsampling_factor, folder)
+        size, downsampling_factor = (exported.rows, exported.columns), contract.preprocessing.downsampling_factor
+        return cls(session, size, downsampling_factor, folder, "int8" if graph == MODEL_INT8 else "32")
 
     def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """As :meth:`glioseg.inference.backends.Backend.logits`."""

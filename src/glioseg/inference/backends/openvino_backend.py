@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glioseg.errors import BadFileError
-from glioseg.inference.backends import BackendName, BackendPrecision
+from glioseg.inference.backends import BackendName, BackendPrecision, takes_eight_bits
 from glioseg.inference.backends.fixed_size import at_fixed_size
 from glioseg.inference.backends.telemetry import keep_quiet
-from glioseg.inference.contract import MODEL_ONNX, MODEL_OPENVINO, Contract, check_exported
+from glioseg.inference.contract import MODEL_INT8, MODEL_ONNX, MODEL_OPENVINO, Contract, check_exported
 from glioseg.machine import threads
 
 keep_quiet()
@@ -50,7 +50,9 @@ class OpenVinoBackend:
             GliosegError: If the file is damaged or not the one that the contract describes.
         """
         exported = check_exported(folder, contract)
-        path = folder / (MODEL_OPENVINO if (folder / MODEL_OPENVINO).is_file() else MODEL_ONNX)
+        eight_bits = takes_eight_bits(contract, precision)
+        graph = MODEL_OPENVINO if (folder / MODEL_OPENVINO).is_file() else MODEL_ONNX
+        path = folder / (MODEL_INT8 if eight_bits else graph)
         # "auto" leaves the choice to OpenVINO, which takes bfloat16 where the processor has it.
         wanted = {"32": {"INFERENCE_PRECISION_HINT": "f32"}, "bf16": {"INFERENCE_PRECISION_HINT": "bf16"}}
         try:
@@ -62,7 +64,8 @@ class OpenVinoBackend:
         except RuntimeError as error:
             raise BadFileError(path, f"cannot be loaded: {str(error).splitlines()[0]}") from error
         arithmetic = str(model.get_property("INFERENCE_PRECISION_HINT").get_type_name())
-        words = "int8" if exported.precision == "int8" else {"bf16": "bf16", "f32": "32"}.get(arithmetic, arithmetic)
+        whole = eight_bits or exported.precision == "int8"
+        words = "int8" if whole else {"bf16": "bf16", "f32": "32"}.get(arithmetic, arithmetic)
         return cls(model, (exported.rows, exported.columns), contract.preprocessing.downsampling_factor, words, folder)
 
     def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
