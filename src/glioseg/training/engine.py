@@ -1,6 +1,7 @@
 """The training loop, readable from top to bottom."""
 
 import hashlib
+import logging
 import time
 import warnings
 from dataclasses import dataclass
@@ -251,6 +252,8 @@ def _launch(config: TrainingConfig) -> Fabric:
     torch.manual_seed(config.seed)
     device = choose_device(config.machine.device)
     precision = choose_precision(config.machine.precision, device)
+    # It tells the precision at each start, which config.json and the report hold.
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     # On a machine that has SLURM installed Fabric warns of every run that it did not start.
     warnings.filterwarnings("ignore", "The `srun` command is available")
     fabric = Fabric(
