@@ -30,8 +30,9 @@ import json, resource, subprocess, sys, time
 began = time.perf_counter()
 subprocess.run(sys.argv[2:], check=True)
 seconds = time.perf_counter() - began
-memory_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6
-json.dump({"seconds": seconds, "memory_mb": memory_mb}, open(sys.argv[1], "w"))
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+cost = {"seconds": seconds, "memory_mb": used.ru_maxrss * 1024 / 1e6, "cpu_seconds": used.ru_utime + used.ru_stime}
+json.dump(cost, open(sys.argv[1], "w"))
 """
 """A small process between: Linux counts into a process's peak what the one that started it held by then."""
 
@@ -43,10 +44,12 @@ class ProcessCost:
     Attributes:
         seconds: Wall time from its start to its end, median.
         memory_mb: The most memory that it held, largest of the runs.
+        cpu_seconds: What processors worked for it, all together, median; what neighbours take does not count.
     """
 
     seconds: float
     memory_mb: float
+    cpu_seconds: float
 
 
 def process_cost(arguments: Sequence[str | Path], *, runs: int = 3) -> ProcessCost:
@@ -56,7 +59,11 @@ def process_cost(arguments: Sequence[str | Path], *, runs: int = 3) -> ProcessCo
         RuntimeError: If it ends with an error.
     """
     found = [_one_process(arguments) for _ in range(runs + 1)][1:]
-    return ProcessCost(statistics.median(cost.seconds for cost in found), max(cost.memory_mb for cost in found))
+    return ProcessCost(
+        statistics.median(cost.seconds for cost in found),
+        max(cost.memory_mb for cost in found),
+        statistics.median(cost.cpu_seconds for cost in found),
+    )
 
 
 def _one_process(arguments: Sequence[str | Path]) -> ProcessCost:
