@@ -10,7 +10,7 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,7 +19,7 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
-from glioseg.atomic import check_writable, clear_unfinished, unfinished_folder
+from glioseg.atomic import atomic_file, check_writable, clear_unfinished, unfinished_folder
 from glioseg.dataset.lgg import PatientFiles, find_patients, read_patient, site_of
 from glioseg.errors import GliosegError
 from glioseg.volume import CHANNELS, Mask, Volume
@@ -76,9 +76,48 @@ class ArrayStore:
         return Mask(patient, self.masks[entry.start : entry.stop], slice_names=entry.slice_names)
 
 
-def beside_the_store(store: ArrayStore) -> Path | None:
-    """The folder of a store's arrays, for what is computed from them once; None for arrays in memory."""
+def open_beside(store: ArrayStore, name: str, of_patient: Callable[[str], NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Numbers for all pixels, computed the first time, kept beside the store's arrays, and mapped from disk after that.
+
+    Args:
+        store: The arrays; for those in memory the numbers are computed at each call.
+        name: Of the file.
+        of_patient: By the patient's name the part of that patient, shape (slice, row, column).
+
+    Returns:
+        Shape (slice, row, column).
+
+    Raises:
+        GliosegError: If the file cannot be written.
+    """
+    folder = _folder(store)
+    if folder is None:
+        return np.concatenate([of_patient(entry.patient) for entry in store.patients])
+    if not _is_whole(folder / name, store):
+        clear_unfinished(folder)
+        with atomic_file(folder / name) as file:
+            for entry in store.patients:
+                file.write(of_patient(entry.patient).data)
+    return _map_beside(folder / name, store)
+
+
+def find_beside(store: ArrayStore, name: str) -> NDArray[np.uint8] | None:
+    """What :func:`open_beside` keeps under a name; None where it was not computed yet."""
+    folder = _folder(store)
+    return _map_beside(folder / name, store) if folder and _is_whole(folder / name, store) else None
+
+
+def _folder(store: ArrayStore) -> Path | None:
+    """Where a store's arrays lie; None for arrays in memory."""
     return Path(str(store.images.filename)).parent if isinstance(store.images, np.memmap) else None
+
+
+def _is_whole(path: Path, store: ArrayStore) -> bool:
+    return path.exists() and path.stat().st_size == store.masks.size
+
+
+def _map_beside(path: Path, store: ArrayStore) -> NDArray[np.uint8]:
+    return np.memmap(path, np.uint8, "c", shape=store.masks.shape)
 
 
 def open_store(data: Path, *, cache: Path | None = None) -> ArrayStore:

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from glioseg.atomic import atomic_file
 from glioseg.dataset.lgg import case_of
 from glioseg.dataset.splits import Split
-from glioseg.dataset.store import ArrayStore, beside_the_store
+from glioseg.dataset.store import ArrayStore, open_beside
 from glioseg.errors import GliosegError
 from glioseg.inference.model import Model, Network
 from glioseg.training.config import Distillation
@@ -68,18 +67,10 @@ def _teachers(model: Model, folder: Path, split: Split) -> list[Network]:
 
 def _open_answers(store: ArrayStore, network: Network) -> NDArray[np.uint8]:
     """One network's probabilities of every slice, mapped from disk, computed if they are not there."""
-    folder = beside_the_store(store)
-    if folder is None:
-        return np.concatenate([_answers(store, entry.patient, network) for entry in store.patients])
-    path = folder / f"teacher-{network.contract.weights_sha256[:16]}.u8"
-    if not path.exists() or path.stat().st_size != store.masks.size:
-        with atomic_file(path) as file:
-            for entry in store.patients:
-                file.write(_answers(store, entry.patient, network).data)
-    return np.memmap(path, np.uint8, "r", shape=store.masks.shape)
+    # Without the mirror image, which halves the work: the new network sees slices of both kinds and means them.
+    plain = Network(network.backend, network.contract.model_copy(update={"flip": False}), network.folder).model
 
+    def of_patient(patient: str) -> NDArray[np.uint8]:
+        return (255 * plain.probabilities(store.volume(patient))).round().astype(np.uint8)
 
-def _answers(store: ArrayStore, patient: str, network: Network) -> NDArray[np.uint8]:
-    """Without the mirror image, which halves the work: the new network sees slices of both kinds and means them."""
-    plain = Network(network.backend, network.contract.model_copy(update={"flip": False}), network.folder)
-    return (255 * plain.model.probabilities(store.volume(patient))).round().astype(np.uint8)
+    return open_beside(store, f"teacher-{network.contract.weights_sha256[:16]}.u8", of_patient)
