@@ -330,3 +330,11 @@ def test_several_folds_are_no_single_split() -> None:
     assert len(SplitChoice(folds=4).splits(DEALT)) == 4
     with pytest.raises(GliosegError, match="one training has one split, not 4"):
         SplitChoice(folds=4).split(DEALT)
+
+
+def test_a_patient_that_another_split_trains_leaks_into_what_is_held_back() -> None:
+    trained = Split("trained", ("TCGA_CS_1_19990101", "TCGA_CS_2"), ("TCGA_CS_3",), ("TCGA_CS_4",))
+    held_back = Split("new", ("TCGA_CS_4",), ("TCGA_CS_2",), ("TCGA_CS_1_20000101", "TCGA_CS_3"))
+    # By person, not by examination; who only validated there was not fitted to.
+    assert held_back.leaks_from(trained) == ["TCGA_CS_2", "TCGA_CS_1_20000101"]
+    assert trained.leaks_from(trained) == []

@@ -73,6 +73,11 @@ class Split:
         parts = {part: sorted(getattr(self, part)) for part in PARTS}
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
+    def leaks_from(self, trained: "Split") -> list[str]:
+        """The patients held back here whom the weights of another split were fitted to: those would not be unseen."""
+        seen = {case_of(patient) for patient in trained.train}
+        return [patient for patient in (*self.validation, *self.test) if case_of(patient) in seen]
+
 
 def published_split(patients: Iterable[str], *, validation_share: float = 0.1, seed: int = 0) -> Split:
     """The split that published scores use: ten test patients by name, all others train or validate.

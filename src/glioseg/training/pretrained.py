@@ -4,7 +4,6 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from glioseg.dataset.lgg import case_of
 from glioseg.dataset.splits import Split, load_split
 from glioseg.errors import GliosegError
 from glioseg.inference.bundle import load_bundle
@@ -47,9 +46,7 @@ def _check_unseen(folder: Path, split: Split) -> None:
             expected=f"split.json in {folder} or in the folder above",
             remedy="Start from a bundle that lies in its run's folder, or from a model that 'glioseg bundle' wrote",
         )
-    seen = {case_of(patient) for patient in load_split(file).train}
-    leaked = [patient for patient in (*split.validation, *split.test) if case_of(patient) in seen]
-    if leaked:
+    if leaked := split.leaks_from(load_split(file)):
         raise GliosegError(
             f"{folder} was trained on {leaked[0]}, whom the new run holds back",
             found=f"{len(leaked)} such patients",

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from glioseg.dataset.lgg import case_of
 from glioseg.dataset.splits import Split
 from glioseg.dataset.store import ArrayStore, open_beside
 from glioseg.errors import GliosegError
@@ -50,12 +49,7 @@ def soft_targets(store: ArrayStore, settings: Distillation, split: Split) -> NDA
 
 
 def _teachers(model: Model, folder: Path, split: Split) -> list[Network]:
-    held_back = {case_of(patient) for patient in (*split.validation, *split.test)}
-    found = [
-        network
-        for network in model.networks.values()
-        if held_back.isdisjoint(case_of(patient) for patient in network.split().train)
-    ]
+    found = [network for network in model.networks.values() if not split.leaks_from(network.split())]
     if not found:
         raise GliosegError(
             f"no network of {folder} may teach this run",
