@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glioseg.errors import GliosegError
-from glioseg.volume import CHANNELS, Mask, Volume, copies_of_flair
+from glioseg.volume import CHANNELS, Mask, Volume, copies_of_flair, filled_by_flair, joined
 
 
 def voxels(slices: int = 2, rows: int = 3, columns: int = 4) -> np.ndarray:
@@ -29,6 +29,15 @@ def test_a_sequence_is_missing_where_it_is_a_copy_of_the_flair(missing: set[str]
     for sequence in missing:
         filled[..., CHANNELS.index(sequence)] = filled[..., CHANNELS.index("flair")]
     assert copies_of_flair(filled) == tuple(sequence for sequence in CHANNELS if sequence in missing)
+
+
+def test_what_was_not_taken_is_filled_by_the_flair() -> None:
+    assert Volume("A", voxels(), missing=("pre",)).taken == ("flair", "post")
+    assert filled_by_flair({"flair": "F", "post": "P"}, CHANNELS) == ["F", "F", "P"]
+    flair, post = voxels()[..., 1], voxels()[..., 2]
+    filled = joined(filled_by_flair({"flair": flair, "post": post}, CHANNELS))
+    assert np.array_equal(filled, np.stack((flair, flair, post), axis=-1))
+    assert np.shares_memory(joined(filled_by_flair({"flair": flair}, CHANNELS)), flair)
 
 
 def test_one_voxel_of_difference_is_a_sequence_of_its_own() -> None:

@@ -1,8 +1,8 @@
 """A patient's scan and its mask, with their place in space and the sequences of their channels."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from glioseg.errors import GliosegError
 from glioseg.scan import Place
 
 Voxels = NDArray[np.uint8] | NDArray[np.float32]
+OfSequence = TypeVar("OfSequence")
 
 CHANNELS = ("pre", "flair", "post")
 """The sequences of the dataset in its channel order: T1 before contrast, FLAIR, T1 after contrast."""
@@ -54,6 +55,16 @@ class Volume:
     def channel(self, sequence: str) -> NDArray[np.uint8] | NDArray[np.float32]:
         """The intensities of one sequence, shape (slice, row, column)."""
         return self.voxels[..., self.channels.index(sequence)]
+
+    @property
+    def taken(self) -> tuple[str, ...]:
+        """The sequences that were taken, in the order of the channels."""
+        return tuple(sequence for sequence in self.channels if sequence not in self.missing)
+
+
+def filled_by_flair(taken: Mapping[str, OfSequence], sequences: Iterable[str]) -> list[OfSequence]:
+    """For each sequence what there is of it, or else of the FLAIR: the very same, as :func:`joined` makes use of."""
+    return [taken[sequence if sequence in taken else "flair"] for sequence in sequences]
 
 
 def joined(sequences: Sequence[Voxels]) -> Voxels:

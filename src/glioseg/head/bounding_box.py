@@ -13,7 +13,7 @@ from glioseg.head import FOREGROUND_THRESHOLD
 from glioseg.head.brain import brain_mask
 from glioseg.head.depth import head_depth_px
 from glioseg.machine import side_by_side
-from glioseg.volume import Volume, joined
+from glioseg.volume import Volume, filled_by_flair, joined
 
 MEASURED_ROWS_PX = 232
 """Rows that the head is brought to before it is measured: the dataset's median, for which the depths are meant."""
@@ -182,7 +182,7 @@ def _resized(volume: Volume, scale: tuple[float, float], head: Box) -> tuple[Vol
         for sequence in MEASURED
         if sequence not in volume.missing
     }
-    voxels = joined([zoomed[sequence if sequence in zoomed else "flair"] for sequence in MEASURED])
+    voxels = joined(filled_by_flair(zoomed, MEASURED))
     small = replace(volume, voxels=voxels, channels=MEASURED, slice_names=(), affine=None)
     return small, (rows.start, columns.start)
 

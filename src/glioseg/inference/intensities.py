@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glioseg.machine import side_by_side
-from glioseg.volume import Volume, Voxels, joined
+from glioseg.volume import Volume, Voxels, filled_by_flair, joined
 
 BRIGHTEST = 255.0
 FAINTEST_PICTURE = 64.0
@@ -57,15 +57,15 @@ def find_scaling(volume: Volume) -> dict[str, Scaling]:
     Background comes to 0 also in scans that were normalised to zero mean, as archives of features hold them. A scan is
     scaled where a part of it is looked at: a large one counts in memory.
     """
-    own = [sequence for sequence in volume.channels if sequence not in volume.missing]
+    own = volume.taken
     if volume.voxels.dtype == np.uint8:
         return dict.fromkeys(volume.channels, Scaling())
     ranges = dict(zip(own, side_by_side(lambda sequence: _range(volume.channel(sequence)), own), strict=True))
     if _is_in_range(ranges):
         return dict.fromkeys(volume.channels, Scaling())
     scaling = side_by_side(lambda sequence: _scaling_of(volume.channel(sequence), *ranges[sequence]), own)
-    found = dict(zip(own, scaling, strict=True))
-    return {sequence: found[sequence if sequence in found else "flair"] for sequence in volume.channels}
+    found = filled_by_flair(dict(zip(own, scaling, strict=True)), volume.channels)
+    return dict(zip(volume.channels, found, strict=True))
 
 
 def to_dataset_range(volume: Volume) -> Volume:
@@ -73,14 +73,8 @@ def to_dataset_range(volume: Volume) -> Volume:
     scaling = find_scaling(volume)
     if all(one == Scaling() for one in scaling.values()):
         return volume
-    scaled = {
-        sequence: scaling[sequence].scaled(volume.channel(sequence))
-        for sequence in volume.channels
-        if sequence not in volume.missing
-    }
-    return replace(
-        volume, voxels=joined([scaled[sequence if sequence in scaled else "flair"] for sequence in volume.channels])
-    )
+    scaled = {sequence: scaling[sequence].scaled(volume.channel(sequence)) for sequence in volume.taken}
+    return replace(volume, voxels=joined(filled_by_flair(scaled, volume.channels)))
 
 
 def _range(values: Voxels) -> tuple[float, float]:

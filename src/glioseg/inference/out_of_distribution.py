@@ -59,7 +59,7 @@ def image_features(volume: Volume, settings: Preprocessing) -> dict[str, float]:
         "flair_roughness": _roughness(flair, inside),
     }
     for sequence in ("pre", "post"):
-        if sequence in volume.channels and sequence not in volume.missing:
+        if sequence in volume.taken:
             other = images[:, volume.channels.index(sequence)]
             found[f"{sequence}_likeness"] = _likeness(flair[inside], other[inside])
     return found

@@ -20,7 +20,7 @@ from glioseg.machine import side_by_side
 from glioseg.space.affine import spacing_mm
 from glioseg.space.axial import AxialView, axial_affine, axial_view, seen_axially
 from glioseg.space.slabs import Slabs, slabs_of
-from glioseg.volume import Volume, Voxels, joined
+from glioseg.volume import Volume, Voxels, filled_by_flair, joined
 
 BRAIN_HEIGHT_PX = 190.0
 """Rows that a brain fills in the dataset: the median over its patients."""
@@ -69,9 +69,11 @@ class SpatialNormalisation:
             volume: On its source's grid.
             scaling: By sequence, what brings its intensities to the dataset's range; none does if None.
         """
-        own = [sequence for sequence in volume.channels if sequence not in volume.missing]
-        placed = {sequence: self._placed(volume.channel(sequence), _scaling_of(sequence, scaling)) for sequence in own}
-        voxels = joined([placed[sequence if sequence in placed else "flair"] for sequence in volume.channels])
+        placed = {
+            sequence: self._placed(volume.channel(sequence), _scaling_of(sequence, scaling))
+            for sequence in volume.taken
+        }
+        voxels = joined(filled_by_flair(placed, volume.channels))
         return replace(volume, voxels=voxels, slice_names=(), affine=None)
 
     def restore(self, probabilities: NDArray[np.float32], shape: tuple[int, int, int]) -> NDArray[np.float32]:
@@ -178,7 +180,7 @@ def _few_slices(volume: Volume, view: AxialView, scaling: Mapping[str, Scaling] 
         )
         for sequence in own
     }
-    voxels = joined([seen[sequence if sequence in seen else "flair"] for sequence in MEASURED])
+    voxels = joined(filled_by_flair(seen, MEASURED))
     return Volume(volume.patient, voxels, channels=MEASURED, missing=volume.missing)
 
 

@@ -172,7 +172,7 @@ def brain_window(voxels: NDArray[np.uint8] | NDArray[np.float32]) -> tuple[float
 def _hang(volume: Volume, mask: Mask) -> _Hung:
     view = axial_view(volume.affine)
     shape = mask.voxels.shape
-    sequences = [sequence for sequence in TITLES if sequence in volume.channels and sequence not in volume.missing]
+    sequences = [sequence for sequence in TITLES if sequence in volume.taken]
     images = {sequence: to_axial(volume.channel(sequence), view) for sequence in sequences}
     windows = {sequence: brain_window(image) for sequence, image in images.items()}
     tumour = to_axial(mask.voxels, view)
