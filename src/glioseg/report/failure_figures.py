@@ -2,13 +2,10 @@
 
 from pathlib import Path
 
-import matplotlib
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from glioseg.atomic import atomic_file
 from glioseg.evaluation.calibration import Reliability
-from glioseg.report.figures import BLUE, GREY, STYLE
+from glioseg.report.figures import BLUE, GREY, save_png
 
 
 def save_reliability(reliability: Reliability, path: Path) -> None:
@@ -17,11 +14,7 @@ def save_reliability(reliability: Reliability, path: Path) -> None:
     Raises:
         GliosegError: If the file cannot be written.
     """
-    with matplotlib.rc_context(STYLE):
-        figure = _draw(reliability)
-        FigureCanvasAgg(figure)
-        with atomic_file(path) as file:
-            figure.savefig(file, format="png", dpi=110, facecolor="white", metadata={"Software": None})
+    save_png(lambda: _draw(reliability), path, dpi=110)
 
 
 def _draw(reliability: Reliability) -> Figure:

@@ -68,11 +68,20 @@ def save_learning_curve(history: Sequence[Mapping[str, Any]], path: Path) -> Non
     Raises:
         GliosegError: If the file cannot be written.
     """
+    save_png(lambda: _draw_learning_curve(history), path, dpi=150)
+
+
+def save_png(draw: Callable[[], Figure], path: Path, dpi: int) -> None:
+    """Write a drawing as a PNG on white, whole or not at all; the same drawing gives the same bytes.
+
+    Raises:
+        GliosegError: If the file cannot be written.
+    """
     with matplotlib.rc_context(STYLE):
-        figure = _draw_learning_curve(history)
+        figure = draw()
         FigureCanvasAgg(figure)
         with atomic_file(path) as file:
-            figure.savefig(file, format="png", dpi=150, facecolor="white", metadata={"Software": None})
+            figure.savefig(file, format="png", dpi=dpi, facecolor="white", metadata={"Software": None})
 
 
 def _draw_learning_curve(history: Sequence[Mapping[str, Any]]) -> Figure:
