@@ -303,7 +303,7 @@ def predict_found(
             progress(f"[{number}/{total}] {source.patient}: skipped, {failures[source.patient]}{left}")
         else:
             results.append(result)
-            progress(f"[{number}/{total}] {_in_words(result)}{left}")
+            progress(f"[{number}/{total}] {_in_words(result, source.name_of('candidate'))}{left}")
             after_each()
         interruption.check()
     already = len(found.sources) - len(missing) - len(failures) + len(found.failures) if resume else 0
@@ -586,15 +586,15 @@ def _time_left(seconds: float, waiting: int, total: int) -> str:
     return f" (about {duration_in_words(seconds / (total - waiting) * waiting)} left)" if waiting else ""
 
 
-def _in_words(result: PatientResult) -> str:
+def _in_words(result: PatientResult, candidate: str) -> str:
     whole = result.measurement.whole
     missing = f", without {' and '.join(result.missing_sequences)}" if result.missing_sequences else ""
     volume = f", {whole.volume_ml:.1f} ml" if whole.volume_ml else ""
     where = f"tumour on {whole.tumour_slices} of {result.measurement.slices} slices{volume}"
     found = where if whole.voxels else "no tumour found"
     if result.finding is not None and result.finding.presence != "present":
-        kept = [name for name in result.files if name.endswith(("_candidate.nii.gz", "_desc-candidate_mask.nii.gz"))]
-        found = f"{_PRESENCE[result.finding.presence]}, {f'candidate in {kept[0]}' if kept else found}"
+        kept = f"candidate in {candidate}" if candidate in result.files else found
+        found = f"{_PRESENCE[result.finding.presence]}, {kept}"
     lost = "".join(f"; {output} not written: {why.rstrip('.')}" for output, why in result.not_written.items())
     return f"{result.patient}: {found}{missing} ({result.seconds:.1f} s){lost}"
 
