@@ -67,25 +67,14 @@ def few_slices(_few_slices: Path, tmp_path: Path) -> Path:
 def untrained_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A narrow U-Net with random weights, whose threshold lies in the middle of what it predicts. Only to be read."""
     import torch
+    from untrained import untrained_contract
 
     from glioseg.inference.bundle import save_bundle
-    from glioseg.inference.contract import Contract
-    from glioseg.inference.postprocessing import Postprocessing
-    from glioseg.inference.preprocessing import Preprocessing
     from glioseg.networks import build_network
 
     torch.manual_seed(0)
     network = build_network("unet", 8)
-    contract = Contract(
-        network="unet",
-        width=8,
-        preprocessing=Preprocessing(),
-        postprocessing=Postprocessing(threshold=0.4325),
-        split_sha256="5" * 64,
-        data_fingerprint="f" * 64,
-        training_patients=0,
-        versions={"glioseg": "0.1.0"},
-    )
+    contract = untrained_contract(width=8, threshold=0.4325)
     folder = tmp_path_factory.mktemp("untrained") / "bundle"
     save_bundle(folder, network, contract, "# Untrained\n")
     return folder

@@ -20,6 +20,7 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless
+from untrained import untrained_contract
 
 from glioseg.commands.measure import measure
 from glioseg.dataset.lgg import find_patients, read_patient
@@ -29,11 +30,9 @@ from glioseg.errors import GliosegError
 from glioseg.evaluation.patient_scores import score_patient
 from glioseg.evaluation.score_files import read_patient_values
 from glioseg.evaluation.scores import Scores
-from glioseg.inference.contract import CONTRACT, MODEL_ONNX, WEIGHTS, Contract
+from glioseg.inference.contract import CONTRACT, MODEL_ONNX, WEIGHTS
 from glioseg.inference.external import predict_external
 from glioseg.inference.model import Model
-from glioseg.inference.postprocessing import Postprocessing
-from glioseg.inference.preprocessing import Preprocessing
 from glioseg.inference.shipped import find_model
 from glioseg.measurement.measure import measure_mask
 from glioseg.outputs import Outputs
@@ -57,18 +56,7 @@ class _BrightFlair:
         return 4 * (images[:, 1:2] - 1.5)
 
 
-def _contract() -> Contract:
-    return Contract(
-        network="unet",
-        width=8,
-        flip=False,
-        preprocessing=Preprocessing(),
-        postprocessing=Postprocessing(threshold=0.5),
-        split_sha256="5" * 64,
-        data_fingerprint="f" * 64,
-        training_patients=0,
-        versions={"glioseg": "0"},
-    )
+UNTRAINED = untrained_contract(width=8, threshold=0.5, flip=False)
 
 
 @dataclass(frozen=True)
@@ -91,7 +79,7 @@ class Seed:
 def predict_scans(folder: Path) -> None:
     """All that ``glioseg predict`` does with patients, without catching what one of them raises."""
     found = find_sources([folder])
-    model = Model.of(_BrightFlair(), _contract())  # type: ignore[arg-type]
+    model = Model.of(_BrightFlair(), UNTRAINED)  # type: ignore[arg-type]
     for source in found.sources:
         read = source.read()
         predicted = model.predict(read.volume) if source.is_dataset else predict_external(model, read.volume)
@@ -219,7 +207,7 @@ def _models() -> list[Seed]:
 
     torch.manual_seed(0)
     network = build_network("unet", 8)
-    files = _written(lambda folder: _discard(save_bundle(folder, network, _contract(), "# Card\n", half=True)))
+    files = _written(lambda folder: _discard(save_bundle(folder, network, UNTRAINED, "# Card\n", half=True)))
     return [
         Seed("bundle", files, load_model),
         Seed("bundle signed", files, load_model, _sign),

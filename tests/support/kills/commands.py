@@ -9,13 +9,11 @@ import nibabel
 import numpy as np
 import synthetic_dicom
 import torch
+from untrained import untrained_contract
 
 from glioseg.dataset.lgg import write_patient
 from glioseg.dataset.phantom import make_phantom, write_phantoms
 from glioseg.inference.bundle import save_bundle
-from glioseg.inference.contract import Contract
-from glioseg.inference.postprocessing import Postprocessing
-from glioseg.inference.preprocessing import Preprocessing
 from glioseg.networks import build_network
 from kills import victim
 
@@ -39,6 +37,8 @@ STUDY = [
     *SETS[2:],
 ]
 PREDICT = ["predict", "../scans", "--model", "../model", "--nifti", "--out", "out"]
+PREDICTED = ("out/*_mask.nii.gz", "out/*/*_mask.tif", "out/measurements.csv", "out/*_sheet.png")
+PREDICTED_TOGETHER = ("out/PHANTOM*", "out/*_overlay")
 AFFINE = np.array([[-0.9, 0, 0, 30], [0, -0.9, 0, 30], [0, 0, 5, -15], [0, 0, 0, 1]])
 
 
@@ -69,20 +69,20 @@ COMMANDS = [
     Command(
         "predict",
         PREDICT,
-        ("out/*_mask.nii.gz", "out/*/*_mask.tif", "out/measurements.csv", "out/*_sheet.png"),
+        PREDICTED,
         lambda root, place: _copy(root / "earlier", place / "out"),
         needs=("earlier",),
         keeps=("out/Earlier_*", "out/records/Earlier.json"),
-        together=("out/PHANTOM*", "out/*_overlay"),
+        together=PREDICTED_TOGETHER,
     ),
     Command(
         "predict again",
         PREDICT,
-        ("out/*_mask.nii.gz", "out/*/*_mask.tif", "out/measurements.csv", "out/*_sheet.png"),
+        PREDICTED,
         lambda root, place: _copy(root / "all", place / "out"),
         needs=("all",),
         keeps=("out/*_mask.nii.gz", "out/*/*_mask.tif", "out/*_sheet.png"),
-        together=("out/PHANTOM*", "out/*_overlay"),
+        together=PREDICTED_TOGETHER,
     ),
     Command(
         "train",
@@ -101,7 +101,7 @@ COMMANDS = [
     ),
     Command(
         "study",
-        [*STUDY, *SETS[2:], "--out", "out"],
+        [*STUDY, "--out", "out"],
         ("out/runs/*/bundle/*", "out/runs/*/masks.npz", "out/runs/*/scores.json", "out/tables/scores.csv", "cache/*/*"),
         together=("out/runs/*/bundle",),
     ),
@@ -188,16 +188,7 @@ def _write_scans(folder: Path) -> None:
 def _write_model(folder: Path) -> None:
     """A network with random weights, whose threshold lies in the middle of what it predicts."""
     torch.manual_seed(0)
-    contract = Contract(
-        network="unet",
-        width=2,
-        preprocessing=Preprocessing(),
-        postprocessing=Postprocessing(threshold=0.45),
-        split_sha256="5" * 64,
-        data_fingerprint="f" * 64,
-        training_patients=0,
-        versions={"glioseg": "0"},
-    )
+    contract = untrained_contract(width=2, threshold=0.45)
     save_bundle(folder, build_network("unet", 2), contract, "# Random\n")
 
 
