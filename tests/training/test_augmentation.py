@@ -311,6 +311,34 @@ def test_gamma_bends_intensities_between_black_and_the_limit() -> None:
     assert 1.2 < exponents.max() < 1.35
 
 
+def test_a_histogram_warp_bends_by_eight_rising_pieces_between_black_and_the_limit() -> None:
+    ramp = torch.arange(0, 201, dtype=torch.uint8).repeat(201, 1).expand(20, 3, 201, 201).contiguous()
+    settings = only(histogram_warp=1.0)
+    images, _ = augmented(plain_batch(ramp, statistics=torch.tensor([0.0, 1.0, 200.0])), settings, crop=201)
+    curves = images[..., 0, :]
+    slopes = curves.diff(dim=-1)
+    assert curves[..., 0].abs().max() < 1e-3
+    torch.testing.assert_close(curves[..., -1], torch.full((20, 3), 200.0), rtol=0, atol=1e-3)
+    assert slopes.min() > 0
+    pieces = slopes.unflatten(-1, (8, 25))
+    torch.testing.assert_close(pieces, pieces[..., :1].expand_as(pieces), rtol=0, atol=2e-3)
+    greatest = (pieces[..., 0].amax(dim=-1) / pieces[..., 0].amin(dim=-1)).log()
+    assert 1.6 < greatest.max() <= 2 + 1e-3
+
+
+def test_random_convolutions_mix_the_chosen_share_of_slices_with_another_contrast() -> None:
+    batch = random_batch(200, size=24)
+    before, after = normalised(batch), augmented(batch, only(random_convolution=0.3), crop=24)[0]
+    changed = (after - before).abs().amax(dim=(1, 2, 3)) > 2 * ROUNDING
+    assert 0.2 < changed.float().mean() < 0.4
+    # A flat image is multiplied by one number for each sequence, which no border reaches.
+    flat = plain_batch(torch.full((200, 3, 24, 24), 100, dtype=torch.uint8))
+    factors = augmented(flat, only(random_convolution=1.0), crop=24)[0][..., 1:-1, 1:-1] / 100
+    torch.testing.assert_close(factors, factors[..., :1, :1].expand_as(factors), rtol=1e-4, atol=1e-4)
+    assert factors.std() > 0.3
+    assert (factors[:, 0] - factors[:, 1]).abs().max() > 0.3
+
+
 def test_a_sequence_that_is_black_all_over_stays_finite() -> None:
     """Its limit is 0, by which gamma must not divide."""
     batch = random_batch()
@@ -411,6 +439,7 @@ def with_context(batch: Batch) -> Batch:
 def test_slices_beside_a_slice_move_and_vary_with_it() -> None:
     settings = GEOMETRY.model_copy(
         update={"flip": 0, "gamma": 0.2, "bias_field": 0.3, "brightness": 0.2, "contrast": 0.2, "context_dropout": 0}
+        | {"histogram_warp": 1.0, "random_convolution": 0.5}
     )
     batch = bright_square()
     same = replace(batch, images=batch.images.repeat(1, 3, 1, 1))

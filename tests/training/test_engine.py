@@ -20,6 +20,7 @@ from glioseg.inference.contract import SPLIT
 from glioseg.training import engine
 from glioseg.training.config import TrainingConfig, load_config
 from glioseg.training.engine import TrainedNetwork, train_network
+from glioseg.training.losses import RegionLoss
 from glioseg.training.run_folder import RunFolder
 from glioseg.training.sampling import SliceSampler
 from glioseg.training.schedule import learning_rate
@@ -142,11 +143,11 @@ def stop_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     def arm(calls: int) -> None:
         left = [calls]
 
-        def interrupted(*parts: nn.Module | Tensor) -> Tensor:
+        def interrupted(*parts: nn.Module | Tensor, region_loss: RegionLoss) -> Tensor:
             left[0] -= 1
             if left[0] == -1:
                 raise KeyboardInterrupt
-            return real(*parts)  # type: ignore[arg-type]
+            return real(*parts, region_loss=region_loss)  # type: ignore[arg-type]
 
         monkeypatch.setattr(engine, "batch_loss", interrupted)
 
@@ -230,8 +231,8 @@ def test_test_patients_reach_neither_weights_nor_curve_and_validation_patients_o
 def spoil_loss(monkeypatch: pytest.MonkeyPatch, step: int, spoil: Callable[[Tensor], Tensor]) -> None:
     real, calls = engine.batch_loss, iter(range(1000))
 
-    def spoiled(*parts: nn.Module | Tensor) -> Tensor:
-        loss = real(*parts)  # type: ignore[arg-type]
+    def spoiled(*parts: nn.Module | Tensor, region_loss: RegionLoss) -> Tensor:
+        loss = real(*parts, region_loss=region_loss)  # type: ignore[arg-type]
         return spoil(loss) if next(calls) == step else loss
 
     monkeypatch.setattr(engine, "batch_loss", spoiled)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from monai.losses import DiceCELoss
 from torch import Tensor
 
-from glioseg.training.losses import dice_with_cross_entropy, soft_dice_loss
+from glioseg.training.losses import focal_tversky_loss, region_and_cross_entropy, soft_dice_loss
 
 SHAPE = (2, 1, 4, 4)
 PIXELS = math.prod(SHAPE)
@@ -30,7 +30,7 @@ def test_value_of_a_constant_prediction(kind: str, positives: int, p: float) -> 
     dice = 1 - (2 * p * positives + 1) / (p * PIXELS + positives + 1)
     cross_entropy = -(positives * math.log(p) + (PIXELS - positives) * math.log(1 - p)) / PIXELS
     assert soft_dice_loss(torch.sigmoid(logits), mask_of(kind)).item() == pytest.approx(dice, abs=1e-6)
-    assert dice_with_cross_entropy(logits, mask_of(kind)).item() == pytest.approx(dice + cross_entropy, abs=1e-6)
+    assert region_and_cross_entropy(logits, mask_of(kind)).item() == pytest.approx(dice + cross_entropy, abs=1e-6)
 
 
 @KINDS
@@ -39,7 +39,7 @@ def test_gradient_of_a_constant_prediction(kind: str, positives: int, p: float) 
     """By hand: with I the overlap and D the sum below the line, dDice/dp = -(2 t D - (2 I + 1)) / D²."""
     target = mask_of(kind)
     logits = torch.full(SHAPE, math.log(p / (1 - p)), requires_grad=True)
-    dice_with_cross_entropy(logits, target).backward()
+    region_and_cross_entropy(logits, target).backward()
     overlap, below = p * positives, p * PIXELS + positives + 1
     dice = -(2 * target * below - (2 * overlap + 1)) / below**2 * p * (1 - p)
     assert logits.grad is not None
@@ -51,8 +51,8 @@ def test_gradient_of_a_constant_prediction(kind: str, positives: int, p: float) 
 @KINDS
 def test_certainty_costs_nothing_where_right_and_much_where_wrong(kind: str, positives: int) -> None:
     certain = (2 * mask_of(kind) - 1) * 40
-    assert dice_with_cross_entropy(certain, mask_of(kind)).item() == pytest.approx(0, abs=1e-6)
-    assert dice_with_cross_entropy(-certain, mask_of(kind)).item() > 40
+    assert region_and_cross_entropy(certain, mask_of(kind)).item() == pytest.approx(0, abs=1e-6)
+    assert region_and_cross_entropy(-certain, mask_of(kind)).item() > 40
 
 
 @settings(max_examples=30, deadline=None)
@@ -63,7 +63,7 @@ def test_monai_agrees(seed: int, share: float, spread: float) -> None:
     logits = torch.randn(3, 1, 9, 7, generator=generator) * spread
     target = (torch.rand(3, 1, 9, 7, generator=generator) < share).float()
     oracle = DiceCELoss(sigmoid=True, batch=True, smooth_nr=1.0, smooth_dr=1.0)
-    torch.testing.assert_close(dice_with_cross_entropy(logits, target), oracle(logits, target))
+    torch.testing.assert_close(region_and_cross_entropy(logits, target), oracle(logits, target))
 
 
 def test_dice_is_of_the_batch_and_not_a_mean_over_slices() -> None:
@@ -81,7 +81,7 @@ def test_bfloat16_logits_are_summed_in_float32() -> None:
     """512 pixels of probability 0.5 beside a first one: a bfloat16 sum stops growing at 256."""
     logits = torch.zeros(1, 1, 64, 64, dtype=torch.bfloat16)
     target = torch.zeros(1, 1, 64, 64)
-    loss = dice_with_cross_entropy(logits, target)
+    loss = region_and_cross_entropy(logits, target)
     assert loss.dtype == torch.float32
     assert loss.item() == pytest.approx(1 - 1 / (0.5 * 64 * 64 + 1) + math.log(2), abs=1e-6)
 
@@ -89,4 +89,22 @@ def test_bfloat16_logits_are_summed_in_float32() -> None:
 def test_a_mask_of_bool_will_do() -> None:
     logits = torch.linspace(-2, 2, PIXELS).reshape(SHAPE)
     target = mask_of("half")
-    assert torch.equal(dice_with_cross_entropy(logits, target.bool()), dice_with_cross_entropy(logits, target))
+    assert torch.equal(region_and_cross_entropy(logits, target.bool()), region_and_cross_entropy(logits, target))
+
+
+def test_focal_tversky_by_hand() -> None:
+    """Of four tumour pixels two are found, one pixel beside them is false: 1 - 3 / (2 + 0.7 x 2 + 0.3 + 1)."""
+    target = torch.tensor([1.0, 1, 1, 1, 0, 0])
+    found = torch.tensor([1.0, 1, 0, 0, 1, 0])
+    assert focal_tversky_loss(found, target).item() == pytest.approx((1 - 3 / 4.7) ** 0.75)
+    assert focal_tversky_loss(target, target).item() == 0
+
+
+def test_focal_tversky_finds_missed_pixels_worse_than_false_ones() -> None:
+    target = mask_of("half")
+    missed, false = target.clone(), target.clone()
+    missed[0, 0, 0], false[0, 0, 2] = 0, 1
+    assert focal_tversky_loss(missed, target) > 1.2 * focal_tversky_loss(false, target)
+    assert region_and_cross_entropy(torch.zeros(SHAPE), target, focal_tversky_loss).item() == pytest.approx(
+        focal_tversky_loss(torch.full(SHAPE, 0.5), target).item() + math.log(2), abs=1e-6
+    )

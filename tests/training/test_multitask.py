@@ -7,7 +7,7 @@ from lightning_fabric import Fabric
 
 from glioseg.networks import build_network
 from glioseg.networks.resunet_a import ResUNetA
-from glioseg.training.losses import dice_with_cross_entropy
+from glioseg.training.losses import region_and_cross_entropy
 from glioseg.training.objective import MULTITASK, batch_loss, is_multitask
 from glioseg.training.tanimoto import multitask_loss
 
@@ -55,4 +55,4 @@ def test_unet_through_fabric_has_its_loss_to_the_last_bit() -> None:
     wrapped = fabric.setup_module(network)
     with fabric.autocast():
         loss = batch_loss(wrapped, images, mask)
-    assert torch.equal(loss, dice_with_cross_entropy(network(images), mask))
+    assert torch.equal(loss, region_and_cross_entropy(network(images), mask))

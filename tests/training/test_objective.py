@@ -2,9 +2,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from glioseg.errors import BadOptionError
 from glioseg.networks import NETWORKS, build_network
-from glioseg.training.losses import dice_with_cross_entropy
-from glioseg.training.objective import batch_loss
+from glioseg.training.losses import focal_tversky_loss, region_and_cross_entropy
+from glioseg.training.objective import batch_loss, find_region_loss
 
 
 def batch(size: int = 32) -> tuple[Tensor, Tensor]:
@@ -17,7 +18,7 @@ def batch(size: int = 32) -> tuple[Tensor, Tensor]:
 def test_with_one_task_it_is_the_loss_of_the_networks_answer() -> None:
     torch.manual_seed(0)
     network, (images, target) = nn.Conv2d(3, 1, 1), batch()
-    assert torch.equal(batch_loss(network, images, target), dice_with_cross_entropy(network(images), target))
+    assert torch.equal(batch_loss(network, images, target), region_and_cross_entropy(network(images), target))
 
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))
@@ -37,3 +38,16 @@ def test_a_step_against_its_gradient_lowers_it_as_the_gradient_says(name: str) -
             parameter -= step * parameter.grad
         after = batch_loss(network, images, target)
     assert (before - after).item() == pytest.approx(step * squared, rel=0.1)
+
+
+def test_the_region_loss_is_the_named_one() -> None:
+    network, (images, target) = nn.Conv2d(3, 1, 1), batch()
+    expected = region_and_cross_entropy(network(images), target, focal_tversky_loss)
+    assert torch.equal(batch_loss(network, images, target, find_region_loss("focal_tversky", network)), expected)
+
+
+def test_a_network_with_a_loss_of_its_own_takes_no_other() -> None:
+    network = build_network("resunet-a", 8)
+    with pytest.raises(BadOptionError, match="no effect on ResUNetA"):
+        find_region_loss("focal_tversky", network)
+    find_region_loss("dice", network)

@@ -19,6 +19,9 @@ from glioseg.training.hard_negatives import paint_hard_negatives
 from glioseg.training.skull_stripping import strip_skulls
 from glioseg.volume import CHANNELS
 
+HISTOGRAM_PIECES = 8
+"""Of the curve that ``augmentation.histogram_warp`` bends."""
+
 SHARE_WITHOUT_BOTH = 0.6
 """Of the dataset's ten patients who lack sequences, six lack pre and post and four lack post alone."""
 
@@ -54,10 +57,12 @@ def augment(
         images, maps, settings, crop_size, settings.shift_pixels / downsampling_factor, generator
     )
     images = _vary_gamma(images, limits, settings, generator)
+    images = _warp_histogram(images, limits, settings, generator)
     images = paint_hard_negatives(images, masks, limits, settings, generator)
     images = _vary_field(images, settings, generator)
     images = _lower_resolution(images, settings, generator)
     images = clip_and_normalise(images, statistics)
+    images = _convolve(images, settings, generator)
     images = _vary_intensity(images, settings, generator)
     return _vary_context(_drop_sequences(images, settings, generator), settings, generator), target
 
@@ -118,6 +123,37 @@ def _vary_gamma(images: Tensor, limits: Tensor, settings: Augmentation, generato
     exponent = torch.exp(uniform((len(images), len(CHANNELS), 1, 1), low, -low, images, generator))
     exponent = _for_all_seen(exponent, images)
     return (images.clamp(min=0) / limits).pow(exponent) * limits
+
+
+def _warp_histogram(images: Tensor, limits: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
+    """Bend the intensities of each sequence by a rising curve of straight pieces, which keeps black and the limit."""
+    if settings.histogram_warp == 0:
+        return images
+    shape = (len(images), len(CHANNELS), HISTOGRAM_PIECES)
+    slopes = uniform(shape, -settings.histogram_warp, settings.histogram_warp, images, generator).exp()
+    heights = F.pad(slopes.cumsum(dim=-1) / slopes.sum(dim=-1, keepdim=True), (1, 0))
+    heights = _for_all_seen(heights, images)
+    limits = limits.clamp(min=1e-3)
+    place = ((images / limits).clamp(0, 1) * HISTOGRAM_PIECES).flatten(2)
+    piece = place.long().clamp(max=HISTOGRAM_PIECES - 1)
+    bent = torch.lerp(heights.gather(2, piece), heights.gather(2, piece + 1), place - piece)
+    return bent.view_as(images) * limits
+
+
+def _convolve(images: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
+    """Mix some slices with their convolution by a random kernel for each sequence.
+
+    Xu 2021, "Robust and Generalizable Visual Representation Learning via Random Convolutions", section 3: normal
+    weights whose squares sum to one on average, and a share of the mix between 0 and 1.
+    """
+    if settings.random_convolution == 0:
+        return images
+    kernels = torch.randn(len(images), len(CHANNELS), 3, 3, device=images.device, generator=generator) / 3
+    kernels = _for_all_seen(kernels, images).flatten(0, 1)[:, None]
+    convolved = F.conv2d(images.flatten(0, 1)[None], kernels, padding=1, groups=len(kernels)).view_as(images)
+    share = uniform((len(images), 1, 1, 1), 0, 1, images, generator)
+    chosen = uniform((len(images), 1, 1, 1), 0, 1, images, generator) < settings.random_convolution
+    return torch.where(chosen, torch.lerp(images, convolved, share), images)
 
 
 def _vary_field(images: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:

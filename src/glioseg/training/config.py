@@ -81,6 +81,10 @@ class Augmentation(_Settings):
         brightness: Added to normalised intensities, for each sequence.
         contrast: Share by which normalised intensities are spread or drawn together, for each sequence.
         gamma: Exponent, as a share around 1, applied to intensities between 0 and 1.
+        histogram_warp: How far a random rising curve of eight straight pieces bends the intensities of each sequence:
+            half the natural logarithm of the greatest factor between two of its slopes.
+        random_convolution: Probability that a slice is mixed with its convolution by random kernels of 3 x 3 pixels,
+            one for each sequence, which changes contrast and texture (Xu 2021, section 3).
         noise: Standard deviation of Gaussian noise on normalised intensities.
         sequence_dropout: Probability that post, or pre and post, are filled by the FLAIR, as in the patients who
             lack them.
@@ -104,6 +108,8 @@ class Augmentation(_Settings):
     brightness: float = Field(0.3, ge=0)
     contrast: float = Field(0.25, ge=0, lt=1)
     gamma: float = Field(0.25, ge=0, lt=1)
+    histogram_warp: float = Field(0.0, ge=0, le=3)
+    random_convolution: float = Field(0.0, ge=0, le=1)
     noise: float = Field(0.15, ge=0)
     sequence_dropout: float = Field(0.3, ge=0, le=1)
     skull_stripping: float = Field(0.0, ge=0, le=1)
@@ -136,6 +142,7 @@ class Optimisation(_Settings):
         warmup_share: Share of the budget over which the learning rate rises.
         final_share: Share of the highest learning rate that is left at the end.
         clip_norm: Gradients are scaled down to this norm.
+        region_loss: What is added to cross-entropy; ResUNet-a keeps the loss of its paper.
         ema_decay: Decay of the exponential moving average of the weights, which is what validates and ships.
     """
 
@@ -144,6 +151,7 @@ class Optimisation(_Settings):
     warmup_share: float = Field(0.05, ge=0, lt=1)
     final_share: float = Field(0.01, ge=0, le=1)
     clip_norm: float = Field(1.0, gt=0)
+    region_loss: Literal["dice", "focal_tversky"] = "dice"
     ema_decay: float = Field(0.995, ge=0, lt=1)
 
 

@@ -5,6 +5,7 @@ import logging
 import time
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ from glioseg.training.crop import crop_downsampling, crop_px
 from glioseg.training.device_cache import SkullStripping
 from glioseg.training.devices import is_shared, share_statistics
 from glioseg.training.non_finite import NonFiniteCheck
-from glioseg.training.objective import MULTITASK, batch_loss, is_multitask
+from glioseg.training.objective import MULTITASK, batch_loss, find_region_loss, is_multitask
 from glioseg.training.pretrained import load_pretrained
 from glioseg.training.run_folder import RunFolder, write_history
 from glioseg.training.sampling import SliceSampler
@@ -130,7 +131,8 @@ class _Run:
             self.trained.mark_forward_method(MULTITASK)
         self.network.train()
         # Coarse and fine crops are compiled apart: kernels for any size are slower.
-        self.loss = torch.compile(batch_loss, dynamic=False) if config.machine.compile else batch_loss
+        loss = partial(batch_loss, region_loss=find_region_loss(config.optimisation.region_loss, self.network))
+        self.loss = torch.compile(loss, dynamic=False) if config.machine.compile else loss
         self.non_finite = NonFiniteCheck(self.sampler.names)
         self.is_interrupted = False
 
