@@ -304,6 +304,24 @@ def test_a_magic_word_with_a_wrong_last_byte_is_written_right(tmp_path: Path) ->
     assert nibabel.load(tmp_path / "m.nii").shape == SHAPE
 
 
+def test_a_damaged_check_of_line_ends_is_written_right(tmp_path: Path) -> None:
+    path = overwrite(save(tmp_path / "a.nii", picture(), kind=nibabel.Nifti2Image), 8, b"\0\1\2\3")
+    write_nifti_mask(tmp_path / "m.nii", mask_on(path), like=path)
+    assert nibabel.load(tmp_path / "m.nii").affine == pytest.approx(AFFINE, abs=1e-4)
+
+
+@pytest.mark.parametrize(("codes", "form"), [((0, 9), "sform"), ((300, 0), "qform")])
+def test_a_code_of_no_standard_places_scan_and_mask_all_the_same(
+    tmp_path: Path, codes: tuple[int, int], form: str
+) -> None:
+    path = overwrite(save(tmp_path / "a.nii", picture()), 252, np.array(codes, np.int16).tobytes())
+    scan = read_nifti(path)
+    assert scan.affine[:, [2, 1, 0, 3]] == pytest.approx(AFFINE, abs=1e-4)
+    assert scan.remarks == (f"a.nii: the {form} code {max(codes)}, which the standard lacks, is read as 2",)
+    write_nifti_mask(tmp_path / "m.nii", mask_on(path), like=path)
+    assert nibabel.load(tmp_path / "m.nii").affine == pytest.approx(AFFINE, abs=1e-4)
+
+
 @pytest.mark.parametrize("begin", [0, 100, -352, np.nan])
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
 @pytest.mark.parametrize("extender", [True, False])

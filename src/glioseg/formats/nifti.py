@@ -135,8 +135,9 @@ def _header_like(like: Path, voxels: NDArray[Any], affine: NDArray[np.float64] |
             found="another" if moved else _in_words(here),
         )
     header["vox_offset"] = 0
-    # Of a damaged word the reader heeds three bytes, nibabel all of them.
-    header["magic"] = type(header)()["magic"]
+    # Of these words the reader heeds three bytes, nibabel all of them.
+    for word in {"magic", "eol_check"} & set(header):
+        header[word] = type(header)()[word]
     return header
 
 

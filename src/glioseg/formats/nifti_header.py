@@ -24,6 +24,7 @@ _EXTENDER = 4
 _PAIRS = (b"ni1", b"ni2")
 _LONGEST_ROTATION = 1.001
 _ROUNDING = 1e-7
+_ALIGNED, _LAST_CODE = 2, 5
 # By the code in the header; every other code, "unknown" included, is taken for millimetres, as all viewers do.
 _OTHER_UNITS_MM = {1: ("metres", 1000.0), 3: ("micrometres", 0.001)}
 _SPACE_UNIT_BITS = 0b111
@@ -130,7 +131,7 @@ def place(path: Path, header: Header) -> tuple[NDArray[np.float64], Place, tuple
     Raises:
         HeaderDataError: If only the qform could tell the place and it is unusable.
     """
-    remarks: list[str] = []
+    remarks = _repair_codes(path, header)
     qform_is_set = int(header["qform_code"]) > 0
     if int(header["sform_code"]) > 0 and qform_is_set and not is_invertible(header.get_sform()):
         header["sform_code"] = 0
@@ -153,6 +154,17 @@ def place(path: Path, header: Header) -> tuple[NDArray[np.float64], Place, tuple
         remarks.append(f"{path.name} measures in {unit}, which are converted to millimetres")
         affine[:3] *= millimetres
     return affine, "told" if told is not None else _place_by_spacing(header), tuple(remarks)
+
+
+def _repair_codes(path: Path, header: Header) -> list[str]:
+    """Any code above 0 places the voxels, but readers that do not know it leave sform or qform out."""
+    repairs = []
+    for form in ("sform", "qform"):
+        code = int(header[f"{form}_code"])
+        if code > _LAST_CODE:
+            header[f"{form}_code"] = _ALIGNED
+            repairs.append(f"{path.name}: the {form} code {code}, which the standard lacks, is read as {_ALIGNED}")
+    return repairs
 
 
 def _repair(path: Path, header: Header) -> list[str]:
