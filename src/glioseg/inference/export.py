@@ -8,7 +8,7 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -52,11 +52,12 @@ SIZE_PX = 256
 SAME_ANSWER = 1e-3
 """A probability may differ by so much from PyTorch's in float32."""
 CALIBRATED_ON = 12
-"""Patients, evenly taken, on whom the range of eight bits is found; masks are compared on all."""
+"""Patients, evenly taken, on whom the range of eight bits is found at most."""
 AFFORDABLE_DICE_LOSS = 0.002
 """What eight-bit arithmetic may cost in mean Dice on patients with masks."""
 
 Form = Literal["onnx", "openvino"]
+Item = TypeVar("Item")
 _RUNTIME: dict[Form, BackendName] = {"onnx": "onnxruntime", "openvino": "openvino"}
 
 
@@ -76,6 +77,7 @@ def export_bundle(
     size_px: int | None = None,
     int8: bool = False,
     patients: Sequence[Patient] = (),
+    calibration: Sequence[Patient] = (),
     affordable_dice_loss: float = AFFORDABLE_DICE_LOSS,
 ) -> Contract:
     """Export a bundle's network, compare its answers with the original's, and write a bundle without PyTorch.
@@ -89,7 +91,8 @@ def export_bundle(
             slices of any size.
         int8: Compute in eight bits: with OpenVINO always, with ONNX by a second graph that is used on processors that
             have instructions for it.
-        patients: Patients to calibrate eight-bit arithmetic on and to compare masks on; none of the test patients.
+        patients: Patients to compare masks on; none of the ten test patients.
+        calibration: Patients to find the range of eight bits on; some of those that are compared, if empty.
         affordable_dice_loss: What eight-bit arithmetic may cost in mean Dice on them.
 
     Returns:
@@ -104,7 +107,7 @@ def export_bundle(
     side = _side(contract, size_px)
     with _workshop(out) as workshop:
         weights = (bundle / WEIGHTS).read_bytes()
-        files = _write_model(network, workshop, form, side, patients if int8 else (), contract, weights)
+        files = _write_model(network, workshop, form, side, (calibration or patients) if int8 else (), contract, weights)
         second = int8 and form == "onnx"
         exported = Exported(
             format=form,
@@ -135,6 +138,11 @@ def _eight_bit_model(folder: Path, contract: Contract) -> Model:
     from glioseg.inference.backends.onnxruntime_backend import OnnxRuntimeBackend
 
     return Model.of(OnnxRuntimeBackend.of_graph(folder, contract, MODEL_INT8), contract)
+
+
+def evenly(items: Sequence[Item], most: int) -> Sequence[Item]:
+    """At most so many of some items, at even distances."""
+    return items[:: max(1, -(-len(items) // most))]
 
 
 @contextmanager
@@ -188,8 +196,7 @@ def _write_model(
     weights: bytes,
 ) -> dict[str, bytes]:
     """The exported model's files by name."""
-    few = calibration[:: max(1, -(-len(calibration) // CALIBRATED_ON))]
-    images = list(_calibration_images(few, contract, side))
+    images = list(_calibration_images(evenly(calibration, CALIBRATED_ON), contract, side))
     if form == "onnx":
         files = {MODEL_ONNX: _onnx(network, contract.preprocessing.input_channels, side, weights), WEIGHTS: weights}
         return files | _in_eight_bits(folder, files, images) if images else files
