@@ -77,3 +77,4 @@ def test_a_changed_graph_is_refused(both: Path, tmp_path: Path, monkeypatch: pyt
         (copy / path.name).write_bytes(path.read_bytes() + (b" " if path.name == MODEL_INT8 else b""))
     with pytest.raises(GliosegError, match=r"is not the file that contract\.json describes"):
         loaded(copy, monkeypatch, able=True)
+    assert precision_of(loaded(copy, monkeypatch, able=False, backend="onnxruntime")) == ("onnxruntime", "32")

@@ -232,8 +232,14 @@ def _read(path: Path, kind: type[_Kind]) -> _Kind:
         raise BadFileError(path, f"cannot be read: {error}", remedy=DAMAGED) from error
 
 
-def check_exported(folder: Path, contract: Contract) -> Exported:
+def check_exported(folder: Path, contract: Contract, graph: str | None = None) -> Exported:
     """What the contract says of an exported model, once its files have been found to be those it describes.
+
+    Args:
+        folder: Of the bundle.
+        contract: Its contract.
+        graph: The graph that is used: :data:`MODEL_INT8` holds its own weights, and nothing else needs it. All files are
+            looked at if None.
 
     Raises:
         GliosegError: If the contract knows of no export, or a file is missing or another one.
@@ -241,6 +247,8 @@ def check_exported(folder: Path, contract: Contract) -> Exported:
     if contract.exported is None:
         raise GliosegError(f"{folder / CONTRACT} describes no exported model", remedy=DAMAGED)
     for name, expected in contract.exported.files_sha256.items():
+        if graph is not None and (name == MODEL_INT8) != (graph == MODEL_INT8):
+            continue
         path = folder / name
         try:
             found = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -30,7 +30,7 @@ from glioseg.errors import GliosegError
 from glioseg.evaluation.patient_scores import score_patient
 from glioseg.evaluation.score_files import read_patient_values
 from glioseg.evaluation.scores import Scores
-from glioseg.inference.contract import CONTRACT, MODEL_ONNX, WEIGHTS
+from glioseg.inference.contract import CONTRACT, MODEL_INT8, MODEL_ONNX, WEIGHTS
 from glioseg.inference.external import predict_external
 from glioseg.inference.model import Model
 from glioseg.inference.shipped import find_model
@@ -218,9 +218,9 @@ def _models() -> list[Seed]:
 
 
 def _shipped() -> Files:
-    """One of the networks that come with the program, as a graph beside its weights."""
+    """One of the networks that come with the program, as graphs beside its weights."""
     folder = find_model("best") / "unet-16_fold-0"
-    return {name: (folder / name).read_bytes() for name in (CONTRACT, WEIGHTS, MODEL_ONNX)}
+    return {name: (folder / name).read_bytes() for name in (CONTRACT, WEIGHTS, MODEL_ONNX, MODEL_INT8)}
 
 
 def _scores() -> Files:
