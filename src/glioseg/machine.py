@@ -166,6 +166,9 @@ def side_by_side(do: Callable[[Item], Done], items: Iterable[Item]) -> list[Done
     Returns:
         What came of each, in their order; the first exception is raised.
     """
+    items = list(items)
+    if min(threads(), len(items)) <= 1:
+        return [do(item) for item in items]
     with ThreadPoolExecutor(threads()) as pool:
         return list(pool.map(do, items))
 

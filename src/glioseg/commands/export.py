@@ -39,9 +39,7 @@ def export(
     bundle = find_model(model)
     compared, calibrated = ([], []) if patients is None else _choose(bundle, patients)
     calibration = _read(evenly(calibrated, CALIBRATED_ON)) if int8 else ()
-    return export_bundle(
-        bundle, out, to, size_px=size_px, int8=int8, patients=_read(compared), calibration=calibration
-    )
+    return export_bundle(bundle, out, to, size_px=size_px, int8=int8, patients=_read(compared), calibration=calibration)
 
 
 def _choose(bundle: Path, folder: Path) -> tuple[list[PatientFiles], list[PatientFiles]]:

@@ -238,8 +238,8 @@ def check_exported(folder: Path, contract: Contract, graph: str | None = None) -
     Args:
         folder: Of the bundle.
         contract: Its contract.
-        graph: The graph that is used: :data:`MODEL_INT8` holds its own weights, and nothing else needs it. All files are
-            looked at if None.
+        graph: The graph that is used: :data:`MODEL_INT8` holds its own weights, and nothing else needs it. All files
+            are looked at if None.
 
     Raises:
         GliosegError: If the contract knows of no export, or a file is missing or another one.

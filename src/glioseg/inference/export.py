@@ -107,7 +107,9 @@ def export_bundle(
     side = _side(contract, size_px)
     with _workshop(out) as workshop:
         weights = (bundle / WEIGHTS).read_bytes()
-        files = _write_model(network, workshop, form, side, (calibration or patients) if int8 else (), contract, weights)
+        files = _write_model(
+            network, workshop, form, side, (calibration or patients) if int8 else (), contract, weights
+        )
         second = int8 and form == "onnx"
         exported = Exported(
             format=form,

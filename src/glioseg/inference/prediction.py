@@ -6,12 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.special import expit
 
 from glioseg.head import FOREGROUND_THRESHOLD
 from glioseg.inference.backends import Backend
 from glioseg.inference.contract import InferenceSettings
-from glioseg.inference.postprocessing import smoothed_through_plane
+from glioseg.inference.postprocessing import sigmoid, smoothed_through_plane
 from glioseg.inference.preprocessing import (
     Preprocessing,
     clip_and_normalise,
@@ -21,10 +20,14 @@ from glioseg.inference.preprocessing import (
     upsample,
 )
 from glioseg.inference.sliding_window import Patches, sliding_window
+from glioseg.machine import threads
 from glioseg.volume import Volume
 
 BATCH_SIZE = 8
 """Slices, or patches of them, computed at a time: enough to fill two cores, little enough to stay below a gigabyte."""
+
+PATCHES_PER_THREAD = 4
+"""Patches that a thread computes at a time, where that makes more than a batch of slices."""
 
 
 @dataclass(frozen=True)
@@ -139,9 +142,10 @@ def _predicted(backend: Backend, batch: Batch, flip: bool) -> NDArray[np.float32
 def _probabilities(backend: Backend, images: NDArray[np.float32]) -> NDArray[np.float32]:
     """In batches again: there may be several patches to a slice."""
     found = np.empty((len(images), *images.shape[2:]), np.float32)
-    for start in range(0, len(images), BATCH_SIZE):
-        batch = slice(start, start + BATCH_SIZE)
-        found[batch] = expit(backend.logits(images[batch])[:, 0])
+    at_once = max(BATCH_SIZE, PATCHES_PER_THREAD * threads())
+    for start in range(0, len(images), at_once):
+        batch = slice(start, start + at_once)
+        found[batch] = sigmoid(backend.logits(images[batch])[:, 0])
     return found
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from scipy.ndimage import zoom
 
 from glioseg.former_names import with_present_names
 from glioseg.head import FOREGROUND_THRESHOLD
@@ -146,10 +145,28 @@ def upsample(
     if downsampling_factor == 1:
         return probabilities
     spread = np.empty((len(probabilities), rows, columns), np.float32)
-    # Slice by slice, which costs half of what all at once do.
+    # Slice by slice, which stays in the cache; in float64 the sums are exact, and rounded once.
     for out, image in zip(spread, probabilities, strict=True):
-        out[:] = zoom(image, downsampling_factor, order=1, mode="nearest", grid_mode=True)[:rows, :columns]
+        out[:] = _twice_as_wide(_twice_as_high(image.astype(np.float64)))[:rows, :columns]
     return spread
+
+
+def _twice_as_high(image: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each row becomes two, a quarter of the way to either neighbour; the first and the last are their own."""
+    own, beside = image * 0.75, np.pad(image * 0.25, ((1, 1), (0, 0)), mode="edge")
+    high = np.empty((2 * len(image), image.shape[1]))
+    np.add(own, beside[:-2], out=high[::2])
+    np.add(own, beside[2:], out=high[1::2])
+    return high
+
+
+def _twice_as_wide(image: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The same of columns, not by the transposed image, which would cost twice as much."""
+    own, beside = image * 0.75, np.pad(image * 0.25, ((0, 0), (1, 1)), mode="edge")
+    wide = np.empty((len(image), 2 * image.shape[1]), np.float32)
+    np.add(own, beside[:, :-2], out=wide[:, ::2], casting="same_kind")
+    np.add(own, beside[:, 2:], out=wide[:, 1::2], casting="same_kind")
+    return wide
 
 
 def _channel_statistics(

@@ -1,6 +1,7 @@
 """ONNX Runtime: CPUs of any maker, GPUs of NVIDIA with its build for them, and without PyTorch."""
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Self
 
@@ -19,18 +20,30 @@ from glioseg.inference.backends import (
 )
 from glioseg.inference.backends.fixed_size import at_fixed_size
 from glioseg.inference.contract import CONTRACT, DAMAGED, MODEL_INT8, MODEL_ONNX, Contract, check_exported
-from glioseg.machine import threads
+from glioseg.machine import side_by_side, threads
 
 _PROVIDER = "CPUExecutionProvider"
 
 
 def _options() -> "onnxruntime.SessionOptions":
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads()
-    # A thread that spins while it waits takes the core from a neighbour, beside which all then takes twice as long.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Threads that share each layer wait for the slowest in each; beside a busy neighbour one of them is always slow.
+    options.intra_op_num_threads = 1
     options.log_severity_level = 3
+    # What one network needs while it computes serves the next, and each thread as long as it does so.
+    _share_memory()
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    options.enable_mem_pattern = False
     return options
+
+
+@cache
+def _share_memory() -> None:
+    """One memory for all sessions of the process, in place of one for each: a quarter for five networks."""
+    memory = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    onnxruntime.create_and_register_allocator(memory, None)
 
 
 def _providers(device: Device) -> list[str]:
@@ -88,7 +101,7 @@ class OnnxRuntimeBackend:
     @classmethod
     def of_graph(cls, folder: Path, contract: Contract, graph: str, providers: Sequence[str] = (_PROVIDER,)) -> Self:
         """Load one of a bundle's graphs, :data:`MODEL_ONNX` or :data:`MODEL_INT8`; raises as :meth:`from_bundle`."""
-        exported = check_exported(folder, contract)
+        exported = check_exported(folder, contract, graph)
         path = folder / graph
         try:
             session = onnxruntime.InferenceSession(path, _options(), providers=list(providers))
@@ -112,5 +125,9 @@ class OnnxRuntimeBackend:
         return at_fixed_size(self._compute, images, self._size, self._downsampling_factor, self._folder)
 
     def _compute(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        parts = 1 if self.is_on_gpu else min(threads(), len(images))
+        return np.concatenate(side_by_side(self._run, np.array_split(images, parts)))
+
+    def _run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         (found,) = self._session.run(None, {"images": np.ascontiguousarray(images)})
         return np.asarray(found, np.float32)
