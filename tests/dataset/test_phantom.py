@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from glioseg.dataset import phantom
 from glioseg.dataset.lgg import find_patients, read_clinical, read_patient
 from glioseg.dataset.phantom import SITES, make_phantom, missing_sequences, site_sequence, write_phantoms
 from glioseg.dataset.phantom_anatomy import Tissue, make_anatomy
@@ -246,6 +247,27 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
     with pytest.raises(GliosegError, match="not an empty folder"):
         write_phantoms(tmp_path / "notes.txt", patients=1, size=SIZE)
+
+
+def test_what_a_killed_call_left_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = write_phantoms(tmp_path / "whole", patients=3, size=32)
+    write, left = phantom.write_patient, iter(range(2))
+
+    def killed(*arguments: object) -> None:
+        next(left)
+        write(*arguments)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(phantom, "write_patient", killed)
+        with pytest.raises(StopIteration):
+            write_phantoms(tmp_path / "data", patients=3, size=32)
+    (tmp_path / "data" / f".{whole[2]}.abc.unfinished").mkdir()
+    assert write_phantoms(tmp_path / "data", patients=3, size=32) == whole
+    assert {path.name for path in (tmp_path / "data").iterdir()} == {*whole, "data.csv"}
+    for name in whole:
+        assert folder_bytes(tmp_path / "data" / name) == folder_bytes(tmp_path / "whole" / name)
+    with pytest.raises(GliosegError, match="not an empty folder"):
+        write_phantoms(tmp_path / "data", patients=3, size=32)
 
 
 @pytest.mark.parametrize("wrong", [{"patients": 0}, {"patients": 10_000}, {"size": 31}, {"seed": -1}])

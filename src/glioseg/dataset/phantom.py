@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from glioseg.atomic import write_text_atomically
+from glioseg.atomic import clear_unfinished, write_text_atomically
 from glioseg.dataset.lgg import CLINICAL_TABLE, write_patient
 from glioseg.dataset.phantom_anatomy import make_anatomy
 from glioseg.dataset.phantom_scan import scan
@@ -97,7 +97,7 @@ def write_phantoms(dest: Path, *, patients: int, seed: int = 0, size: int = 256)
     Patient k is the same however many are written. One in ten lacks sequences, the first within the first six.
 
     Args:
-        dest: A folder that does not exist yet or is empty.
+        dest: A folder that does not exist yet, is empty, or holds what a killed call of the same kind has left.
         patients: How many.
         seed: Decides which patients, from 0.
         size: Rows and columns of a slice.
@@ -106,7 +106,7 @@ def write_phantoms(dest: Path, *, patients: int, seed: int = 0, size: int = 256)
         The names of the patients, `PHANTOM_<site>_<case>_<date>`.
 
     Raises:
-        GliosegError: If the folder has something in it, `patients` is not 1 to 9999, the seed below 0 or the size
+        GliosegError: If the folder has something else in it, `patients` is not 1 to 9999, the seed below 0 or the size
             below 32, or a file cannot be written.
     """
     if not 1 <= patients <= MOST_PATIENTS:
@@ -115,23 +115,34 @@ def write_phantoms(dest: Path, *, patients: int, seed: int = 0, size: int = 256)
         )
     _check_at_least("seed", seed, 0)
     _check_at_least("size", size, SMALLEST_SIZE)
-    if dest.exists() and (not dest.is_dir() or any(dest.iterdir())):
+    drawn = [_draw(seed, k, site) for k, site in zip(range(patients), site_sequence(), strict=False)]
+    names = [name for name, _, _ in drawn]
+    _make_ready(dest, names)
+    for k, (name, patient_seed, _) in enumerate(drawn):
+        write_patient(dest, *make_phantom(patient_seed, size=size, missing=missing_sequences(seed, k), name=name))
+    # Last, so that a folder that has it is whole.
+    _write_clinical_table(dest / CLINICAL_TABLE, (row for _, _, row in drawn))
+    return names
+
+
+def _draw(seed: int, k: int, site: str) -> tuple[str, int, dict[str, str]]:
+    """Name, own seed and clinical row of patient k."""
+    rng = np.random.default_rng((seed, k))
+    case = f"PHANTOM_{site}_{k + 1:04d}"
+    name = f"{case}_{rng.integers(1984, 2005)}{rng.integers(1, 13):02d}{rng.integers(1, 29):02d}"
+    return name, int(rng.integers(2**63)), {"Patient": case, **_clinical_row(rng)}
+
+
+def _make_ready(dest: Path, names: Iterable[str]) -> None:
+    """The folder, empty but for patients of these names, which a killed call has left without a clinical table."""
+    if dest.is_dir():
+        clear_unfinished(dest)
+    if dest.exists() and (not dest.is_dir() or not {path.name for path in dest.iterdir()} <= set(names)):
         raise GliosegError(
             f"{dest} is not an empty folder",
             remedy="Name a folder that does not exist yet",
         )
     dest.mkdir(parents=True, exist_ok=True)
-    names, rows = [], []
-    for k, site in zip(range(patients), site_sequence(), strict=False):
-        rng = np.random.default_rng((seed, k))
-        case = f"PHANTOM_{site}_{k + 1:04d}"
-        name = f"{case}_{rng.integers(1984, 2005)}{rng.integers(1, 13):02d}{rng.integers(1, 29):02d}"
-        patient_seed = int(rng.integers(2**63))
-        write_patient(dest, *make_phantom(patient_seed, size=size, missing=missing_sequences(seed, k), name=name))
-        names.append(name)
-        rows.append({"Patient": case, **_clinical_row(rng)})
-    _write_clinical_table(dest / CLINICAL_TABLE, rows)
-    return names
 
 
 def _check_at_least(what: str, found: int, least: int) -> None:
