@@ -17,7 +17,7 @@ from glioseg.errors import GliosegError
 from glioseg.inference.contract import WEIGHTS, load_contract, load_ensemble_contract
 from glioseg.inference.model import Model
 from glioseg.training.config import load_config
-from glioseg.training.domain_shift_validation import domain_shift_dice
+from glioseg.training.validation import domain_shift_dice
 
 SETTINGS = (
     "sampling.batch_size=4",

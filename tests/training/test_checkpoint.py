@@ -13,8 +13,8 @@ from torch.optim import AdamW
 from torch.optim.swa_utils import AveragedModel
 
 from glioseg.errors import GliosegError
-from glioseg.training.average import moving_average
 from glioseg.training.checkpoint import RunState, load_checkpoint, save_checkpoint
+from glioseg.training.optimisation import moving_average
 
 IDENTITY = {"settings": "1", "split": "2", "data": "3"}
 Run = tuple[nn.Module, AveragedModel, AdamW]

@@ -21,9 +21,9 @@ from glioseg.training import engine
 from glioseg.training.config import TrainingConfig, load_config
 from glioseg.training.engine import TrainedNetwork, train_network
 from glioseg.training.losses import RegionLoss
+from glioseg.training.optimisation import learning_rate
 from glioseg.training.run_folder import RunFolder
 from glioseg.training.sampling import SliceSampler
-from glioseg.training.schedule import learning_rate
 from glioseg.training.validation import validation_dice
 
 BuildConfig = Callable[..., TrainingConfig]

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -7,8 +7,8 @@ import pytest
 from glioseg.dataset.store import ArrayStore
 from glioseg.errors import GliosegError
 from glioseg.inference.preprocessing import Preprocessing, intensity_statistics
-from glioseg.training.config import Sampling
-from glioseg.training.sampling import SliceSampler
+from glioseg.training.config import Sampling, TrainingConfig
+from glioseg.training.sampling import SliceSampler, crop_downsampling, crop_px
 
 
 def patients_of(store: ArrayStore) -> list[str]:
@@ -135,3 +135,28 @@ def test_share_of_slices_at_the_poles(store: ArrayStore) -> None:
         assert ((place < 0.25) | (place >= 0.75)).all()
         assert (place < 0.25).any()
         assert (place >= 0.75).any()
+
+
+BuildConfig = Callable[..., TrainingConfig]
+
+
+@pytest.mark.parametrize(
+    ("name", "crop", "downsampling_factor", "fine", "coarse"),
+    [
+        ("unet", 192, 1, 192, 96),
+        ("unet", 192, 2, 96, 48),
+        ("resunet-a", 192, 2, 96, 64),
+        ("resunet-pp", 36, 1, 40, 24),
+    ],
+)
+def test_a_crop_has_the_size_that_the_network_computes(
+    tiny_config: BuildConfig, name: str, crop: int, downsampling_factor: int, fine: int, coarse: int
+) -> None:
+    config = tiny_config(
+        f"network.name={name}", f"sampling.crop_size={crop}", f"preprocessing.downsampling_factor={downsampling_factor}"
+    )
+    assert (crop_px(config), crop_px(config, coarse=True)) == (fine, coarse)
+    assert (crop_downsampling(config), crop_downsampling(config, coarse=True)) == (
+        downsampling_factor,
+        2 * downsampling_factor,
+    )

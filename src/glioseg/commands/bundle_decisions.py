@@ -15,7 +15,7 @@ from glioseg.dataset.splits import Split
 from glioseg.dataset.store import ArrayStore
 from glioseg.inference.model import mean_of
 from glioseg.inference.postprocessing import Decision, calibrated
-from glioseg.training.selection import choose_decision, choose_postprocessing, fit_temperature
+from glioseg.training.validation import choose_decision, choose_postprocessing, fit_temperature
 
 Probabilities = dict[str, NDArray[np.float32]]
 """By patient, each of shape (slice, row, column)."""
@@ -41,7 +41,7 @@ class Predictions:
     def fitted(
         cls, architecture: str, split: Split, found: Mapping[str, NDArray[np.float32]], store: ArrayStore
     ) -> "Predictions":
-        """Calibrate what was found; arguments as :func:`glioseg.training.selection.choose_decision`."""
+        """Calibrate what was found; arguments as :func:`glioseg.training.validation.choose_decision`."""
         temperature = fit_temperature(found, store)
         sharp = {patient: calibrated(values, temperature) for patient, values in found.items()}
         return cls(architecture, split, temperature, sharp)

@@ -18,7 +18,7 @@ from glioseg.inference.bundle import save_bundle
 from glioseg.inference.contract import SPLIT
 from glioseg.inference.model import Model
 from glioseg.inference.postprocessing import Decision
-from glioseg.training.selection import choose_decision
+from glioseg.training.validation import choose_decision
 
 
 def bundle_refit(

@@ -19,8 +19,7 @@ from glioseg.inference.contract import CARD
 from glioseg.inference.model import Model
 from glioseg.inference.postprocessing import expected_dice
 from glioseg.report.failure_figures import save_reliability
-from glioseg.training.domain_shift_validation import domain_shift_dice
-from glioseg.training.selection import brain_of
+from glioseg.training.validation import brain_of, domain_shift_dice
 
 SCORES, FAILURE_DETECTION, RELIABILITY, DOMAIN_SHIFT = (
     "scores.csv",

@@ -27,12 +27,10 @@ from glioseg.report.figures import save_learning_curve
 from glioseg.study.cost import RunCost
 from glioseg.training.checkpoint import RunState
 from glioseg.training.config import TrainingConfig
-from glioseg.training.domain_shift_validation import domain_shift_dice
 from glioseg.training.engine import train_network
 from glioseg.training.feature_ranges import feature_ranges
 from glioseg.training.run_folder import RunFolder
-from glioseg.training.selection import choose_decision
-from glioseg.training.validation import inference_settings, validation_probabilities
+from glioseg.training.validation import choose_decision, domain_shift_dice, inference_settings, validation_probabilities
 from glioseg.volume import Mask, Volume
 
 

@@ -12,10 +12,9 @@ from kornia.geometry.transform import get_affine_matrix2d, warp_affine
 from torch import Tensor
 
 from glioseg.inference.preprocessing import clip_and_normalise
-from glioseg.training.chance import uniform
 from glioseg.training.config import Augmentation
 from glioseg.training.device_cache import Batch
-from glioseg.training.hard_negatives import paint_hard_negatives
+from glioseg.training.hard_negatives import paint_hard_negatives, uniform
 from glioseg.training.skull_stripping import strip_skulls
 from glioseg.volume import CHANNELS
 

@@ -23,21 +23,16 @@ from glioseg.machine import choose_device, choose_memory_format, choose_precisio
 from glioseg.networks import build_network
 from glioseg.networks.table import find_network
 from glioseg.training.augmentation import augment
-from glioseg.training.average import moving_average
 from glioseg.training.checkpoint import RunState, load_checkpoint, save_checkpoint
 from glioseg.training.config import TrainingConfig, save_config
-from glioseg.training.console import TrainingConsole
-from glioseg.training.crop import crop_downsampling, crop_px
 from glioseg.training.device_cache import SkullStripping
 from glioseg.training.devices import is_shared, share_statistics
-from glioseg.training.non_finite import NonFiniteCheck
-from glioseg.training.objective import MULTITASK, batch_loss, find_region_loss, is_multitask
-from glioseg.training.pretrained import load_pretrained
+from glioseg.training.losses import MULTITASK, batch_loss, find_region_loss, is_multitask
+from glioseg.training.monitoring import TrainingConsole, require_tensorboard, write_tensorboard
+from glioseg.training.optimisation import NonFiniteCheck, Progress, learning_rate, moving_average
 from glioseg.training.run_folder import RunFolder, write_history
-from glioseg.training.sampling import SliceSampler
-from glioseg.training.schedule import Progress, learning_rate
-from glioseg.training.teacher import soft_targets
-from glioseg.training.tensorboard import require_tensorboard, write_tensorboard
+from glioseg.training.sampling import SliceSampler, crop_downsampling, crop_px
+from glioseg.training.transfer import load_pretrained, soft_targets
 from glioseg.training.validation import validation_dice
 
 CHECK_EVERY_STEPS = {"cpu": 1, "cuda": 50}

@@ -9,7 +9,6 @@ import math
 import torch
 from torch import Tensor
 
-from glioseg.training.chance import uniform
 from glioseg.training.config import Augmentation
 from glioseg.volume import CHANNELS
 
@@ -153,3 +152,8 @@ def _with_a_bright_slice(images: Tensor, generator: torch.Generator) -> Tensor:
     """The slice itself brighter than those beside it, in all sequences."""
     factor = uniform((len(images), 1, 1, 1), 0.0, BRIGHTEST_SLICE, images, generator).exp()
     return torch.cat((images[:, : len(CHANNELS)] * factor, images[:, len(CHANNELS) :]), dim=1)
+
+
+def uniform(shape: tuple[int, ...], low: float, high: float, like: Tensor, generator: torch.Generator) -> Tensor:
+    """Evenly spread between two numbers, on the device of another tensor, on which the generator lies too."""
+    return torch.rand(shape, device=like.device, generator=generator) * (high - low) + low

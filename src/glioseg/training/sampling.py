@@ -1,9 +1,10 @@
-"""Which slices make up a batch, as a function of the seed and the step alone.
+"""Which slices make up a batch, as a function of the seed and the step alone, and how large its crops are.
 
 Nothing is remembered between batches, so a resumed run draws what the uninterrupted one would have drawn, and the
 batch of any step can be named after the fact.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 from glioseg.dataset.store import ArrayStore
 from glioseg.errors import GliosegError
 from glioseg.inference.preprocessing import Preprocessing
-from glioseg.training.config import Sampling
+from glioseg.networks.table import find_network
+from glioseg.training.config import Sampling, TrainingConfig
 from glioseg.training.device_cache import Batch, DeviceCachedSlices, SkullStripping
 
 
@@ -29,7 +31,7 @@ class SliceSampler:
         skull_stripping: Depth and brain of every slice where skulls are taken off at random; None where they stay on.
         device: Where batches are wanted; the CPU if None.
         targets: What the network shall answer for every slice of the store, from
-            :func:`glioseg.training.teacher.soft_targets`; the masks if None.
+            :func:`glioseg.training.transfer.soft_targets`; the masks if None.
 
     Raises:
         GliosegError: If there is no training patient, or none has a tumour.
@@ -99,3 +101,20 @@ def _poles(start: int, stop: int) -> NDArray[np.int64]:
     """The lowest and the highest quarter of a scan's slices."""
     quarter = (stop - start) // 4
     return np.concatenate([np.arange(start, start + quarter), np.arange(stop - quarter, stop)])
+
+
+def crop_px(config: TrainingConfig, *, coarse: bool = False) -> int:
+    """Rows and columns that the network computes for a crop: what it would pad shows the slice instead.
+
+    Args:
+        config: Every setting.
+        coarse: In the first part of the budget, at half the resolution.
+    """
+    multiple = find_network(config.network.name).size_multiple
+    pixels = round(config.sampling.crop_size / crop_downsampling(config, coarse=coarse))
+    return math.ceil(pixels / multiple) * multiple
+
+
+def crop_downsampling(config: TrainingConfig, *, coarse: bool = False) -> int:
+    """Pixels of the slice, along rows and columns, that are one in a crop."""
+    return config.preprocessing.downsampling_factor * (2 if coarse else 1)

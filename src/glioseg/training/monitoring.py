@@ -1,13 +1,18 @@
-"""What a person sees while a network trains: a bar on a terminal, plain lines elsewhere and where several train."""
+"""What a person sees while a network trains: a bar on a terminal, plain lines elsewhere, and TensorBoard if wanted."""
 
 import sys
 import time
+from collections.abc import Mapping
+from importlib.util import find_spec
 from multiprocessing import parent_process
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from glioseg.errors import MissingLibraryError
 
 LINE_EVERY_SECONDS = 30.0
 
@@ -72,3 +77,27 @@ def _duration(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def require_tensorboard() -> None:
+    """Check before the work begins that TensorBoard can be written.
+
+    Raises:
+        GliosegError: If the extra is not installed.
+    """
+    if find_spec("tensorboard") is None:
+        raise MissingLibraryError(
+            "machine.tensorboard is on, but TensorBoard is not installed",
+            remedy="Install it with 'pip install glioseg[tensorboard]', or leave the setting off",
+        )
+
+
+def write_tensorboard(folder: Path, row: Mapping[str, float | None]) -> None:
+    """Append an epoch's row, as in the run's log, to the event files of a folder."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(str(folder)) as writer:
+        for name in ("loss", "validation_dice", "learning_rate", "slices_per_second"):
+            value = row.get(name)
+            if value is not None:
+                writer.add_scalar(name, value, int(row["step"] or 0))

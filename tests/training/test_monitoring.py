@@ -1,11 +1,14 @@
+import importlib.util
 import io
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from glioseg.training import console as module
-from glioseg.training.console import LINE_EVERY_SECONDS, TrainingConsole
+from glioseg.errors import GliosegError
+from glioseg.training import monitoring
+from glioseg.training.monitoring import LINE_EVERY_SECONDS, TrainingConsole
 
 
 class Terminal(io.StringIO):
@@ -17,7 +20,7 @@ class Terminal(io.StringIO):
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """A clock that stands still until it is set."""
     now = SimpleNamespace(seconds=1000.0)
-    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now.seconds))
+    monkeypatch.setattr(monitoring, "time", SimpleNamespace(monotonic=lambda: now.seconds))
     return now
 
 
@@ -73,7 +76,7 @@ def test_an_error_passes_through_and_the_bar_ends(monkeypatch: pytest.MonkeyPatc
 def test_one_of_several_processes_draws_no_bar_and_names_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setattr(module, "parent_process", object)
+    monkeypatch.setattr(monitoring, "parent_process", object)
     with TrainingConsole("unet fold 3 of 5") as console:
         console.step(0.25, 0.5, 12.0, 60.0)
         console.say("epoch 1: loss 0.500")
@@ -81,3 +84,26 @@ def test_one_of_several_processes_draws_no_bar_and_names_its_run(monkeypatch: py
         "unet fold 3 of 5: 25%, loss 0.500, 12.0 slices/s, 1:00 left",
         "unet fold 3 of 5: epoch 1: loss 0.500",
     ]
+
+
+ROW = {"epoch": 2, "step": 40, "loss": 0.25, "validation_dice": None, "learning_rate": 1e-3, "slices_per_second": 8.0}
+
+
+def test_a_row_can_be_read_back_from_the_event_files(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    monitoring.write_tensorboard(tmp_path, ROW)
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+
+    assert [(event.step, event.value) for event in events.Scalars("loss")] == [(40, 0.25)]
+    # What was not measured has no point, rather than one at 0.
+    assert sorted(events.Tags()["scalars"]) == ["learning_rate", "loss", "slices_per_second"]
+
+
+def test_it_is_missed_before_the_work_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(monitoring, "find_spec", lambda name: None)
+    with pytest.raises(GliosegError, match=r"TensorBoard is not installed\. Install it"):
+        monitoring.require_tensorboard()
+    monkeypatch.setattr(monitoring, "find_spec", importlib.util.find_spec)
+    monitoring.require_tensorboard()
