@@ -35,7 +35,7 @@ export interface Queue {
 }
 
 export interface Sequence {
-  role: string;
+  channel: string;
   name: string;
   dtype: "uint8" | "uint16" | "int16";
   slope: number;

@@ -56,7 +56,7 @@ export async function fetchCase(api: Api, id: string): Promise<Parts> {
 }
 
 async function fetchScan(api: Api, id: string, sequence: Sequence): Promise<Scan> {
-  return { sequence, voxels: await api.voxels(id, `sequences/${sequence.role}`, sequence.dtype) };
+  return { sequence, voxels: await api.voxels(id, `sequences/${sequence.channel}`, sequence.dtype) };
 }
 
 /** What a stroke does to the mask, to be sent to the server as it is. */
@@ -220,9 +220,9 @@ export class OpenCase {
   }
 
   /** What a region grown from a place would hold: flat indices; none from beside the scan. */
-  grown(place: Place, role: string, growth: Growth): number[] {
+  grown(place: Place, channel: string, growth: Growth): number[] {
     if (!isInside(this.geometry, place)) return [];
-    const scan = this.scan(role);
+    const scan = this.scan(channel);
     return grow(scan.voxels, this.probability, this.geometry, place, {
       ...growth,
       tolerance: growth.tolerance / Math.abs(scan.sequence.slope),
@@ -269,8 +269,8 @@ export class OpenCase {
   }
 
   /** A sequence; the FLAIR in place of one that is not there. */
-  scan(role: string): Scan {
-    return this.scans.find(({ sequence }) => sequence.role === role) ?? this.scans[0];
+  scan(channel: string): Scan {
+    return this.scans.find(({ sequence }) => sequence.channel === channel) ?? this.scans[0];
   }
 
   /** The next slice of tumour at the end of a plane's slices. */

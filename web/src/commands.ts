@@ -59,7 +59,7 @@ const IN_CASE: Partial<Record<Command, Act>> = {
   darker: (desk) => rewindow(desk, (low, high) => shifted(low, high, WINDOW_STEP)),
   harder: (desk) => rewindow(desk, (low, high) => widened(low, high, 1 - WINDOW_STEP)),
   softer: (desk) => rewindow(desk, (low, high) => widened(low, high, 1 + WINDOW_STEP)),
-  window: (desk) => rewindow(desk, () => desk.open!.scan(desk.state.view!.role).sequence.window),
+  window: (desk) => rewindow(desk, () => desk.open!.scan(desk.state.view!.channel).sequence.window),
   overlay: choose(({ overlay }) => ({ overlay: OVERLAYS[(OVERLAYS.indexOf(overlay) + 1) % OVERLAYS.length] })),
   probability: choose(({ showsProbability }) => ({ showsProbability: !showsProbability })),
   prediction: choose(({ showsPrediction }) => ({ showsPrediction: !showsPrediction })),
@@ -128,13 +128,13 @@ function step(rows: number, columns: number): Act {
 }
 
 function nextSequence(desk: Desk): void {
-  const roles = desk.open!.scans.map(({ sequence }) => sequence.role);
-  desk.dispatch({ type: "role", role: roles[(roles.indexOf(desk.state.view!.role) + 1) % roles.length] });
+  const channels = desk.open!.scans.map(({ sequence }) => sequence.channel);
+  desk.dispatch({ type: "channel", channel: channels[(channels.indexOf(desk.state.view!.channel) + 1) % channels.length] });
 }
 
 function rewindow(desk: Desk, change: (low: number, high: number) => readonly [number, number]): void {
-  const { role, windows } = desk.state.view!;
-  desk.dispatch({ type: "window", role, window: change(...windows[role]) });
+  const { channel, windows } = desk.state.view!;
+  desk.dispatch({ type: "window", channel, window: change(...windows[channel]) });
 }
 
 /** A window moved by a share of its width. */

@@ -59,7 +59,7 @@ export class Desk {
     await this.guard(async () => this.dispatch({ type: "queue", queue: await this.api.queue() }));
   }
 
-  /** While the queue is in view, ask for what the server does meanwhile: small pictures, files of decisions. */
+  /** While the queue is in view, ask for what the server does meanwhile: small images, files of decisions. */
   watchQueue(): () => void {
     const timer = setInterval(() => this.state.queue?.cases.some(isAwaited) && void this.loadQueue(), WATCH_EVERY_MS);
     return () => clearInterval(timer);
@@ -200,9 +200,9 @@ function viewOf(open: OpenCase): View {
   return {
     place: open.start,
     plane: "axial",
-    role: open.scans[0].sequence.role,
+    channel: open.scans[0].sequence.channel,
     zoom: 1,
     centre: middleOf(open.geometry),
-    windows: Object.fromEntries(open.info.sequences.map(({ role, window }) => [role, window])),
+    windows: Object.fromEntries(open.info.sequences.map(({ channel, window }) => [channel, window])),
   };
 }

@@ -73,7 +73,7 @@ export const CASE_KEYS: readonly Group[] = [
     ],
   },
   {
-    name: "Picture",
+    name: "Image",
     keys: [
       { command: "sequence", keys: ["s"], says: "next sequence" },
       { command: "zoom-in", keys: ["z"], says: "zoom in at the cross" },

@@ -16,12 +16,12 @@ export const RADII = { least: 0.5, most: 30 } as const;
 export interface View {
   place: Place;
   plane: Plane;
-  role: string;
+  channel: string;
   /** 1 shows the whole plane. */
   zoom: number;
   /** What lies in the middle of every pane. */
   centre: Place;
-  /** Intensities shown as black and white, by role. */
+  /** Intensities shown as black and white, by channel. */
   windows: Readonly<Record<string, readonly [number, number]>>;
 }
 
@@ -80,11 +80,11 @@ export type Action =
   | { type: "scroll"; steps: number }
   | { type: "slice"; plane: Plane; slice: number }
   | { type: "plane"; plane: Plane }
-  | { type: "role"; role: string }
+  | { type: "channel"; channel: string }
   | { type: "zoom"; factor: number; about?: Place }
   | { type: "pan"; centre: Place }
   | { type: "fit" }
-  | { type: "window"; role: string; window: readonly [number, number] }
+  | { type: "window"; channel: string; window: readonly [number, number] }
   | { type: "choose"; choices: Partial<Choices> }
   | { type: "radius"; steps: number }
   | { type: "edited"; message: string }
@@ -187,8 +187,8 @@ function reduceView(view: View, geometry: Geometry, action: Action): View {
       return atSlice(view, geometry, action.plane, action.slice);
     case "plane":
       return { ...view, plane: action.plane };
-    case "role":
-      return { ...view, role: action.role };
+    case "channel":
+      return { ...view, channel: action.channel };
     case "zoom":
       return zoomed(view, action.factor, action.about ?? view.centre);
     case "pan":
@@ -196,7 +196,7 @@ function reduceView(view: View, geometry: Geometry, action: Action): View {
     case "fit":
       return { ...view, zoom: 1, centre: middleOf(geometry) };
     case "window":
-      return { ...view, windows: { ...view.windows, [action.role]: action.window } };
+      return { ...view, windows: { ...view.windows, [action.channel]: action.window } };
     default:
       return view;
   }

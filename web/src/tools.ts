@@ -43,11 +43,11 @@ export function finishOutline(desk: Desk, points: readonly Point[], value: 0 | 1
 /** Show the region that grows from a place, as a stroke that is not finished. */
 export function showGrown(desk: Desk, place: Place, tolerance: number): void {
   const { view, choices } = desk.state;
-  const [low, high] = view!.windows[view!.role];
+  const [low, high] = view!.windows[view!.channel];
   const growth = { tolerance: tolerance * (high - low), probability: choices.likelihood, reach: choices.reach };
   desk.open!.cancel();
   desk.open!.begin();
-  desk.open!.set(desk.open!.grown(place, view!.role, growth), 1);
+  desk.open!.set(desk.open!.grown(place, view!.channel, growth), 1);
   desk.dispatch({ type: "choose", choices: { tolerance } });
   desk.dispatch({ type: "edited", message: "" });
 }
@@ -55,7 +55,7 @@ export function showGrown(desk: Desk, place: Place, tolerance: number): void {
 export function finishGrowing(desk: Desk): void {
   const { choices, view } = desk.state;
   const { tolerance, likelihood, reach } = choices;
-  desk.commit(desk.open!.finish("grow", { tolerance, likelihood, reach, role: view!.role }));
+  desk.commit(desk.open!.finish("grow", { tolerance, likelihood, reach, channel: view!.channel }));
 }
 
 /** Remove the piece at a place, or keep it alone. */

@@ -3,7 +3,7 @@ import { type CaseInfo } from "../src/api";
 import { OpenCase, type Parts } from "../src/case";
 import { apply, runsOf } from "../src/voxels/change";
 import type { Stroke } from "../src/voxels/history";
-import { drawn, pictures, voxelsOf } from "./support";
+import { drawn, images, voxelsOf } from "./support";
 
 const SHAPE = [5, 4, 6] as const;
 const EMPTY = ["......", "......", "......", "......"];
@@ -13,7 +13,7 @@ const PREDICTION = drawn(EMPTY, BLOCK, BLOCK, BLOCK, EMPTY);
 function open(changes: Partial<Parts> = {}, probability: number[] | null = null): OpenCase {
   const info: CaseInfo = {
     id: "a", patient: "A", shape: SHAPE, place: "told", affine: [[0, 0, -2, 0], [0, -2, 0, 0], [5, 0, 0, 0], [0, 0, 0, 1]],
-    sequences: [{ role: "flair", name: "FLAIR", dtype: "uint8", slope: 1, intercept: 0, window: [0, 255], copy_of_flair: false }],
+    sequences: [{ channel: "flair", name: "FLAIR", dtype: "uint8", slope: 1, intercept: 0, window: [0, 255], copy_of_flair: false }],
     probability: probability && { dtype: "uint8", scale: 0.01 }, no_probability: null, threshold: 0.5, revision: 0, state: "new", comment: "",
     reader: null, expected_dice: null, presence: "present", remarks: [], earlier: null, next: null, labels: { prediction: "prediction" },
   };
@@ -120,7 +120,7 @@ test("slices drawn by hand in the plane are filled between, those of a sphere ar
   expect(one.outlined("axial")).toEqual([0, 3]);
   expect(one.outlined("coronal")).toEqual([]);
   one.interpolate("axial");
-  expect(pictures(one.mask, SHAPE)).toEqual([BLOCK, BLOCK, BLOCK, BLOCK, EMPTY]);
+  expect(images(one.mask, SHAPE)).toEqual([BLOCK, BLOCK, BLOCK, BLOCK, EMPTY]);
 });
 
 test("what was taken for no tumour can be taken, moved by the threshold, and left again", () => {

@@ -26,7 +26,7 @@ const IN_CASE = after(
   { type: "open", id: "b" },
   {
     type: "opened", geometry: GEOMETRY, comment: "",
-    view: { place: [5, 10, 15], plane: "axial", role: "flair", zoom: 1, centre: middleOf(GEOMETRY), windows: { flair: [0, 100], pre: [0, 50] } },
+    view: { place: [5, 10, 15], plane: "axial", channel: "flair", zoom: 1, centre: middleOf(GEOMETRY), windows: { flair: [0, 100], pre: [0, 50] } },
   },
 );
 
@@ -79,7 +79,7 @@ test("an outline in progress is dropped with its slice, and no sooner", () => {
 });
 
 test("a window belongs to its sequence", () => {
-  expect(after(IN_CASE, { type: "window", role: "pre", window: [10, 20] }).view?.windows).toEqual({ flair: [0, 100], pre: [10, 20] });
+  expect(after(IN_CASE, { type: "window", channel: "pre", window: [10, 20] }).view?.windows).toEqual({ flair: [0, 100], pre: [10, 20] });
 });
 
 test("tools are kept from case to case, the view is not", () => {

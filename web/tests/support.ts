@@ -15,13 +15,13 @@ export function hung(shape: Triple, [slice, row, column]: Triple = [1, 1, 1]): G
   return geometryOf(shape, affine);
 }
 
-/** A mask from pictures of its slices, `#` for tumour. */
+/** A mask from images of its slices, `#` for tumour. */
 export function drawn(...slices: string[][]): Mask {
   return Uint8Array.from(slices.flatMap((rows) => rows.flatMap((row) => [...row].map((pixel) => (pixel === "#" ? 1 : 0)))));
 }
 
 /** Pictures of the slices of a mask. */
-export function pictures(mask: ArrayLike<number>, [slices, rows, columns]: Triple): string[][] {
+export function images(mask: ArrayLike<number>, [slices, rows, columns]: Triple): string[][] {
   return Array.from({ length: slices }, (_, s) =>
     Array.from({ length: rows }, (_, r) =>
       Array.from({ length: columns }, (_, c) => (mask[(s * rows + r) * columns + c] ? "#" : ".")).join(""),

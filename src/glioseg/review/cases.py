@@ -196,7 +196,7 @@ class _Written:
 
 
 @dataclass(frozen=True)
-class _BesidePictures(_MasksAlone):
+class _BesideImages(_MasksAlone):
     """The dataset's own masks, or none."""
 
     kind: str = "given mask"
@@ -286,17 +286,17 @@ def _dataset(folder: Path) -> Cases:
     try:
         folders = find_patient_folders(folder)
         kinds = {parse_slice_name(path.name) for path in entries(folders[0])} - {None}
-        pictures, outlined = (any(one and one.is_mask == mask for one in kinds) for mask in (False, True))
+        images, outlined = (any(one and one.is_mask == mask for one in kinds) for mask in (False, True))
     except GliosegError:
-        folders, pictures, outlined = [], False, False
-    if not pictures:
+        folders, images, outlined = [], False, False
+    if not images:
         raise GliosegError(
             f"{folder} holds nothing to read",
             expected=f"what 'glioseg predict' wrote ({RUN_RECORD}), or a folder in the dataset's layout",
             remedy="For masks alone, give the scans with --scans; predict a model's own data with --out-of-fold first",
         )
     cases = [_case(path.name, TifPatient(path), Facts()) for path in folders]
-    return Cases(folder, by_need(cases), _BesidePictures() if outlined else _Nothing())
+    return Cases(folder, by_need(cases), _BesideImages() if outlined else _Nothing())
 
 
 def _case(patient: str, source: PatientSource | None, facts: Facts) -> ReviewCase:

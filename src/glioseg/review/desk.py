@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from glioseg.errors import GliosegError
 from glioseg.review.cases import NO_PROBABILITIES, Cases, ReviewCase
+from glioseg.review.images import PROBABILITY_STEPS
 from glioseg.review.opened import OpenCase, open_case
-from glioseg.review.pictures import PROBABILITY_STEPS
 from glioseg.review.runs import as_list, changed, parse_runs, runs_of
 from glioseg.review.saving import dice_of, write_saving, write_tables
 from glioseg.review.store import DECIDED, Decision, Reading, Store, Stroke
@@ -44,7 +44,7 @@ class Desk:
         self._open: OrderedDict[str, Future[OpenCase]] = OrderedDict()
         self._masks: dict[str, tuple[int, NDArray[np.bool_]]] = {}
         self._lock = threading.RLock()
-        # One thread writes, so that tables are never written by two; one reads ahead for the small pictures.
+        # One thread writes, so that tables are never written by two; one reads ahead for the small images.
         self._writer = ThreadPoolExecutor(1, "saving")
         self._painter = ThreadPoolExecutor(1, "thumbnails")
 
@@ -54,7 +54,7 @@ class Desk:
         return self.cases.folder / FOLDER / self.reading
 
     def start(self) -> None:
-        """Write what an earlier session could not write any more, and draw the small pictures that are missing."""
+        """Write what an earlier session could not write any more, and draw the small images that are missing."""
         for row in self.store.last_savings(self.reading).values():
             if row["files"] is None:
                 self._writer.submit(self._save, row["saving"], row["case_id"])
@@ -64,7 +64,7 @@ class Desk:
                 self._painter.submit(self._paint, case_id)
 
     def close(self) -> None:
-        """Let the writer finish; small pictures can wait for the next time."""
+        """Let the writer finish; small images can wait for the next time."""
         self._painter.shutdown(wait=True, cancel_futures=True)
         self._writer.shutdown(wait=True)
         self.store.close()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from glioseg.errors import GliosegError
 from glioseg.patients.source import PatientSource
 from glioseg.review.cases import Cases, Origin, ReviewCase
-from glioseg.review.pictures import Sequence, as_steps, sequences_of, thumbnail
+from glioseg.review.images import Sequence, as_steps, sequences_of, thumbnail
 from glioseg.review.runs import as_list, mask_of_runs, parse_runs, runs_of
 from glioseg.review.store import Store
 from glioseg.scan import Place
@@ -27,7 +27,7 @@ class OpenCase:
         case: Which.
         sequences: The FLAIR first.
         prediction: The mask that reading began from.
-        probabilities: In steps, as :func:`glioseg.review.pictures.as_steps` makes them, or None.
+        probabilities: In steps, as :func:`glioseg.review.images.as_steps` makes them, or None.
         candidate: What was found and taken for no tumour, or None.
         affine: Of the scan, or None.
         place: How much of the affine the scan tells.
@@ -50,7 +50,7 @@ class OpenCase:
         return Mask(self.case.patient, voxels, slice_names=self.slice_names, affine=self.affine)
 
     def thumbnail(self) -> bytes:
-        """The small picture of the queue, PNG."""
+        """The small image of the queue, PNG."""
         return thumbnail(self.sequences[0], self.prediction, self.affine, self.candidate)
 
 

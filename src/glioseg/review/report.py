@@ -58,7 +58,7 @@ def _reading(name: str, found: Sequence[ReadCase], cases: Cases) -> dict[str, An
     return {
         "title": f"Read by {name}" if name != "shared" else "The shared reading",
         "key_figures": _key_figures(found, len(cases.cases)),
-        "pictures": _pictures(found, cases),
+        "images": _images(found, cases),
         "rows": [_row(case) for case in found],
     }
 
@@ -98,19 +98,19 @@ def _row(case: ReadCase) -> list[str]:
     ]
 
 
-def _pictures(found: Sequence[ReadCase], cases: Cases) -> list[tuple[str, str]]:
+def _images(found: Sequence[ReadCase], cases: Cases) -> list[tuple[str, str]]:
     """Of the cases that were changed most, the axial slice that was changed most."""
     most = sorted(found, key=lambda case: -int((case.mask != case.prediction).sum()))[:PICTURED]
-    pictures = []
+    images = []
     for case in most:
-        # A scan that has gone since leaves a case without picture, not a reading without report.
+        # A scan that has gone since leaves a case without image, not a reading without report.
         with suppress(GliosegError):
             if (case.mask != case.prediction).any():
-                pictures.append(_picture(case, cases))
-    return pictures
+                images.append(_image_of(case, cases))
+    return images
 
 
-def _picture(case: ReadCase, cases: Cases) -> tuple[str, str]:
+def _image_of(case: ReadCase, cases: Cases) -> tuple[str, str]:
     source = cases.cases[case.saving["case_id"]].source
     if source is None:
         raise GliosegError(f"the scan of {case.patient} was not found")
@@ -121,15 +121,15 @@ def _picture(case: ReadCase, cases: Cases) -> tuple[str, str]:
     flair = to_axial(volume.channel("flair"), view)
     grey = to_grey(flair, intensity_window(flair))
     box = head_box(grey.max(axis=0) > DARKEST_OF_HEAD, (before | after).any(axis=0))
-    picture = _outlined(grey[place][box], before[place][box], after[place][box])
+    image = _outlined(grey[place][box], before[place][box], after[place][box])
     caption = f"{case.patient}, slice {place + 1} of {len(before)}: {case.saving['voxels_added']:,} voxels added"
-    return f"{caption}, {case.saving['voxels_removed']:,} removed in all", png_address(picture)
+    return f"{caption}, {case.saving['voxels_removed']:,} removed in all", png_address(image)
 
 
 def _outlined(grey: NDArray[np.uint8], before: NDArray[np.bool_], after: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    picture = np.repeat(grey.repeat(SCALE, axis=0).repeat(SCALE, axis=1)[..., None], 3, axis=2)
+    image = np.repeat(grey.repeat(SCALE, axis=0).repeat(SCALE, axis=1)[..., None], 3, axis=2)
     lines = contour_layer(after, before, scale=SCALE)
-    return np.where(lines[..., 3:] > 0, lines[..., :3], picture)
+    return np.where(lines[..., 3:] > 0, lines[..., :3], image)
 
 
 def _agreement(pair: Agreement) -> dict[str, Any]:

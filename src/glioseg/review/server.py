@@ -100,7 +100,7 @@ def build_app(desk: Desk, token: str, port: int, files: Mapping[str, bytes], tic
         Route("/api/queue", _answering(lambda request: JSONResponse(desk.queue()))),
         Route("/api/cases/{case}", _answering(lambda request: JSONResponse(desk.describe(_case(request))))),
         Route("/api/cases/{case}/thumbnail", _answering(lambda request: _thumbnail(desk, request))),
-        Route("/api/cases/{case}/sequences/{role}", _answering(lambda request: _sequence(desk, request))),
+        Route("/api/cases/{case}/sequences/{channel}", _answering(lambda request: _sequence(desk, request))),
         Route("/api/cases/{case}/probability", _answering(lambda request: _probability(desk, request))),
         Route("/api/cases/{case}/prediction", _answering(lambda request: _prediction(desk, request))),
         Route("/api/cases/{case}/mask", _answering(lambda request: _mask(desk, request))),
@@ -164,14 +164,14 @@ def _case(request: Request) -> str:
 def _thumbnail(desk: Desk, request: Request) -> Response:
     png = desk.store.thumbnail(desk.case(_case(request)).id)
     if png is None:
-        return _error(404, "the picture is not made yet")
+        return _error(404, "the image is not made yet")
     return Response(png, media_type="image/png", headers={"Cache-Control": "private, max-age=86400"})
 
 
 def _sequence(desk: Desk, request: Request) -> Response:
-    role = request.path_params["role"]
+    channel = request.path_params["channel"]
     for sequence in desk.open(_case(request)).sequences:
-        if sequence.role == role:
+        if sequence.channel == channel:
             return _voxels(sequence.stored, {"Cache-Control": "private, max-age=3600"})
     return _error(404, "the case has no such sequence")
 

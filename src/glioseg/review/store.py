@@ -326,12 +326,12 @@ class Store:
             run("update savings set sent_to = ? where saving = ?", url, saving)
 
     def thumbnail(self, case_id: str) -> bytes | None:
-        """The small picture of a case as PNG, or None where there is none yet."""
+        """The small image of a case as PNG, or None where there is none yet."""
         row = self._one("select png from thumbnails where case_id = ?", case_id)
         return row["png"] if row else None
 
     def keep_thumbnail(self, case_id: str, png: bytes) -> None:
-        """Keep a small picture."""
+        """Keep a small image."""
         with self._writing() as run:
             run("insert or replace into thumbnails values (?, ?)", case_id, png)
 

@@ -7,7 +7,7 @@ import type { Mask } from "../voxels/change";
 import type { Diameters, Line } from "../voxels/diameters";
 import type { Point } from "../voxels/lasso";
 import { edgesOf } from "./outline";
-import { blank, type Colour, paintGrey, paintMask, paintProbability } from "./picture";
+import { blank, type Colour, paintGrey, paintMask, paintProbability } from "./image";
 import { pointAt, type Transform, transformOf } from "./transform";
 
 export const COLOURS = {

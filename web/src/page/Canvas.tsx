@@ -5,7 +5,7 @@ import type { ComponentProps, RefObject } from "preact";
 
 type Props = ComponentProps<"canvas"> & {
   canvas?: RefObject<HTMLCanvasElement | null>;
-  /** Called before the next picture of the screen, whenever it is another function or the size changes. */
+  /** Called before the next image of the screen, whenever it is another function or the size changes. */
   draw: (canvas: HTMLCanvasElement) => void;
 };
 

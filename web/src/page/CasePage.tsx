@@ -1,4 +1,4 @@
-/** One case: its pictures, the tools, what is measured, and the decision. */
+/** One case: its images, the tools, what is measured, and the decision. */
 
 import type { Desk } from "../desk";
 import { neighbour } from "../state";

@@ -45,7 +45,7 @@ const MOUSE = [
   ["Click", "use the tool; with none, move the cross"],
   ["Drag", "use the tool; with none, window and level"],
   ["Right drag", "window and level"],
-  ["Middle drag", "move the picture"],
+  ["Middle drag", "move the image"],
   ["Alt + drag", "erase with the brush or the outline"],
 ] as const;
 

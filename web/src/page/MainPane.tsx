@@ -27,7 +27,7 @@ export function MainPane({ desk }: { desk: Desk }) {
   const gesture = useRef<Gesture | null>(null);
   const [under, setUnder] = useState<Point | null>(null);
   const [open, view, choices] = [desk.open!, desk.state.view!, desk.state.choices];
-  const scan = open.scan(view.role);
+  const scan = open.scan(view.channel);
   const isBrush = choices.tool === "brush" || choices.tool === "erase";
   const scene = {
     ...sceneOf(desk, view.plane, scan),
@@ -122,14 +122,14 @@ function isDrag({ start }: Gesture, event: PointerEvent): boolean {
 
 /** To the right for more contrast, up for brighter, the whole window over the width of the pane. */
 function window(desk: Desk, moved: { x: number; y: number }, canvas: HTMLCanvasElement): void {
-  const { role, windows } = desk.state.view!;
-  const [low, high] = widened(...windows[role], 2 ** ((-2 * moved.x) / canvas.clientWidth));
-  desk.dispatch({ type: "window", role, window: shifted(low, high, (1.5 * moved.y) / canvas.clientHeight) });
+  const { channel, windows } = desk.state.view!;
+  const [low, high] = widened(...windows[channel], 2 ** ((-2 * moved.x) / canvas.clientWidth));
+  desk.dispatch({ type: "window", channel, window: shifted(low, high, (1.5 * moved.y) / canvas.clientHeight) });
 }
 
 function pan(desk: Desk, moved: { x: number; y: number }, canvas: HTMLCanvasElement): void {
   const [{ geometry }, view] = [desk.open!, desk.state.view!];
-  const scene = { ...sceneOf(desk, view.plane, desk.open!.scan(view.role)) };
+  const scene = { ...sceneOf(desk, view.plane, desk.open!.scan(view.channel)) };
   const at = (x: number, y: number) => placeUnder({ currentTarget: canvas, offsetX: x, offsetY: y } as unknown as PointerEvent, scene);
   const [from, to] = [at(0, 0), at(moved.x, moved.y)];
   const axis = sliceAxis(view.plane);

@@ -1,4 +1,4 @@
-/** Beside the pictures: what is measured, the threshold, the tool's settings, what is shown, and the decision. */
+/** Beside the images: what is measured, the threshold, the tool's settings, what is shown, and the decision. */
 
 import type { ComponentChildren } from "preact";
 import { run } from "../commands";

@@ -31,7 +31,7 @@ export function sceneOf(desk: Desk, plane: Plane, scan: Scan): Scene {
     zoom: view.zoom,
     centre: view.centre,
     scan,
-    window: view.windows[scan.sequence.role],
+    window: view.windows[scan.sequence.channel],
     mask: open.mask,
     prediction: choices.showsPrediction && differs ? (open.candidate ?? open.prediction) : null,
     probability: choices.showsProbability ? open.probability : null,
@@ -46,18 +46,18 @@ export function sceneOf(desk: Desk, plane: Plane, scan: Scan): Scene {
 
 export function SidePanes({ desk }: { desk: Desk }) {
   const [open, view] = [desk.open!, desk.state.view!];
-  const main = open.scan(view.role);
+  const main = open.scan(view.channel);
   return (
     <div class="side-panes">
       {open.info.sequences
-        .filter(({ role }) => role !== main.sequence.role)
-        .map(({ role, name }) => {
-          const scan = open.scans.find(({ sequence }) => sequence.role === role);
-          const enlarge = () => desk.dispatch({ type: "role", role });
+        .filter(({ channel }) => channel !== main.sequence.channel)
+        .map(({ channel, name }) => {
+          const scan = open.scans.find(({ sequence }) => sequence.channel === channel);
+          const enlarge = () => desk.dispatch({ type: "channel", channel });
           return scan ? (
-            <SidePane key={role} desk={desk} scene={smallScene(desk, view.plane, scan)} enlarge={enlarge} />
+            <SidePane key={channel} desk={desk} scene={smallScene(desk, view.plane, scan)} enlarge={enlarge} />
           ) : (
-            <p key={role} class="side-pane coming">
+            <p key={channel} class="side-pane coming">
               {name} …
             </p>
           );
@@ -123,7 +123,7 @@ function EarlierPane({ desk, earlier }: { desk: Desk; earlier: OpenCase }) {
   const share = view.place[axis] / Math.max(1, sliceCount(desk.open!.geometry, view.plane) - 1);
   const place = [...middleOf(earlier.geometry)];
   place[axis] = share * (sliceCount(earlier.geometry, view.plane) - 1);
-  const scan = earlier.scan(view.role);
+  const scan = earlier.scan(view.channel);
   const scene: Scene = {
     ...sceneOf(desk, view.plane, scan),
     geometry: earlier.geometry,

@@ -42,7 +42,7 @@ export function QueuePage({ desk }: { desk: Desk }) {
         <thead>
           <tr>
             <th scope="col">
-              <span class="unseen">Picture</span>
+              <span class="unseen">Image</span>
             </th>
             <th scope="col">Patient</th>
             <th scope="col">State</th>

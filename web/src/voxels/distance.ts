@@ -2,7 +2,7 @@
 
 const FAR = 1e20;
 
-/** A picture of a plane: row after row. */
+/** An image of a plane: row after row. */
 export interface Flags {
   rows: number;
   columns: number;

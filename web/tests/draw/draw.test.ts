@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { edgesOf } from "../../src/draw/outline";
-import { blank, colourOf, paintGrey, paintMask } from "../../src/draw/picture";
+import { blank, colourOf, paintGrey, paintMask } from "../../src/draw/image";
 import { sliceAt } from "../../src/draw/strip";
 import { pixelAt, pointAt, transformOf } from "../../src/draw/transform";
 import { geometryOf, planeSlice } from "../../src/space/geometry";
@@ -13,7 +13,7 @@ test("one pixel has four edges", () => {
   expect(edgesOf(drawn(["....", ".#..", "...."]), PLANE)).toEqual([1, 1, 2, 1, 1, 2, 2, 2, 1, 1, 1, 2, 2, 1, 2, 2]);
 });
 
-test("edges of pixels side by side are one line, and the border of the picture has edges too", () => {
+test("edges of pixels side by side are one line, and the border of the image has edges too", () => {
   expect(edgesOf(drawn(["####", "....", "...."]), PLANE)).toEqual([0, 0, 4, 0, 0, 1, 4, 1, 0, 0, 0, 1, 4, 0, 4, 1]);
   expect(edgesOf(drawn(["....", "....", "...."]), PLANE)).toEqual([]);
 });

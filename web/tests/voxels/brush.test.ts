@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { Affine } from "../../src/space/affine";
 import { geometryOf, placeOf } from "../../src/space/geometry";
 import { stamp, sweep } from "../../src/voxels/brush";
-import { hung, maskOf, pictures } from "../support";
+import { hung, maskOf, images } from "../support";
 
 test("the least brush is one voxel", () => {
   const geometry = hung([1, 3, 3]);
@@ -12,19 +12,19 @@ test("the least brush is one voxel", () => {
 test("a disc in the plane, drawn by hand", () => {
   const shape = [1, 5, 5] as const;
   const indices = stamp(hung(shape), [0, 2, 2], { radius: 2, plane: "axial" });
-  expect(pictures(maskOf(indices, shape), shape)[0]).toEqual(["..#..", ".###.", "#####", ".###.", "..#.."]);
+  expect(images(maskOf(indices, shape), shape)[0]).toEqual(["..#..", ".###.", "#####", ".###.", "..#.."]);
 });
 
 test("a disc is round in millimetres where pixels are not square", () => {
   const shape = [1, 5, 5] as const;
   const indices = stamp(hung(shape, [1, 2, 1]), [0, 2, 2], { radius: 2, plane: "axial" });
-  expect(pictures(maskOf(indices, shape), shape)[0]).toEqual([".....", "..#..", "#####", "..#..", "....."]);
+  expect(images(maskOf(indices, shape), shape)[0]).toEqual([".....", "..#..", "#####", "..#..", "....."]);
 });
 
 test("a sphere reaches the slices that lie within its radius", () => {
   const shape = [5, 3, 3] as const;
   const indices = stamp(hung(shape, [2, 1, 1]), [2, 1, 1], { radius: 2, plane: null });
-  const [, below, middle, above] = pictures(maskOf(indices, shape), shape);
+  const [, below, middle, above] = images(maskOf(indices, shape), shape);
   expect(middle).toEqual(["###", "###", "###"]);
   expect(below).toEqual(["...", ".#.", "..."]);
   expect(above).toEqual(below);
@@ -62,5 +62,5 @@ test("a sheared grid has the same sphere in millimetres as the slow way finds", 
 test("a fast stroke leaves no gaps", () => {
   const shape = [1, 3, 9] as const;
   const indices = sweep(hung(shape), [0, 1, 0], [0, 1, 8], { radius: 0, plane: "axial" });
-  expect(pictures(maskOf(indices, shape), shape)[0][1]).toBe("#########");
+  expect(images(maskOf(indices, shape), shape)[0][1]).toBe("#########");
 });

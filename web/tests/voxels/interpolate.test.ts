@@ -3,7 +3,7 @@ import { signedDistance } from "../../src/voxels/distance";
 import { between, interpolated } from "../../src/voxels/interpolate";
 import { pixelsWithin } from "../../src/voxels/lasso";
 import { apply, settingOf } from "../../src/voxels/change";
-import { chance, drawn, hung, pictures } from "../support";
+import { chance, drawn, hung, images } from "../support";
 
 function slowDistance(pixels: Uint8Array, columns: number, row: number, column: number): number[] {
   return Array.from(pixels, (pixel, at) => {
@@ -59,7 +59,7 @@ test("slices between outlined ones are drawn anew, all others stay", () => {
   const { on, off } = interpolated(mask, hung([6, 4, 4]), "axial", [4, 1]);
   apply(mask, settingOf(mask, on, 1));
   apply(mask, settingOf(mask, off, 0));
-  expect(pictures(mask, [6, 4, 4])).toEqual([odd, block, block, block, block, odd]);
+  expect(images(mask, [6, 4, 4])).toEqual([odd, block, block, block, block, odd]);
 });
 
 test("one outlined slice, or an empty one, leads to nothing", () => {

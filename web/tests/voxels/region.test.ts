@@ -2,12 +2,12 @@ import { expect, test } from "vitest";
 import { planeSlice } from "../../src/space/geometry";
 import { component, holes } from "../../src/voxels/region";
 import { grow, seedIntensity } from "../../src/voxels/grow";
-import { drawn, hung, maskOf, pictures } from "../support";
+import { drawn, hung, maskOf, images } from "../support";
 
 test("a component holds what touches by faces, edges or corners, and no more", () => {
   const shape = [2, 3, 4] as const;
   const mask = drawn(["#...", ".#..", "...#"], ["....", "..#.", "...."]);
-  expect(pictures(maskOf(component(mask, shape, 0), shape), shape)).toEqual([
+  expect(images(maskOf(component(mask, shape, 0), shape), shape)).toEqual([
     ["#...", ".#..", "...#"],
     ["....", "..#.", "...."],
   ]);
@@ -24,7 +24,7 @@ test("holes are what no way leads to from the border", () => {
   const shape = [1, 5, 6] as const;
   const mask = drawn(["#####.", "#...#.", "#.#.#.", "#####.", "......"]);
   const filled = holes(mask, planeSlice(hung(shape), "axial", 0));
-  expect(pictures(maskOf(filled, shape), shape)[0]).toEqual(["......", ".###..", ".#.#..", "......", "......"]);
+  expect(images(maskOf(filled, shape), shape)[0]).toEqual(["......", ".###..", ".#.#..", "......", "......"]);
 });
 
 test("a bay is no hole, a hole closed by corners is one", () => {
@@ -49,20 +49,20 @@ const BRIGHT = Float32Array.from([
 test("a region grows to what is alike and connected", () => {
   const shape = [1, 3, 4] as const;
   const found = grow(BRIGHT, null, hung(shape), [0, 0, 0], { tolerance: 1, probability: 0, reach: 100 });
-  expect(pictures(maskOf(found, shape), shape)[0]).toEqual(["##..", "##..", ".#.."]);
+  expect(images(maskOf(found, shape), shape)[0]).toEqual(["##..", "##..", ".#.."]);
 });
 
 test("a region grows no farther than its reach, in millimetres", () => {
   const shape = [1, 3, 4] as const;
   const found = grow(BRIGHT, null, hung(shape, [1, 5, 1]), [0, 0, 0], { tolerance: 1, probability: 0, reach: 5 });
-  expect(pictures(maskOf(found, shape), shape)[0]).toEqual(["##..", "#...", "...."]);
+  expect(images(maskOf(found, shape), shape)[0]).toEqual(["##..", "#...", "...."]);
 });
 
 test("a region grows only where the networks think it likely enough", () => {
   const shape = [1, 3, 4] as const;
   const likely = (index: number) => (index === 1 ? 0.1 : 0.5);
   const found = grow(BRIGHT, likely, hung(shape), [0, 0, 0], { tolerance: 1, probability: 0.2, reach: 100 });
-  expect(pictures(maskOf(found, shape), shape)[0]).toEqual(["#...", "##..", ".#.."]);
+  expect(images(maskOf(found, shape), shape)[0]).toEqual(["#...", "##..", ".#.."]);
 });
 
 test("the seed's intensity is the mean around it", () => {

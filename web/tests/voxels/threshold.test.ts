@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { flood } from "../../src/voxels/region";
 import { Threshold, towards } from "../../src/voxels/threshold";
-import { chance, drawn, maskOf, pictures, voxelsOf } from "../support";
+import { chance, drawn, maskOf, images, voxelsOf } from "../support";
 
 const SHAPE = [1, 2, 6] as const;
 const VOXELS = Uint8Array.from([
@@ -13,7 +13,7 @@ const PROBABILITIES = { voxels: VOXELS, scale: 1 / 255 };
 const PREDICTION = drawn(["##....", "#....."]);
 
 function outline(threshold: number, prediction = PREDICTION): string[] {
-  return pictures(maskOf(new Threshold(PROBABILITIES, prediction, SHAPE, 0.5, 0.02).at(threshold), SHAPE), SHAPE)[0];
+  return images(maskOf(new Threshold(PROBABILITIES, prediction, SHAPE, 0.5, 0.02).at(threshold), SHAPE), SHAPE)[0];
 }
 
 test("at its own threshold it is the prediction, voxel for voxel", () => {

@@ -1,6 +1,6 @@
 import numpy as np
 
-from glioseg.review.pictures import PROBABILITY_STEPS, as_steps
+from glioseg.review.images import PROBABILITY_STEPS, as_steps
 
 
 def test_a_probability_has_reached_a_threshold_if_its_steps_have() -> None:

@@ -1,4 +1,4 @@
-"""Scans as the page gets them: raw voxels on the scan's own grid, a window to begin with, and small pictures."""
+"""Scans as the page gets them: raw voxels on the scan's own grid, a window to begin with, and small images."""
 
 import io
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Sequence:
     """One sequence; a voxel's intensity is stored * slope + intercept.
 
     Attributes:
-        role: As in :data:`glioseg.volume.CHANNELS`.
+        channel: As in :data:`glioseg.volume.CHANNELS`.
         stored: Shape (slice, row, column), uint8, int16 or uint16, little endian.
         slope: See above.
         intercept: See above.
@@ -36,7 +36,7 @@ class Sequence:
         copy_of_flair: Whether the sequence was not taken, and the FLAIR stands in its place.
     """
 
-    role: str
+    channel: str
     stored: NDArray[Any]
     slope: float
     intercept: float
@@ -46,8 +46,8 @@ class Sequence:
     def as_json(self) -> dict[str, Any]:
         """All but the voxels."""
         return {
-            "role": self.role,
-            "name": NAMES.get(self.role, self.role),
+            "channel": self.channel,
+            "name": NAMES.get(self.channel, self.channel),
             "dtype": self.stored.dtype.name,
             "slope": self.slope,
             "intercept": self.intercept,
@@ -59,8 +59,8 @@ class Sequence:
 def sequences_of(volume: Volume) -> tuple[Sequence, ...]:
     """The sequences of a scan, the FLAIR first."""
     missing = volume.missing
-    roles = sorted(volume.channels, key=lambda role: role != "flair")
-    return tuple(_sequence(role, volume.channel(role), role in missing) for role in roles)
+    channels = sorted(volume.channels, key=lambda channel: channel != "flair")
+    return tuple(_sequence(channel, volume.channel(channel), channel in missing) for channel in channels)
 
 
 def as_steps(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -79,10 +79,10 @@ def thumbnail(
 ) -> bytes:
     """The axial slice with most tumour, or most of a candidate, or the middle one, with the tumour's edge: PNG."""
     view = axial_view(affine)
-    tumour, picture = to_axial(mask, view), to_axial(flair.stored, view)
+    tumour, slices = to_axial(mask, view), to_axial(flair.stored, view)
     areas = (tumour if candidate is None else to_axial(candidate, view)).sum(axis=(1, 2))
     place = int(areas.argmax()) if areas.any() else len(areas) // 2
-    real = picture[place].astype(np.float32) * np.float32(flair.slope) + np.float32(flair.intercept)
+    real = slices[place].astype(np.float32) * np.float32(flair.slope) + np.float32(flair.intercept)
     grey = to_grey(real, flair.window)
     shown = np.repeat(grey[..., None], 3, axis=2)
     shown[_edge(tumour[place])] = PREDICTION_COLOUR
@@ -93,11 +93,11 @@ def thumbnail(
     return buffer.getvalue()
 
 
-def _sequence(role: str, voxels: NDArray[Any], copy_of_flair: bool) -> Sequence:
+def _sequence(channel: str, voxels: NDArray[Any], copy_of_flair: bool) -> Sequence:
     stored, slope, intercept = _stored(voxels)
     # A quarter of the pixels tells the window as well as all of them.
     dark, bright = brain_window(voxels[:, ::2, ::2])
-    return Sequence(role, stored, slope, intercept, (float(dark), float(bright)), copy_of_flair)
+    return Sequence(channel, stored, slope, intercept, (float(dark), float(bright)), copy_of_flair)
 
 
 def _stored(voxels: NDArray[Any]) -> tuple[NDArray[Any], float, float]:
