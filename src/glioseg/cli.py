@@ -986,12 +986,16 @@ def check(
 @_command(app)
 def info(*, json_output: Json = False) -> None:
     """List the networks with what they cost, the models that come with glioseg, and the formats."""
+    from glioseg.formats.readers import KINDS
     from glioseg.inference.shipped import MORE_MODELS, SHIPPED
-    from glioseg.networks.table import NETWORKS
+    from glioseg.networks.table import NETWORKS, cost_of
 
-    formats = {"read": ["tif", "nifti", "nrrd", "dicom"], "written": ["tif", "nifti", "dicom-seg", "dicom-sr"]}
+    formats = {"read": [kind for kind in KINDS if kind != "zip"], "written": ["tif", "nifti", "dicom-seg", "dicom-sr"]}
+    costs = {name: cost_of(name) for name in NETWORKS}
     if json_output:
-        networks = {name: vars(entry) for name, entry in NETWORKS.items()}
+        networks = {name: {**vars(entry), **vars(costs[name])} for name, entry in NETWORKS.items()}
+        for entry_as_json in networks.values():
+            del entry_as_json["cost"]
         models = {
             name: {"path": str(model.path), "purpose": model.purpose, "installed": model.is_installed}
             for name, model in SHIPPED.items()
@@ -1001,9 +1005,10 @@ def info(*, json_output: Json = False) -> None:
         return
     print(f"{'':12}{'':12}{'width':>6}{'parameters':>13}{'GMAC':>8}{'activations':>14}{'multiple':>10}  paper")
     for name, entry in NETWORKS.items():
+        cost = costs[name]
         print(
-            f"{name:12}{entry.title:12}{entry.published_width:6}{entry.parameters:13,}{entry.gmacs:8.2f}"
-            f"{entry.activations_mb:11.0f} MB{entry.size_multiple:10}  {entry.paper}"
+            f"{name:12}{entry.title:12}{entry.published_width:6}{cost.parameters:13,}{cost.gmacs:8.2f}"
+            f"{cost.activations_mb:11.0f} MB{entry.size_multiple:10}  {entry.paper}"
         )
     print("\nGMAC and activations are for one slice of 256 x 256 pixels at the published width.\n\nmodels")
     for name, model in SHIPPED.items():

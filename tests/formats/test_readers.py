@@ -66,7 +66,8 @@ def test_anything_else_is_named(tmp_path: Path, content: bytes, said: str) -> No
     with pytest.raises(GliosegError, match="is no format that is read here") as caught:
         detect(tmp_path / "a.nii.gz")
     assert said in str(caught.value.found)
-    assert caught.value.expected == "tif, nifti, nrrd, dicom or zip"
+    assert caught.value.expected == f"{', '.join(KINDS[:-1])} or {KINDS[-1]}"
+    assert caught.value.expected.startswith("tif, nifti, nrrd, dicom")
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -98,5 +99,5 @@ def test_a_scan_is_read_by_its_content_and_nothing_else_is_one(tmp_path: Path) -
     scan = read_scan(tmp_path / "P1.nrrd", sequence="pre")
     assert (scan.patient, scan.sequence) == ("P1", "pre")
     assert np.array_equal(scan.voxels, image.T)
-    with pytest.raises(GliosegError, match="no image of a single sequence: expected nifti or nrrd, found zip"):
+    with pytest.raises(GliosegError, match=r"no image of a single sequence: expected nifti or nrrd.*, found zip"):
         read_scan(write(tmp_path / "flair.nii.gz", "zip"))

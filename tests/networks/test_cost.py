@@ -1,5 +1,7 @@
 import pytest
+import torch
 
+from glioseg.networks import build_network, cost_of
 from glioseg.networks.cost import network_cost
 
 
@@ -15,6 +17,16 @@ def test_unet_by_hand() -> None:
     maps = sum(2 * (256 >> i) ** 2 * w for i, w in enumerate(widths))
     maps += sum(3 * (256 >> i) ** 2 * w for i, w in enumerate(widths[:-1])) + 256**2
     assert cost.activations_mb == pytest.approx(4 * maps / 1e6)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"), [("unet", 7_763_041), ("resunet-a", 43_230_694), ("resunet-pp", 4_062_993)]
+)
+def test_parameter_count_at_the_published_width(name: str, parameters: int) -> None:
+    with torch.device("meta"):
+        network = build_network(name)
+    assert sum(p.numel() for p in network.parameters()) == parameters
+    assert network_cost(name).parameters == cost_of(name).parameters == parameters
 
 
 @pytest.mark.parametrize(

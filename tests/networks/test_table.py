@@ -28,7 +28,7 @@ def test_an_unknown_name_is_answered_with_the_nearest(wrong: str, right: str) ->
     with pytest.raises(GliosegError) as caught:
         build_network(wrong)
     message = str(caught.value)
-    assert message.startswith(f"there is no network {wrong!r}: expected one of unet, resunet-a, resunet-pp. ")
+    assert message.startswith(f"there is no network {wrong!r}: expected one of {', '.join(NETWORKS)}. ")
     assert message.endswith(f"Use {right!r}, the nearest name.")
 
 

@@ -9,13 +9,14 @@ import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Literal
 
 from glioseg.errors import BadFileError
 from glioseg.scan import Scan
 
-Kind = Literal["tif", "nifti", "nrrd", "dicom", "zip"]
+Kind = str
+"""The name of a format, as its entry in :data:`READERS` says."""
 
 _LENGTH = 2**11
 _OTHERS = {
@@ -37,15 +38,21 @@ class Reader:
         kind: Its name.
         suffixes: How its files' names end; a file that is recognised needs none of them.
         recognises: Whether a file that begins so, unpacked if it is a gzip stream, is of the format.
-        read: Reads a file of one sequence, given the patient and the sequence; None where a patient is several files.
+        location: ``module:function`` that reads a file of one sequence as :func:`read_scan` does, imported when it is
+            called; None where a patient is several files.
         companions: The files that belong to one, such as that of the voxels.
     """
 
     kind: Kind
     suffixes: tuple[str, ...]
     recognises: Callable[[bytes], bool]
-    read: Callable[[Path, str | None, str | None], Scan] | None = None
+    location: str | None = None
     companions: Callable[[Path], tuple[Path, ...]] = lambda path: ()
+
+    @property
+    def may_be_packed(self) -> bool:
+        """Whether a file may be a gzip stream."""
+        return any(suffix.endswith(".gz") for suffix in self.suffixes)
 
 
 def _is_nifti(start: bytes) -> bool:
@@ -70,18 +77,6 @@ def is_bare_dicom(start: bytes) -> bool:
     return start[4:6] in (b"UL", b"OB", b"CS", b"UI") or (length <= 64 and length % 2 == 0)
 
 
-def _read_nifti(path: Path, patient: str | None, sequence: str | None) -> Scan:
-    from glioseg.formats.nifti import read_nifti
-
-    return read_nifti(path, patient=patient, sequence=sequence)
-
-
-def _read_nrrd(path: Path, patient: str | None, sequence: str | None) -> Scan:
-    from glioseg.formats.nrrd import read_nrrd
-
-    return read_nrrd(path, patient=patient, sequence=sequence)
-
-
 def _voxels_of_pair(path: Path) -> tuple[Path, ...]:
     if not path.name.lower().endswith((".hdr", ".hdr.gz")):
         return ()
@@ -97,16 +92,17 @@ def _data_of_header(path: Path) -> tuple[Path, ...]:
 
 _ANALYZE = (b"\x5c\x01\x00\x00", b"\x00\x00\x01\x5c")
 _FIRST_ELEMENTS = ((2, 0), (2, 1), (2, 2), (8, 0), (8, 1), (8, 5), (8, 6), (8, 8), (8, 0x12), (8, 0x16))
+_NIFTI, _NRRD = "glioseg.formats.nifti:read_nifti", "glioseg.formats.nrrd:read_nrrd"
 
 READERS = (
     Reader("tif", (".tif", ".tiff"), lambda start: start[:4] in (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")),
-    Reader("nifti", (".nii.gz", ".nii", ".hdr", ".hdr.gz"), _is_nifti, _read_nifti, _voxels_of_pair),
-    Reader("nrrd", (".nrrd", ".nhdr"), lambda start: start.startswith(b"NRRD0"), _read_nrrd, _data_of_header),
+    Reader("nifti", (".nii.gz", ".nii", ".hdr", ".hdr.gz"), _is_nifti, _NIFTI, _voxels_of_pair),
+    Reader("nrrd", (".nrrd", ".nhdr"), lambda start: start.startswith(b"NRRD0"), _NRRD, _data_of_header),
     Reader("dicom", (".dcm", ".dicom", ".ima"), is_dicom),
     Reader("zip", (".zip",), lambda start: start[:4] in (b"PK\x03\x04", b"PK\x05\x06")),
 )
 KINDS: tuple[Kind, ...] = tuple(reader.kind for reader in READERS)
-SCANS: tuple[Kind, ...] = tuple(reader.kind for reader in READERS if reader.read is not None)
+SCANS: tuple[Kind, ...] = tuple(reader.kind for reader in READERS if reader.location is not None)
 """The formats whose files hold one sequence, or one mask, each."""
 
 
@@ -126,8 +122,8 @@ def kind_of(path: Path) -> Kind | None:
         OSError: If the file cannot be read.
     """
     start = _start(path)
-    kind = next((reader.kind for reader in READERS if reader.recognises(start)), None)
-    return kind if kind == "nifti" or not _is_packed(path) else None
+    reader = next((reader for reader in READERS if reader.recognises(start)), None)
+    return reader.kind if reader and (reader.may_be_packed or not _is_packed(path)) else None
 
 
 def kind_by_name(name: str) -> Kind | None:
@@ -175,7 +171,7 @@ def read_scan(path: Path, *, patient: str | None = None, sequence: str | None = 
     """Read a file of one sequence, of whichever format it is by its content.
 
     Args:
-        path: NIfTI or NRRD.
+        path: Of a format of :data:`SCANS`.
         patient: The patient's identifier; without it the file's name.
         sequence: The sequence (see :data:`glioseg.volume.CHANNELS`), where it is known.
 
@@ -183,10 +179,12 @@ def read_scan(path: Path, *, patient: str | None = None, sequence: str | None = 
         GliosegError: If it is of another format, or as the format's reader does.
     """
     kind = detect(path)
-    read = _OF_KIND[kind].read
-    if read is None:
+    location = _OF_KIND[kind].location
+    if location is None:
         raise BadFileError(path, "is no image of a single sequence", expected=" or ".join(SCANS), found=kind)
-    return read(path, patient, sequence)
+    module, _, function = location.partition(":")
+    scan: Scan = getattr(import_module(module), function)(path, patient=patient, sequence=sequence)
+    return scan
 
 
 def content_in_words(path: Path) -> str:

@@ -5,6 +5,6 @@ returns logits (slice, 1, row, column) of the same size. ResUNet-a has three map
 by ``forward_all``. Importing this package imports no torch.
 """
 
-from glioseg.networks.table import NETWORKS, NetworkEntry, build_network, find_network
+from glioseg.networks.table import NETWORKS, NetworkCost, NetworkEntry, build_network, cost_of, find_network
 
-__all__ = ["NETWORKS", "NetworkEntry", "build_network", "find_network"]
+__all__ = ["NETWORKS", "NetworkCost", "NetworkEntry", "build_network", "cost_of", "find_network"]

@@ -3,32 +3,14 @@
 Counted on PyTorch's meta device, which knows shapes and holds no numbers, so that the largest network takes a moment.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from glioseg.networks.table import build_network
+from glioseg.networks.table import NetworkCost, build_network
 
 SIZE_PX = 256
 FLOAT32_BYTES = 4
-
-
-@dataclass(frozen=True)
-class NetworkCost:
-    """The cost of one slice with three channels.
-
-    Attributes:
-        parameters: Trainable numbers.
-        gmacs: Thousand million multiply-accumulates of convolutions and products in one forward pass.
-        activations_mb: Megabytes (10^6 bytes) of float32 that the convolutions of one forward pass write, which
-            training has to keep.
-    """
-
-    parameters: int
-    gmacs: float
-    activations_mb: float
 
 
 def network_cost(name: str, width: int | None = None, *, size_px: int = SIZE_PX) -> NetworkCost:

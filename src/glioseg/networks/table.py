@@ -16,6 +16,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class NetworkCost:
+    """The cost of one slice of 256 x 256 pixels with three channels.
+
+    Attributes:
+        parameters: Trainable numbers.
+        gmacs: Thousand million multiply-accumulates of convolutions and products in one forward pass.
+        activations_mb: Megabytes (10^6 bytes) of float32 that the convolutions of one forward pass write, which
+            training has to keep.
+    """
+
+    parameters: int
+    gmacs: float
+    activations_mb: float
+
+
+@dataclass(frozen=True)
 class NetworkEntry:
     """What is known of a network before it is built.
 
@@ -23,27 +39,24 @@ class NetworkEntry:
         title: Its name in tables and figures.
         paper: Where it was published.
         published_width: The width at which the paper's parameter count holds.
+        matched_width: The width at which a study compares it unless told otherwise: 10 to 16 GMAC.
         least_width: The smallest width at which every block has a channel left.
         size_multiple: What rows and columns are padded to.
-        parameters: Trainable numbers at the published width.
-        gmacs: Thousand million multiply-accumulates for a slice of 256x256, at that width.
-        activations_mb: Megabytes of float32 that its convolutions write for such a slice; all three are counted by
-            :func:`glioseg.networks.cost.network_cost`.
+        location: Module and class, ``module:class``; the class takes a width and the channels of the input.
         planes: Whether float32 convolutions of a CPU without AVX-512 take large images faster plane by plane than
             channels last; ResUNet-a, whose layers are many and narrow, is a quarter slower so.
-        location: Module and class, ``module:class``; the class takes a width and the channels of the input.
+        cost: At the published width, kept so that it is known without torch; :func:`cost_of` counts it where it is not.
     """
 
     title: str
     paper: str
     published_width: int
+    matched_width: int
     least_width: int
     size_multiple: int
-    parameters: int
-    gmacs: float
-    activations_mb: float
-    planes: bool
     location: str
+    planes: bool = False
+    cost: NetworkCost | None = None
 
     def width(self, chosen: int | None) -> int:
         """The chosen width; the published one if None."""
@@ -59,37 +72,33 @@ NETWORKS: dict[str, NetworkEntry] = {
         title="U-Net",
         paper="Ronneberger 2015; variant of Buda 2019",
         published_width=32,
+        matched_width=32,
         least_width=1,
         size_multiple=16,
-        parameters=7_763_041,
-        gmacs=12.07,
-        activations_mb=80.0,
-        planes=True,
         location="glioseg.networks.unet:UNet",
+        planes=True,
+        cost=NetworkCost(7_763_041, 12.07, 80.0),
     ),
     "resunet-a": NetworkEntry(
         title="ResUNet-a",
         paper="Diakogiannis 2020",
         published_width=32,
+        matched_width=16,
         least_width=8,
         size_multiple=32,
-        parameters=43_230_694,
-        gmacs=42.48,
-        activations_mb=351.4,
-        planes=False,
         location="glioseg.networks.resunet_a:ResUNetA",
+        cost=NetworkCost(43_230_694, 42.48, 351.4),
     ),
     "resunet-pp": NetworkEntry(
         title="ResUNet++",
         paper="Jha 2019",
         published_width=16,
+        matched_width=16,
         least_width=8,
         size_multiple=8,
-        parameters=4_062_993,
-        gmacs=15.67,
-        activations_mb=138.1,
-        planes=True,
         location="glioseg.networks.resunet_pp:ResUNetPP",
+        planes=True,
+        cost=NetworkCost(4_062_993, 15.67, 138.1),
     ),
 }
 
@@ -116,6 +125,16 @@ def build_network(name: str, width: int | None = None, in_channels: int = 3) -> 
     module, _, class_name = entry.location.partition(":")
     network: nn.Module = getattr(import_module(module), class_name)(width, in_channels)
     return network
+
+
+def cost_of(name: str) -> NetworkCost:
+    """What a network costs at its published width: as the table says, or counted, which imports torch."""
+    known = find_network(name).cost
+    if known is not None:
+        return known
+    from glioseg.networks.cost import network_cost
+
+    return network_cost(name)
 
 
 def find_network(name: str) -> NetworkEntry:

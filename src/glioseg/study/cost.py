@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glioseg.networks.cost import SIZE_PX, NetworkCost, network_cost
+from glioseg.networks.cost import SIZE_PX, network_cost
+from glioseg.networks.table import NetworkCost
 from glioseg.study.plan import ModelConfiguration, Run
 
 

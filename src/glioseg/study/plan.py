@@ -15,9 +15,6 @@ from glioseg.errors import BadFileError, GliosegError
 from glioseg.networks.table import NETWORKS, find_network
 from glioseg.training.config import NetworkSettings, TrainingConfig
 
-MATCHED_WIDTHS = {"unet": 32, "resunet-a": 16, "resunet-pp": 16}
-"""About equal arithmetic: 12.1, 10.6 and 15.7 GMAC for a slice of 256 x 256 pixels."""
-
 
 @dataclass(frozen=True, order=True)
 class ModelConfiguration:
@@ -129,8 +126,10 @@ class StudyPlan:
 
 def configurations_of(widths: Literal["published", "matched"]) -> tuple[ModelConfiguration, ...]:
     """Every network of the table, at its published width or at widths of about equal arithmetic."""
-    chosen = MATCHED_WIDTHS if widths == "matched" else {name: e.published_width for name, e in NETWORKS.items()}
-    return tuple(ModelConfiguration(name, chosen[name]) for name in NETWORKS)
+    return tuple(
+        ModelConfiguration(name, entry.matched_width if widths == "matched" else entry.published_width)
+        for name, entry in NETWORKS.items()
+    )
 
 
 def parse_configurations(words: Iterable[str]) -> tuple[ModelConfiguration, ...]:
