@@ -26,9 +26,10 @@ from synthetic_dicom import (
 )
 
 from glioseg import __version__
+from glioseg.display import PREDICTION_COLOUR
 from glioseg.errors import GliosegError
 from glioseg.formats.dicom_origin import Algorithm, algorithm_of
-from glioseg.formats.dicom_overlay import COLOUR, outlined, write_overlay
+from glioseg.formats.dicom_overlay import outlined, write_overlay
 from glioseg.formats.dicom_report import ReportedMeasurements, write_report
 from glioseg.formats.dicom_results import write_dicom_results
 from glioseg.formats.dicom_seg import read_segmentation, write_segmentation
@@ -260,7 +261,7 @@ def test_an_overlay_is_a_valid_series_beside_its_source(source: DicomSeries, tmp
         assert "not for diagnosis" in dataset.SeriesDescription
         assert np.allclose([float(value) for value in dataset.ImagePositionPatient], one.corner_mm, atol=1e-6)
         assert dataset.SourceImageSequence[0].ReferencedSOPInstanceUID == one.dataset.SOPInstanceUID
-        orange = (dataset.pixel_array == COLOUR).all(axis=-1)
+        orange = (dataset.pixel_array == PREDICTION_COLOUR).all(axis=-1)
         assert not (orange & ~inside).any()
         assert orange.any() == inside.any()
     assert_valid(paths[2])
@@ -274,7 +275,7 @@ def test_the_contour_is_the_innermost_ring_of_the_mask() -> None:
     picture = outlined(voxels, inside, (0.0, 100.0))
     ring = inside.copy()
     ring[2:5, 2:5] = False
-    assert np.array_equal((picture == COLOUR).all(axis=-1), ring)
+    assert np.array_equal((picture == PREDICTION_COLOUR).all(axis=-1), ring)
     assert picture[3, 3].tolist() == [128, 128, 128]
     assert picture[0, 0].tolist() == [255, 255, 255]
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from glioseg.display import PREDICTION_COLOUR
 from glioseg.errors import GliosegError
 from glioseg.report.contact_sheet import brain_window, contact_sheet, slices_to_show, write_contact_sheet
-from glioseg.report.overlay import PREDICTION_COLOUR
 from glioseg.report.sheet_drawing import (
     FOOT_PX,
     HEAD_PX,

@@ -1,20 +1,13 @@
 """Contours lie exactly where the masks end, and the slices shown are the ones that matter."""
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
-from glioseg.report.overlay import (
-    PREDICTION_COLOUR,
-    TRUTH_COLOUR,
-    contour_layer,
-    informative_slices,
-    intensity_window,
-    to_grey,
-)
+from glioseg.display import PREDICTION_COLOUR, TRUTH_COLOUR
+from glioseg.report.overlay import contour_layer, informative_slices
 
 Flags = NDArray[np.bool_]
 EMPTY = np.zeros((12, 10), np.bool_)
@@ -75,20 +68,6 @@ def test_truth_line_never_covers_its_mask_and_prediction_line_never_leaves_its_o
     assert not (truth & inside).any()
     assert not (prediction & ~inside).any()
     assert prediction.any() == mask.any()
-
-
-def test_window_ignores_the_background_and_a_few_bright_voxels() -> None:
-    voxels = np.zeros((4, 50, 50), np.uint8)
-    voxels[:, 10:40, 10:40] = np.linspace(50, 100, 30).astype(np.uint8)
-    voxels[0, 10, 10] = 255
-    dark, bright = intensity_window(voxels)
-    assert 50 <= dark < 55
-    assert 95 < bright <= 100
-
-
-@pytest.mark.parametrize("level", [0, 7])
-def test_uniform_slice_has_an_image(level: int) -> None:
-    assert to_grey(np.full((4, 4), level, np.uint8)).shape == (4, 4)
 
 
 def volume_mask(areas: list[int]) -> Flags:

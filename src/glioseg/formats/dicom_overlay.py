@@ -10,6 +10,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from scipy import ndimage
 
 from glioseg.atomic import atomic_folder
+from glioseg.display import PREDICTION_COLOUR, intensity_window, to_grey
 from glioseg.formats.dicom_geometry import DicomSlice
 from glioseg.formats.dicom_origin import (
     MANUFACTURER,
@@ -28,9 +29,7 @@ from glioseg.formats.dicom_series import DicomSeries
 from glioseg.scan import Scan
 from glioseg.volume import Mask
 
-COLOUR = (255, 149, 0)
 DESCRIPTION = "glioseg overlay - not for diagnosis"
-WINDOW_PERCENTILES = (1.0, 99.0)
 
 
 def write_overlay(folder: Path, scan: Scan, mask: Mask, series: DicomSeries, algorithm: Algorithm) -> None:
@@ -50,7 +49,7 @@ def write_overlay(folder: Path, scan: Scan, mask: Mask, series: DicomSeries, alg
     """
     check_fits(mask, series)
     headers = source_headers(series)
-    series_uid, window = new_uid(), _window(scan.voxels)
+    series_uid, window = new_uid(), intensity_window(scan.voxels)
     with atomic_folder(folder, ours="*.dcm") as unfinished:
         for index, (one, voxels, inside) in enumerate(zip(series.slices, scan.voxels, mask.voxels, strict=True)):
             header = headers[0 if series.is_multiframe else index]
@@ -67,19 +66,9 @@ def outlined(voxels: NDArray[np.float32], inside: NDArray[np.bool_], window: tup
         inside: The mask, shape (row, column).
         window: Intensities shown as black and as white.
     """
-    dark, bright = window
-    grey = np.clip((voxels - dark) / (bright - dark), 0, 1) * 255
-    image = np.repeat(np.round(grey).astype(np.uint8)[..., np.newaxis], 3, axis=-1)
-    image[inside & ~ndimage.binary_erosion(inside)] = COLOUR
+    image = np.repeat(to_grey(voxels, window)[..., np.newaxis], 3, axis=-1)
+    image[inside & ~ndimage.binary_erosion(inside)] = PREDICTION_COLOUR
     return image
-
-
-def _window(voxels: NDArray[np.float32]) -> tuple[float, float]:
-    head = voxels[voxels > voxels.min()]
-    if head.size == 0:
-        return 0.0, 1.0
-    dark, bright = np.percentile(head, WINDOW_PERCENTILES)
-    return float(dark), float(max(bright, dark + 1e-6))
 
 
 def _capture(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.uid import SegmentationStorage
 
+from glioseg.display import PREDICTION_COLOUR
 from glioseg.errors import BadFileError, GliosegError
 from glioseg.formats.dicom_files import DicomFile, find_dicom_files
 from glioseg.formats.dicom_geometry import is_same_grid, locate, place_in
@@ -34,7 +35,7 @@ from glioseg.formats.dicom_origin import (
 from glioseg.formats.dicom_series import DicomSeries
 from glioseg.volume import Mask
 
-LABEL, COLOUR = "Tumour", (255, 149, 0)
+LABEL = "Tumour"
 DESCRIPTION = "glioseg tumour - not for diagnosis"
 
 
@@ -158,7 +159,7 @@ def describe_segment(algorithm: Algorithm, *, by_hand: bool = False, tracking_ui
         tracking_id=LABEL,
         tracking_uid=tracking_uid or new_uid(),
         anatomic_regions=[BRAIN],
-        display_color=CIELabColor.from_rgb(*COLOUR),
+        display_color=CIELabColor.from_rgb(*PREDICTION_COLOUR),
     )
 
 

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from glioseg.check.against_set import intensity_levels
 from glioseg.check.set_statistics import missing_in_words
 from glioseg.check.summary import PatientSummary
-from glioseg.report.figures import BLUE, GREY, INK, SITE_COLOURS, as_svg
+from glioseg.report.figures import BLUE, GREEN, GREY, INK, ORANGE, SITE_COLOURS, as_svg
 
-SEQUENCE_COLOURS = {"pre": "#0072b2", "flair": "#d55e00", "post": "#009e73"}
+SEQUENCE_COLOURS = {"pre": BLUE, "flair": ORANGE, "post": GREEN}
 
 
 def set_at_a_glance(summaries: Sequence[PatientSummary]) -> str:

@@ -12,7 +12,7 @@ from glioseg.check.dataset_check import Source
 from glioseg.check.finding import Finding
 from glioseg.check.head import shrink
 from glioseg.check.scan import CheckedScan
-from glioseg.report.overlay import TRUTH_COLOUR, intensity_window, to_grey
+from glioseg.display import TRUTH_COLOUR, intensity_window, to_grey
 
 PANEL_PX = 112
 WITH_NEIGHBOURS = frozenset(

@@ -14,10 +14,11 @@ from PIL import Image
 from scipy import ndimage
 
 from glioseg.atomic import write_bytes_atomically
+from glioseg.display import PREDICTION_COLOUR, intensity_window, to_grey
 from glioseg.errors import GliosegError
 from glioseg.measurement.diameters import Line
 from glioseg.measurement.measure import Measurement, measure_mask
-from glioseg.report.overlay import PREDICTION_COLOUR, head_box, intensity_window, to_grey
+from glioseg.report.overlay import head_box
 from glioseg.report.sheet_drawing import SheetText, Tile, draw_sheet
 from glioseg.space.affine import spacing_mm
 from glioseg.space.axial import AxialView, axial_affine, axial_view, to_axial

@@ -21,8 +21,8 @@ from glioseg.atomic import atomic_file
 INK = "#123456"
 """Stands for the page's text colour while matplotlib draws; no other colour may equal it."""
 
-BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#8a94a0"
-SITE_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#b8609a", "#c08a00", "#56b4e9", "#7a6a5d")
+BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#8a94a0"
+SITE_COLOURS = (BLUE, ORANGE, GREEN, "#b8609a", "#c08a00", "#56b4e9", "#7a6a5d")
 SITE_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 """Okabe and Ito's colours, each with its own shape: the sites stay apart without colour too."""
 

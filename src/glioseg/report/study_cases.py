@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from glioseg.display import intensity_window, to_grey
 from glioseg.errors import GliosegError
-from glioseg.report.overlay import head_box, informative_slices, intensity_window, to_grey
+from glioseg.report.overlay import head_box, informative_slices
 from glioseg.study.analysis import StudyAnalysis
 from glioseg.study.plan import ModelConfiguration
 from glioseg.volume import Mask, Volume

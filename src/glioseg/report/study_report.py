@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from glioseg.atomic import write_text_atomically
+from glioseg.display import PREDICTION_COLOUR, TRUTH_COLOUR
 from glioseg.evaluation.definitions import Metric
 from glioseg.report.figures import learning_curve
-from glioseg.report.overlay import PREDICTION_COLOUR, TRUTH_COLOUR, contour_layer
+from glioseg.report.overlay import contour_layer
 from glioseg.report.page import (
     CONTOUR_SCALE,
     CONTOUR_WIDTH_PX,

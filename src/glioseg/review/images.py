@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from glioseg.display import PREDICTION_COLOUR, to_grey
 from glioseg.report.contact_sheet import DARKEST_OF_HEAD, brain_window
-from glioseg.report.overlay import PREDICTION_COLOUR, head_box, to_grey
+from glioseg.report.overlay import head_box
 from glioseg.space.axial import axial_view, to_axial
 from glioseg.volume import Volume
 

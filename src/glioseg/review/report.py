@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glioseg.atomic import write_text_atomically
+from glioseg.display import intensity_window, to_grey
 from glioseg.errors import GliosegError
 from glioseg.report.contact_sheet import DARKEST_OF_HEAD
-from glioseg.report.overlay import contour_layer, head_box, intensity_window, to_grey
+from glioseg.report.overlay import contour_layer, head_box
 from glioseg.report.page import ABSENT, format_share, png_address, render_page
 from glioseg.review.cases import Cases
 from glioseg.review.readings import Agreement, ReadCase, agreement, read_cases
