@@ -54,6 +54,17 @@ def test_answers_as_pytorch_does(
     assert found.std() > 0
 
 
+def test_any_number_of_threads_gives_the_same(
+    exported: dict[str, Path], patient: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for number in ("1", "3", "50"):
+        monkeypatch.setenv("OMP_NUM_THREADS", number)
+        found.append(Model.load(exported["onnx"], backend="onnxruntime").probabilities(patient.volume))
+    np.testing.assert_allclose(found[1], found[0], atol=1e-6)
+    np.testing.assert_allclose(found[2], found[0], atol=1e-6)
+
+
 @pytest.mark.parametrize("form", ["onnx", "openvino"])
 def test_the_contract_holds_the_comparison(exported: dict[str, Path], form: str) -> None:
     facts = load_contract(exported[form]).exported

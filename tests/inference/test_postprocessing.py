@@ -6,6 +6,8 @@ from hypothesis.extra import numpy as hnp
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from pydantic import ValidationError
+from scipy import ndimage
+from scipy.special import expit, logit
 
 from glioseg.inference.postprocessing import (
     Postprocessing,
@@ -13,6 +15,7 @@ from glioseg.inference.postprocessing import (
     calibrated,
     expected_dice,
     keep_components,
+    sigmoid,
     smoothed_through_plane,
 )
 
@@ -154,6 +157,15 @@ def test_the_sum_stays_and_so_does_the_range(voxels: np.ndarray, weight: float) 
     assert found.max() <= voxels.max() + 1e-6
 
 
+@given(voxels=VOLUMES, weight=st.floats(0.01, 0.33))
+def test_as_the_library_s_filter_also_in_its_own_place(voxels: np.ndarray, weight: float) -> None:
+    expected = ndimage.convolve1d(voxels, [weight, 1 - 2 * weight, weight], 0, mode="nearest")
+    np.testing.assert_allclose(smoothed_through_plane(voxels, weight), expected, atol=1e-7)
+    again = voxels.copy()
+    assert smoothed_through_plane(again, weight, out=again) is again
+    np.testing.assert_array_equal(again, smoothed_through_plane(voxels, weight))
+
+
 @given(slice_=arrays(np.float32, (1, 3, 3), elements=st.floats(0, 1, width=32)))
 def test_a_slice_alone_is_its_own_neighbour(slice_: np.ndarray) -> None:
     np.testing.assert_allclose(smoothed_through_plane(slice_, 0.1), slice_, atol=1e-6)
@@ -182,6 +194,21 @@ def test_order_range_and_kind_stay(temperature: float) -> None:
     assert found.shape == PROBABILITIES.shape
     assert (np.diff(found.ravel()) >= 0).all()
     assert 0 <= found.min() <= found.max() <= 1
+
+
+@given(voxels=VOLUMES, temperature=st.floats(0.3, 4))
+def test_as_the_library_s_functions_also_in_its_own_place(voxels: np.ndarray, temperature: float) -> None:
+    inside = np.clip(voxels, 1e-6, 1 - 1e-6, dtype=np.float32)
+    expected = np.where(voxels > 0, expit(logit(inside) / np.float32(temperature)), 0)
+    np.testing.assert_allclose(calibrated(voxels, temperature), expected, atol=1e-6)
+    again = voxels.copy()
+    assert calibrated(again, temperature, out=again) is again
+    np.testing.assert_array_equal(again, calibrated(voxels, temperature))
+
+
+def test_the_sigmoid_is_the_library_s_for_any_logit() -> None:
+    logits = np.array([[-1e4, -100, -20, -1, 0], [1, 20, 100, 1e4, 3]], np.float32)
+    np.testing.assert_allclose(sigmoid(logits), expit(logits), atol=1e-7)
 
 
 def test_what_was_not_computed_stays_zero() -> None:

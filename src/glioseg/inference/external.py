@@ -36,13 +36,16 @@ def predict_external(model: Model, volume: Volume) -> Prediction:
     _check_is_scan(volume)
     scaling = find_scaling(volume)
     normalisation = find_spatial_normalisation(volume, scaling)
-    slices, rows, columns = volume.voxels.shape[:3]
     placed = normalisation.place(volume, scaling)
     seen = model.probabilities(placed)
-    probabilities = normalisation.restore(seen, (slices, rows, columns))
     remarks = (_in_words(normalisation), *model.check_distribution(placed))
-    found = Prediction(volume, probabilities, model.binarise(volume, probabilities), remarks)
-    return model.judged(found, placed, seen, normalisation.step_mm)
+    finding = model.find_presence(placed, seen, normalisation.step_mm)
+    # What it saw is let go before what was found is brought back: both are large.
+    del placed
+    slices, rows, columns = volume.voxels.shape[:3]
+    probabilities = normalisation.restore(seen, (slices, rows, columns))
+    del seen
+    return Prediction(volume, probabilities, model.binarise(volume, probabilities), remarks).judged(finding)
 
 
 def _in_words(normalisation: SpatialNormalisation) -> str:

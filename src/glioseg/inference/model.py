@@ -106,6 +106,13 @@ class Prediction:
         """The Dice that the model expects of the mask; None for an empty one."""
         return expected_dice(self.probabilities, self.mask.voxels)
 
+    def judged(self, finding: Finding | None) -> "Prediction":
+        """With the decision whether there is a tumour: where there is none, the mask is emptied."""
+        if finding is None or finding.presence != "none" or not self.mask.voxels.any():
+            return replace(self, finding=finding)
+        empty = replace(self.mask, voxels=np.zeros_like(self.mask.voxels))
+        return replace(self, mask=empty, candidate=self.mask, finding=finding)
+
 
 class Model:
     """One network or several: the mean of their probabilities, and one rule that cuts the mask.
@@ -279,7 +286,7 @@ class Model:
                 # One network takes batch after batch, so that no more than one is held.
                 prepared[shared] = list(found) if len(self.networks) > 1 else found
             alone = predict_batches(network.backend, prepared[shared], volume, contract.preprocessing, contract)
-            yield calibrated(alone, contract.temperature)
+            yield calibrated(alone, contract.temperature, out=alone)
 
     def probabilities(self, volume: Volume) -> NDArray[np.float32]:
         """Tumour probability of each voxel, shape (slice, row, column), 0 to 1; raises as
@@ -288,33 +295,29 @@ class Model:
 
     def combine(self, network_probabilities: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
         """The model's probabilities from those of its networks, all of one shape."""
-        return calibrated(mean_of(network_probabilities), self.decision.temperature)
+        mean = mean_of(network_probabilities)
+        return calibrated(mean, self.decision.temperature, out=mean)
 
     def predict(self, volume: Volume) -> Prediction:
         """Predict a scan as it lies, an image of the dataset's kind; raises as :meth:`network_probabilities`."""
         probabilities = self.probabilities(volume)
         found = Prediction(volume, probabilities, self.binarise(volume, probabilities), self.check_distribution(volume))
-        return self.judged(found, volume, probabilities)
+        return found.judged(self.find_presence(volume, probabilities))
 
-    def judged(
-        self, found: Prediction, seen: Volume, probabilities: NDArray[np.float32], step_mm: float | None = None
-    ) -> Prediction:
-        """A prediction with the decision whether there is a tumour: where there is none, the mask is emptied.
+    def find_presence(
+        self, volume: Volume, probabilities: NDArray[np.float32], step_mm: float | None = None
+    ) -> Finding | None:
+        """Whether there is a tumour; None where the model does not tell.
 
         Args:
-            found: On the scan's own grid.
-            seen: The scan as the networks saw it.
+            volume: The scan as the networks see it.
             probabilities: What they found there.
             step_mm: From one of its slices to the next; None where nobody knows.
         """
         if self.presence is None:
-            return found
+            return None
         inside = binarise(probabilities, self.decision.postprocessing)
-        finding = self.presence.judge(find_evidence(seen, probabilities, inside, step_mm))
-        if finding.presence != "none" or not found.mask.voxels.any():
-            return replace(found, finding=finding)
-        empty = replace(found.mask, voxels=np.zeros_like(found.mask.voxels))
-        return replace(found, mask=empty, candidate=found.mask, finding=finding)
+        return self.presence.judge(find_evidence(volume, probabilities, inside, step_mm))
 
     def mask(self, volume: Volume) -> Mask:
         """The tumour's mask on the scan's own grid; raises as :meth:`network_probabilities`."""

@@ -47,9 +47,14 @@ def image_features(volume: Volume, settings: Preprocessing) -> dict[str, float]:
     if not shown.size:
         return {}
     slices = shown[np.unique(np.linspace(0, shown.size - 1, MEASURED_SLICES).round().astype(int))]
-    images = np.moveaxis(volume.voxels[slices], -1, 1).astype(np.float32)
-    images = clip_and_normalise(images, intensity_statistics(volume, settings))
-    flair, inside = images[:, volume.channels.index("flair")], head[slices]
+    statistics = intensity_statistics(volume, settings)
+
+    def normalised(sequence: str) -> NDArray[np.float32]:
+        # One at a time, since those of a large scan count in memory.
+        images = volume.channel(sequence)[slices, None].astype(np.float32)
+        return clip_and_normalise(images, statistics[volume.channels.index(sequence)][None])[:, 0]
+
+    flair, inside = normalised("flair"), head[slices]
     dark, middle, bright = np.percentile(flair[inside], (10, 50, 90))
     found = {
         "head_share": float(head.mean(axis=(1, 2)).max()),
@@ -60,8 +65,7 @@ def image_features(volume: Volume, settings: Preprocessing) -> dict[str, float]:
     }
     for sequence in ("pre", "post"):
         if sequence in volume.taken:
-            other = images[:, volume.channels.index(sequence)]
-            found[f"{sequence}_likeness"] = _likeness(flair[inside], other[inside])
+            found[f"{sequence}_likeness"] = _likeness(flair[inside], normalised(sequence)[inside])
     return found
 
 

@@ -45,7 +45,9 @@ class Decision(BaseModel):
     postprocessing: Postprocessing = Postprocessing()
 
 
-def smoothed_through_plane(probabilities: NDArray[np.float32], weight: float) -> NDArray[np.float32]:
+def smoothed_through_plane(
+    probabilities: NDArray[np.float32], weight: float, out: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
     """The weighted mean of each slice and the two beside it; the first and the last count as their own neighbours.
 
     A network that sees one slice at a time finds specks in one and holes in another that a tumour, which goes on
@@ -54,17 +56,20 @@ def smoothed_through_plane(probabilities: NDArray[np.float32], weight: float) ->
     Args:
         probabilities: Shape (slice, row, column), slices in the order of their places.
         weight: Of each neighbour, 0 to below a third; the slice itself has the rest.
+        out: Where the mean is written, which may be the given array; a new one if None.
 
     Returns:
         Shape as given, float32; the very array where the weight is 0.
     """
     if weight == 0:
         return probabilities
-    mean, last = np.empty(probabilities.shape, np.float32), len(probabilities) - 1
+    mean = np.empty(probabilities.shape, np.float32) if out is None else out
+    before = probabilities[:1].copy()
     # Slice by slice, at a quarter of what the library's filter along the first axis costs.
     for index, own in enumerate(probabilities):
-        before, after = probabilities[max(index - 1, 0)], probabilities[min(index + 1, last)]
-        beside = np.add(before, after, dtype=np.float64) * weight
+        after = probabilities[min(index + 1, len(probabilities) - 1)]
+        beside = np.add(before[0], after, dtype=np.float64) * weight
+        before[0] = own
         np.add(beside, np.multiply(own, 1 - 2 * weight, dtype=np.float64), out=mean[index], casting="same_kind")
     return mean
 
@@ -77,7 +82,9 @@ def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.reciprocal(odds_against, out=odds_against)
 
 
-def calibrated(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+def calibrated(
+    probabilities: NDArray[np.float32], temperature: float, out: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
     """Divide the logits of probabilities by a temperature (Guo 2017, section 4.2).
 
     The order of voxels stays, so that no mask changes whose threshold moves along. What was not computed stays 0.
@@ -85,14 +92,15 @@ def calibrated(probabilities: NDArray[np.float32], temperature: float) -> NDArra
     Args:
         probabilities: Any shape, 0 to 1.
         temperature: Above 1 makes them less sure, below 1 surer.
+        out: Where they are written, in one piece of memory, which may be the given array; a new one if None.
     """
     if temperature == 1:
         return probabilities
-    moved = np.empty(probabilities.shape, np.float32)
-    given, out = probabilities.reshape(-1), moved.reshape(-1)
+    moved = np.empty(probabilities.shape, np.float32) if out is None else out
+    given, written = probabilities.reshape(-1), moved.reshape(-1)
     for start in range(0, given.size, _AT_A_TIME):
         some = slice(start, start + _AT_A_TIME)
-        out[some] = _divided(given[some], np.float32(temperature))
+        written[some] = _divided(given[some], np.float32(temperature))
     return moved
 
 

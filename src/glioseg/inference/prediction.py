@@ -93,7 +93,7 @@ def predict_batches(
     for batch in prepared:
         found = _predicted(backend, batch, settings.flip)
         probabilities[batch.slices] = upsample(found, preprocessing.downsampling_factor, rows, columns)
-    return smoothed_through_plane(probabilities, settings.through_plane_smoothing)
+    return smoothed_through_plane(probabilities, settings.through_plane_smoothing, out=probabilities)
 
 
 def network_images(
@@ -112,8 +112,13 @@ def network_images(
         the slice itself, then of the slice before it, then of the one after it.
     """
     seen = slices_seen(slices, 0, len(volume.voxels) - 1, preprocessing.context)
-    images = np.ascontiguousarray(np.moveaxis(volume.voxels[seen.ravel()], -1, 1), np.float32)
-    images = downsample(clip_and_normalise(images, statistics), preprocessing.downsampling_factor)
+
+    def image(index: np.int64) -> NDArray[np.float32]:
+        # One at a time: at the scan's own size a batch of them counts in memory.
+        whole = np.ascontiguousarray(np.moveaxis(volume.voxels[index], -1, 0), np.float32)[None]
+        return downsample(clip_and_normalise(whole, statistics), preprocessing.downsampling_factor)
+
+    images = np.concatenate([image(index) for index in seen.ravel()])
     return images.reshape(len(slices), -1, *images.shape[-2:])
 
 

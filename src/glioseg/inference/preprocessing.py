@@ -175,5 +175,5 @@ def _channel_statistics(
     if values.size == 0:
         return 0.0, 1.0, 255.0
     limit = float(np.percentile(values, settings.clip_percentile))
-    clipped = np.minimum(values.astype(np.float32), limit)
+    clipped = np.minimum(values.astype(np.float32, copy=False), np.float32(limit))
     return float(clipped.mean()), max(float(clipped.std()), 1e-3), limit
