@@ -56,7 +56,7 @@ def _text(path: Path) -> str:
 
 
 def _of_scores(scores: Scores, metric: str, path: Path) -> PatientValues:
-    _check_metric(metric, scores.metrics(), path)
+    _check_metric(metric, scores.measured(), path)
     return {entry.patient: entry.values[metric] for entry in scores.patients}
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from glioseg.errors import GliosegError
-from glioseg.evaluation.definitions import NSD_TOLERANCE, Metric, Spacing, metric_table
+from glioseg.evaluation.definitions import NSD_TOLERANCE, Metric, Spacing, measures, metric_table
 from glioseg.evaluation.patient_scores import PatientScores, score_patient
 from glioseg.evaluation.statistics import LEVEL, RESAMPLES, SEED, Summary, summarise
 from glioseg.evaluation.subgroups import patient_groups
@@ -19,7 +19,10 @@ from glioseg.machine import library_versions
 __all__ = ["PatientScores", "Scores", "score_patient"]
 
 SCHEMA = 1
-"""The version of the JSON file; a reader refuses any other."""
+"""The version of the JSON file; a reader refuses any other. It rises when a metric of this name means something else;
+a new metric leaves it as it is."""
+NOT_MEASURED = "the metric is newer than the scores"
+"""Why a metric is undefined that a file of before does not hold."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,11 @@ class Scores:
     def metrics(self) -> dict[str, Metric]:
         """The definitions of the metrics under these settings, by name."""
         return metric_table(self.spacing_mm, self.nsd_tolerance)
+
+    def measured(self) -> list[str]:
+        """The names of the metrics without those that are newer than these scores."""
+        reasons = [entry.undefined for entry in self.patients]
+        return [name for name in self.metrics() if not reasons or any(of.get(name) != NOT_MEASURED for of in reasons)]
 
     def summary(self) -> dict[str, Summary]:
         """Every metric over all patients."""
@@ -121,12 +129,14 @@ class Scores:
     def from_json(cls, text: str) -> "Scores":
         """Read what :meth:`to_json` wrote; summaries are computed anew from the patients.
 
+        A metric that was not there yet when the file was written is undefined for every patient, :data:`NOT_MEASURED`.
+
         Raises:
             GliosegError: If the text is no such file.
         """
         content = _parsed(text)
         try:
-            kept = _FILE.validate_python({"patients": content.get("patients"), **_kept_settings(content)})
+            kept = _FILE.validate_python({"patients": _with_newer_metrics(content), **_kept_settings(content)})
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])
@@ -156,6 +166,23 @@ def _kept_settings(content: dict[str, Any]) -> dict[str, Any]:
     settings = content.get("settings")
     names = ("spacing_mm", "nsd_tolerance", "libraries")
     return {name: settings.get(name) for name in names} if isinstance(settings, dict) else dict.fromkeys(names)
+
+
+def _with_newer_metrics(content: dict[str, Any]) -> Any:
+    """The patients of a file, to each the metrics that are not in its own table of metrics."""
+    try:
+        own = {metric["name"] for metric in content["metrics"]}
+        unit: Literal["px", "mm"] = "px" if content["settings"]["spacing_mm"] is None else "mm"
+        newer = dict.fromkeys(name for name in measures(unit) if name not in own)
+        return [_with_newer(patient, newer) for patient in content["patients"]] if newer else content["patients"]
+    except (KeyError, TypeError):
+        # Damaged: the reader says where.
+        return content.get("patients")
+
+
+def _with_newer(patient: dict[str, Any], newer: dict[str, None]) -> dict[str, Any]:
+    undefined = {**patient["undefined"], **dict.fromkeys(newer, NOT_MEASURED)}
+    return {**patient, "values": {**patient["values"], **newer}, "undefined": undefined}
 
 
 def _parsed(text: str) -> dict[str, Any]:
