@@ -33,6 +33,11 @@ class Volume:
 
     Raises:
         GliosegError: If shapes and sequences contradict each other.
+
+    Example:
+        >>> volume = Volume("P1", np.zeros((20, 256, 256, 3), np.uint8), missing=("post",))
+        >>> volume.channel("flair").shape, volume.taken
+        ((20, 256, 256), ('pre', 'flair'))
     """
 
     patient: str

@@ -72,6 +72,11 @@ def make_phantom(
     Raises:
         GliosegError: If `missing` names a sequence that cannot be missing, the seed is below 0, or the grid
             below 32 x 32 or 8 slices.
+
+    Example:
+        >>> volume, truth = make_phantom(seed=1, size=64, slices=10)
+        >>> volume.voxels.shape, truth.voxels.shape
+        ((10, 64, 64, 3), (10, 64, 64))
     """
     if unknown := set(missing) - (set(CHANNELS) - {"flair"}):
         raise GliosegError(

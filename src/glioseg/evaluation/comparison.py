@@ -99,6 +99,11 @@ def paired_comparison(a: Sequence[float | None], b: Sequence[float | None]) -> P
 
     Raises:
         ValueError: If the lengths differ.
+
+    Example:
+        >>> found = paired_comparison([0.91, 0.88, 0.62], [0.90, 0.85, 0.62])
+        >>> found.wins, found.losses, found.ties
+        (2, 0, 1)
     """
     pairs = [(x, y) for x, y in zip(a, b, strict=True) if x is not None and y is not None]
     differences = np.array([x - y for x, y in pairs], dtype=np.float64).round(_DECIMALS)
@@ -150,6 +155,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
     Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 1979: the
     smallest is multiplied by their number, the next by one less, and none may fall below the one before it.
+
+    Example:
+        >>> holm([0.01, 0.04, 0.03])
+        [0.03, 0.06, 0.06]
     """
     order = np.argsort(p_values, kind="stable")
     factors = np.arange(len(p_values), 0, -1)

@@ -42,6 +42,12 @@ def dice(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float | None
 
     Raises:
         GliosegError: If the masks are no three-dimensional bool arrays of one shape.
+
+    Example:
+        >>> truth = np.zeros((1, 2, 2), bool)
+        >>> truth[0, 0] = True
+        >>> dice(np.ones((1, 2, 2), bool), truth)
+        0.6666666666666666
     """
     _check_masks(predicted, truth)
     return MaskOverlap(predicted, truth).dice()
@@ -70,6 +76,16 @@ def patient_metrics(
 
     Raises:
         GliosegError: If the masks do not match, or the spacing or tolerance is impossible.
+
+    Example:
+        >>> truth, predicted = np.zeros((2, 5, 10, 10), bool)
+        >>> truth[1:4, 2:6, 2:6] = True
+        >>> predicted[1:4, 2:6, 2:8] = True
+        >>> found = patient_metrics(predicted, truth, spacing_mm=(5.0, 1.0, 1.0))
+        >>> found.values["dice"], found.values["hd95_mm"]
+        (0.8, 2.0)
+        >>> patient_metrics(truth & False, truth).undefined["hd95_px"]
+        'the prediction is empty'
     """
     _check_masks(predicted, truth)
     _check_distances(spacing_mm, nsd_tolerance)

@@ -51,6 +51,12 @@ def assemble(patient: str, scans: Mapping[str, Scan]) -> Assembly:
 
     Raises:
         GliosegError: If there is no FLAIR, or a sequence is unknown.
+
+    Example:
+        >>> scan = Scan("P1", np.ones((12, 96, 96), np.float32), np.eye(4))
+        >>> patient = assemble("P1", {"flair": scan})
+        >>> patient.volume.voxels.shape, patient.missing
+        ((12, 96, 96, 3), ('pre', 'post'))
     """
     _check_sequences(patient, scans)
     flair = scans["flair"]

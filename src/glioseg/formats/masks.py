@@ -49,6 +49,10 @@ def read_mask(path: Path, *, labels: Sequence[int] = ()) -> Mask:
 
     Raises:
         GliosegError: If it cannot be read, holds no mask, or several values and no labels were given.
+
+    Example:
+        >>> int(read_mask(Path("P1_mask.nii.gz")).voxels.sum())
+        201
     """
     if path.is_dir():
         return _read_slices(path)

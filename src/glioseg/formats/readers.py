@@ -177,6 +177,14 @@ def read_scan(path: Path, *, patient: str | None = None, sequence: str | None = 
 
     Raises:
         GliosegError: If it is of another format, or as the format's reader does.
+
+    Example:
+        >>> scan = read_scan(Path("flair.nii.gz"))
+        >>> scan.voxels.shape, scan.voxels.dtype
+        ((12, 96, 96), dtype('float32'))
+        >>> from glioseg.space.affine import spacing_mm
+        >>> spacing_mm(scan.affine)
+        (5.0, 2.0, 2.0)
     """
     kind = detect(path)
     location = _OF_KIND[kind].location

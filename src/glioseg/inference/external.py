@@ -32,6 +32,15 @@ def predict_external(model: Model, volume: Volume) -> Prediction:
     Raises:
         GliosegError: If the scan is a single slice, shows no head, claims a spacing that no head has, or lacks a
             channel that the model needs.
+
+    Example:
+        >>> from glioseg.formats.assemble import assemble
+        >>> from glioseg.formats.readers import read_scan
+        >>> from glioseg.inference.shipped import find_model
+        >>> volume = assemble("P1", {"flair": read_scan(Path("flair.nii.gz"))}).volume
+        >>> found = predict_external(Model.load(find_model("fast")), volume)
+        >>> found.mask.voxels.shape  # on the grid of the file
+        (12, 96, 96)
     """
     _check_is_scan(volume)
     scaling = find_scaling(volume)

@@ -152,6 +152,15 @@ class Model:
         Raises:
             GliosegError: As :func:`glioseg.inference.backends.load_backend`; or if the folder is no model, a file is
                 damaged, or a network is another than the model was made of.
+
+        Example:
+            >>> from glioseg.dataset.phantom import make_phantom
+            >>> from glioseg.inference.shipped import find_model
+            >>> model = Model.load(find_model("fast"))
+            >>> volume, truth = make_phantom(seed=1, size=96, slices=10)
+            >>> found = model.predict(volume)
+            >>> found.mask.voxels.shape, found.probabilities.dtype
+            ((10, 96, 96), dtype('float32'))
         """
         contract = load_ensemble_contract(folder) if (folder / ENSEMBLE).exists() else None
         names = {"": folder} if contract is None else {n: contract.member_folder(folder, n) for n in contract.members}

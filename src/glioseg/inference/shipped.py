@@ -53,6 +53,10 @@ def find_model(model: str | Path = DEFAULT) -> Path:
 
     Raises:
         GliosegError: If there is neither such a name nor such a folder, or the model of that name is not installed.
+
+    Example:
+        >>> (find_model("fast") / "contract.json").is_file()
+        True
     """
     shipped = SHIPPED.get(str(model))
     if shipped is not None:

@@ -88,6 +88,13 @@ def bidirectional(voxels: NDArray[np.bool_], affine: NDArray[np.float64] | None)
     Args:
         voxels: Shape (slice, row, column), on a grid whose nearest axial plane is measured.
         affine: Voxel indices to RAS+ millimetres, or None.
+
+    Example:
+        >>> voxels = np.zeros((3, 20, 20), bool)
+        >>> voxels[1, 5:8, 5:9] = True
+        >>> found = bidirectional(voxels, np.diag([5.0, 1.0, 1.0, 1.0])[[2, 1, 0, 3]])  # axial slices of 5 mm
+        >>> round(found.longest.length_mm, 2), round(found.perpendicular.length_mm, 2)
+        (4.47, 3.35)
     """
     axis = axial_view(affine).axes[0]
     frame = _plane_frame(affine, axis)

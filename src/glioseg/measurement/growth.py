@@ -91,6 +91,17 @@ def growth(
 
     Raises:
         GliosegError: If the time is no positive number.
+
+    Example:
+        >>> from glioseg.measurement.measure import measure_mask
+        >>> from glioseg.volume import Mask
+        >>> affine, voxels = np.diag([5.0, 1.0, 1.0, 1.0])[[2, 1, 0, 3]], np.zeros((10, 40, 40), bool)
+        >>> voxels[2:6, 10:30, 10:30] = True
+        >>> earlier = measure_mask(Mask("P1", voxels.copy(), affine=affine))
+        >>> voxels[2:7, 10:30, 10:30] = True
+        >>> later = measure_mask(Mask("P1", voxels, affine=affine))
+        >>> growth(earlier, later, days=180).volume_change_percent
+        25.0
     """
     if days is not None and not 0 < days < math.inf:
         raise GliosegError(

@@ -99,6 +99,15 @@ def measure_mask(mask: Mask, volume: Volume | None = None) -> Measurement:
 
     Raises:
         GliosegError: If mask and scan are not of one grid, or the affine places no voxel.
+
+    Example:
+        >>> voxels = np.zeros((10, 40, 40), bool)
+        >>> voxels[2:6, 10:30, 10:30] = True
+        >>> tumour = measure_mask(Mask("P1", voxels, affine=np.diag([5.0, 1.0, 1.0, 1.0])[[2, 1, 0, 3]]))
+        >>> round(tumour.whole.volume_ml, 3), len(tumour.components)
+        (8.0, 1)
+        >>> tumour.whole.side, list(tumour.whole.unknown)  # the side needs the scan
+        (None, ['side'])
     """
     _check_affine(mask)
     if volume is not None:

@@ -35,6 +35,10 @@ def rano_category(change_percent: float, thresholds: Thresholds, *, gone: bool =
         change_percent: Relative to the earlier scan.
         thresholds: :data:`AREA` or :data:`VOLUME`.
         gone: Whether nothing is left.
+
+    Example:
+        >>> rano_category(30.0, AREA), rano_category(30.0, VOLUME)
+        ('progression', 'stable')
     """
     if gone:
         return "complete response"

@@ -113,6 +113,12 @@ def build_network(name: str, width: int | None = None, in_channels: int = 3) -> 
 
     Raises:
         GliosegError: If the table has no such name, the message offers the nearest; or if the width is too small.
+
+    Example:
+        >>> import torch
+        >>> network = build_network("unet", width=8)
+        >>> network(torch.zeros(1, 3, 64, 64)).shape  # logits
+        torch.Size([1, 1, 64, 64])
     """
     entry = find_network(name)
     width = entry.width(width)
@@ -142,6 +148,10 @@ def find_network(name: str) -> NetworkEntry:
 
     Raises:
         GliosegError: If the table has no such name; the message offers the nearest.
+
+    Example:
+        >>> find_network("resunet-pp").title
+        'ResUNet++'
     """
     if name in NETWORKS:
         return NETWORKS[name]

@@ -37,7 +37,12 @@ def grid_of(image: Scan | Volume | Mask) -> Grid:
 
 
 def spacing_mm(affine: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Distance from one slice, row and column to the next, in millimetres."""
+    """Distance from one slice, row and column to the next, in millimetres.
+
+    Example:
+        >>> spacing_mm(np.diag([5.0, 1.0, 0.5, 1.0]))
+        (5.0, 1.0, 0.5)
+    """
     slices, rows, columns = np.linalg.norm(affine[:3, :3], axis=0)
     return float(slices), float(rows), float(columns)
 
@@ -52,6 +57,10 @@ def nearest_axes(affine: NDArray[np.float64]) -> tuple[int, int, int]:
 
     Of the six ways to pair them, the one with the largest sum of cosines: axis by axis, an oblique grid could claim
     one direction twice.
+
+    Example:
+        >>> nearest_axes(np.array([[0, 0, -1, 0], [0, -1, 0, 0], [5, 0, 0, 0], [0, 0, 0, 1.0]]))  # slices run upwards
+        (2, 1, 0)
     """
     cosines = np.abs(direction_cosines(affine))
     right, anterior, superior = max(
@@ -61,7 +70,12 @@ def nearest_axes(affine: NDArray[np.float64]) -> tuple[int, int, int]:
 
 
 def positions_mm(affine: NDArray[np.float64], indices: NDArray[np.float64]) -> NDArray[np.float64]:
-    """RAS+ millimetres of voxel indices, shape (..., 3) each; indices may lie between voxels."""
+    """RAS+ millimetres of voxel indices, shape (..., 3) each; indices may lie between voxels.
+
+    Example:
+        >>> positions_mm(np.diag([5.0, 1.0, 1.0, 1.0]), np.array([2, 10, 10]))
+        array([10., 10., 10.])
+    """
     return indices @ affine[:3, :3].T + affine[:3, 3]
 
 
@@ -75,6 +89,11 @@ def same_grid(a: Grid, b: Grid) -> bool:
     """Whether every voxel of one lies where the same voxel of the other does, to within :data:`SAME_PLACE_MM`.
 
     Two grids without an affine are one where their shapes are; a grid with an affine and one without never are.
+
+    Example:
+        >>> scan = Grid((20, 256, 256), np.diag([5.0, 1.0, 1.0, 1.0]))
+        >>> same_grid(scan, Grid((20, 256, 256), np.diag([5.0, 1.0, 1.1, 1.0])))
+        False
     """
     if a.shape != b.shape:
         return False

@@ -31,7 +31,16 @@ class AxialView:
 
 
 def axial_view(affine: NDArray[np.float64] | None) -> AxialView:
-    """The view of a grid; a grid without affine is taken to be axial already, as the dataset's tif files are."""
+    """The view of a grid; a grid without affine is taken to be axial already, as the dataset's tif files are.
+
+    Example:
+        >>> sagittal = np.array([[-3, 0, 0, 0], [0, 0, -1, 0], [0, -1, 0, 0], [0, 0, 0, 1.0]])  # slices run to the left
+        >>> view = axial_view(sagittal)
+        >>> to_axial(np.zeros((30, 200, 100)), view).shape
+        (200, 100, 30)
+        >>> from_axial(to_axial(np.zeros((30, 200, 100)), view), view).shape
+        (30, 200, 100)
+    """
     if affine is None:
         return AxialView()
     cosines = direction_cosines(affine)

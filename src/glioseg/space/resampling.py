@@ -26,6 +26,11 @@ def resample_scan(scan: Scan, onto: Grid) -> Scan:
 
     Raises:
         ValueError: If either grid has no affine.
+
+    Example:
+        >>> scan = Scan("P1", np.ones((10, 8, 8), np.float32), np.diag([5.0, 2.0, 2.0, 1.0]))
+        >>> resample_scan(scan, Grid((10, 16, 16), np.diag([5.0, 1.0, 1.0, 1.0]))).voxels.shape
+        (10, 16, 16)
     """
     indices = _index_map(grid_of(scan), onto)
     voxels = _smoothed(scan.voxels, indices)
