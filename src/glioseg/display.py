@@ -7,7 +7,7 @@ TRUTH_COLOUR = (0, 194, 255)
 """Cyan. With the orange below it stays apart from grey and from each other in every common colour blindness."""
 
 PREDICTION_COLOUR = (255, 149, 0)
-"""Orange."""
+"""Orange, also of the segment and the overlay in DICOM."""
 
 WINDOW_PERCENTILES = (1.0, 99.0)
 

@@ -24,7 +24,7 @@ class Outputs:
 
     @property
     def paths(self) -> list[Path]:
-        """What was written."""
+        """The files that were written, each with the folder."""
         return [self.folder / name for name in self.files]
 
     def attempt(self, output: str, write: Callable[[], Written], *names: str) -> Written | None:

@@ -19,7 +19,7 @@ _COLUMNS = f"{'mean':>9}{'95 % interval':>20}{'median':>9}{'minimum':>9}"
 
 
 def progress(line: str) -> None:
-    """A line of progress."""
+    """Print a line of progress to the error stream, at once."""
     print(line, file=sys.stderr, flush=True)
 
 

@@ -23,7 +23,7 @@ class Column:
     levels: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """As BIDS defines a column."""
+        """The column as the JSON file beside a BIDS table defines it."""
         more = {"Units": self.units, "Levels": dict(self.levels)}
         return {"Description": self.description, **{key: value for key, value in more.items() if value}}
 

@@ -52,7 +52,7 @@ class GroupRow:
 
     @property
     def urgency(self) -> int:
-        """Low for what needs eyes first."""
+        """Sort key: the lower, the sooner a person should look."""
         if self.state != "done":
             return 0
         return {"doubtful": 1, "none": 2}.get(str(self.measured.get("presence")), 3)

@@ -69,7 +69,7 @@ class BidsSession:
 
     @property
     def name(self) -> str:
-        """As ``sub-01_ses-1``."""
+        """Subject and session as BIDS labels them, ``sub-01_ses-1``; without the session where there is none."""
         return "_".join(part for part in (self.subject, self.session) if part)
 
     def images(self) -> list[Path]:

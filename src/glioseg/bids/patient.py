@@ -43,7 +43,7 @@ class BidsPatient(FilePatient):
 
     @property
     def mask_name(self) -> str:
-        """As BIDS names derivatives."""
+        """The mask's path within the derivatives, named by BIDS's rule for derived images."""
         return self._derived(MASK)
 
     def name_of(self, output: Beside) -> str:

@@ -37,11 +37,11 @@ class Source(Protocol):
 
     @property
     def root(self) -> Path:
-        """The data folder."""
+        """The data folder, to which the paths in findings are relative."""
 
     @property
     def patients(self) -> tuple[str, ...]:
-        """Everyone, in order."""
+        """Identifiers of all patients, sorted."""
 
     def read(self, patient: str) -> Reading:
         """Read one patient; what is wrong with its files is in the findings, never raised."""
@@ -51,7 +51,7 @@ class Source(Protocol):
 
 
 class Predictions(Protocol):
-    """Out-of-fold probabilities by patient."""
+    """Tumour probabilities of patients, by models that had not seen them."""
 
     def of(self, patient: str) -> NDArray[np.float32] | None:
         """Shape (slice, row, column), or None where the patient was not predicted."""
@@ -78,11 +78,11 @@ class CheckResult:
     confident_joint: NDArray[np.int64] | None = None
 
     def count(self, severity: str) -> int:
-        """How many findings are so bad."""
+        """How many findings have this severity: ``error``, ``warning`` or ``note``."""
         return sum(finding.severity == severity for finding in self.findings)
 
     def as_json(self) -> dict[str, Any]:
-        """Everything as plain values."""
+        """Source, counts, findings and statistics as the values of strict JSON."""
         return {
             "data": str(self.source.root),
             "patients": len(self.source.patients),

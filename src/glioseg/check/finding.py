@@ -40,7 +40,7 @@ class Finding:
 
     @property
     def severity(self) -> Severity:
-        """How bad it is."""
+        """``error``, ``warning`` or ``note``: its own, or else that of its kind."""
         return self.severity_here or self.kind.severity
 
     def as_json(self) -> dict[str, Any]:

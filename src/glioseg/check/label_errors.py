@@ -220,7 +220,7 @@ class Probabilities:
 
     @property
     def patients(self) -> tuple[str, ...]:
-        """Who was predicted."""
+        """Identifiers of the patients that were predicted."""
         return tuple(self._files)
 
     def of(self, patient: str) -> NDArray[np.float32] | None:

@@ -76,8 +76,8 @@ class BundleOutcome:
         folder: The model's folder.
         title: The model in words.
         part: On whom it was scored, in words.
-        scores: There.
-        failure_detection: There.
+        scores: Of every patient, by models that had not seen them.
+        failure_detection: How well the expected Dice tells masks that failed.
     """
 
     folder: Path

@@ -78,7 +78,7 @@ def from_review(
     Args:
         folder: What was read; see :func:`glioseg.commands.review.open_desk`.
         dest: A new or empty folder.
-        scans: As there.
+        scans: Where the scans lie; None where they lie beside the masks or their record tells.
         reader: Whose reading is taken; needed where there are several.
         split: The split of the weights that training will go on from: who validates or tests there is left out.
         against: A folder in the dataset's layout; copies of the images of those who must stay unseen are found too.

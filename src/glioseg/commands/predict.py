@@ -87,7 +87,7 @@ class PatientResult:
         }
 
     def as_json(self) -> dict[str, Any]:
-        """Everything, nested."""
+        """The entry of the patient in ``run.json``: measurements, presence, files and remarks, nested."""
         return {
             **self.measurement.as_json(),
             **_finding_as_json(self.finding),
@@ -617,7 +617,7 @@ def _finding_as_json(finding: Finding | None) -> dict[str, Any]:
 
 
 def run_facts(model: Model, folder: Path, failures: Mapping[str, str], seconds: float) -> dict[str, Any]:
-    """Of the run, for the manifest."""
+    """What ``run.json`` tells of the run besides its patients: versions, model, machine, times."""
     facts = model.facts()
     return {
         "versions": library_versions(),

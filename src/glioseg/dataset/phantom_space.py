@@ -35,7 +35,7 @@ class Space:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Slices, rows and columns."""
+        """Number of slices, rows and columns."""
         return (len(self.z_mm), self.x_mm.shape[1], self.x_mm.shape[2])
 
 

@@ -40,7 +40,7 @@ class StoredPatient:
 
     @property
     def site(self) -> str:
-        """The hospital's code."""
+        """The hospital's code, the second part of a TCGA identifier."""
         return site_of(self.patient)
 
 
@@ -65,13 +65,13 @@ class ArrayStore:
         return {entry.patient: entry for entry in self.patients}[patient]
 
     def volume(self, patient: str) -> Volume:
-        """A patient's scan."""
+        """A patient's scan, uint8 (slice, row, column, channel), mapped from disk; KeyError if there is none."""
         entry = self.entry(patient)
         voxels = self.images[entry.start : entry.stop]
         return Volume(patient, voxels, slice_names=entry.slice_names, missing=entry.missing_sequences)
 
     def mask(self, patient: str) -> Mask:
-        """A patient's true mask."""
+        """A patient's true mask, bool (slice, row, column), mapped from disk; KeyError if there is none."""
         entry = self.entry(patient)
         return Mask(patient, self.masks[entry.start : entry.stop], slice_names=entry.slice_names)
 
@@ -81,7 +81,7 @@ def open_beside(store: ArrayStore, name: str, of_patient: Callable[[str], NDArra
 
     Args:
         store: The arrays; for those in memory the numbers are computed at each call.
-        name: Of the file.
+        name: Of the file in the store's folder.
         of_patient: By the patient's name the part of that patient, shape (slice, row, column).
 
     Returns:

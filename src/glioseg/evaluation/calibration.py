@@ -52,7 +52,7 @@ class LogitCounts:
 
     @classmethod
     def none(cls) -> Self:
-        """Of no scan."""
+        """No voxel counted, to which the counts of scans are added."""
         return cls(np.zeros((2, _LOGITS.size), np.int64))
 
     @classmethod

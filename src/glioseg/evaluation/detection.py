@@ -21,7 +21,7 @@ class Rate:
 
     @property
     def share(self) -> float | None:
-        """None of nobody."""
+        """Hits per patient, 0 to 1; None where there are no patients."""
         return self.hits / self.of if self.of else None
 
     @property
@@ -40,7 +40,7 @@ class Rate:
         return f"{self.hits} of {self.of} ({self.hits / self.of:.3f}, 95 % interval {low:.3f} to {high:.3f})"
 
     def as_json(self) -> dict[str, int | float | None]:
-        """Counts, share and interval."""
+        """Counts, share, and ends of the 95 % interval, for strict JSON."""
         low, high = self.interval or (None, None)
         return {"hits": self.hits, "of": self.of, "share": self.share, "ci_low": low, "ci_high": high}
 
@@ -61,7 +61,7 @@ class Detection:
     auroc: float | None = None
 
     def as_json(self) -> dict[str, object]:
-        """Everything, nested."""
+        """Both rates and the area under the curve, for strict JSON."""
         return {
             "sensitivity": self.sensitivity.as_json(),
             "specificity": self.specificity.as_json(),

@@ -74,7 +74,7 @@ class FailureDetection:
         return failure_auc(*self._columns())
 
     def risk_coverage_curve(self) -> list[CoveragePoint]:
-        """As :func:`risk_coverage_curve`."""
+        """The points of :func:`risk_coverage_curve` over these masks."""
         return risk_coverage_curve(*self._columns())
 
     def to_csv(self) -> str:

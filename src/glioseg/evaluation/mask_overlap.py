@@ -82,5 +82,5 @@ class MaskOverlap:
 
 
 def ratio(part: int, whole: int) -> float | None:
-    """A share, or None of nothing."""
+    """One count as a share of another; None where that is 0."""
     return float(part / whole) if whole else None

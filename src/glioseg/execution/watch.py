@@ -108,6 +108,6 @@ def _as_json(event: Event | None) -> dict[str, Any]:
 
 
 def duration_in_words(seconds: float) -> str:
-    """Rounded to minutes, one at least."""
+    """Seconds as minutes and hours in words; never less than a minute."""
     minutes = round(seconds / 60)
     return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{max(1, minutes)} min"

@@ -84,7 +84,7 @@ class DicomSeries:
 
     @property
     def spacing_mm(self) -> tuple[float, float, float] | None:
-        """Distance between slices, rows and columns."""
+        """Distance from one slice, row and column to the next, in millimetres."""
         if self.affine is None:
             return None
         slices, rows, columns = np.linalg.norm(self.affine[:3, :3], axis=0)
@@ -168,7 +168,7 @@ def file_name_of(patient_id: str) -> str:
 
 
 def in_words(date: str) -> str:
-    """A date as 2024-02-29."""
+    """A DICOM date, ``20240229``, as people read it: ``2024-02-29``."""
     return f"{date[:4]}-{date[4:6]}-{date[6:]}"
 
 

@@ -82,7 +82,7 @@ class Exported(BaseModel):
     """What a model was exported to.
 
     Attributes:
-        format: Of the file.
+        format: ``onnx`` or ``openvino``.
         precision: Of its numbers.
         rows: Rows of the images that it takes; downsampling lets a slice have more.
         columns: Their columns.

@@ -52,7 +52,7 @@ class Evidence:
     radius_px: float = 0.0
 
     def as_json(self) -> dict[str, float]:
-        """By name, rounded."""
+        """Every value by name, rounded to four decimals."""
         return {name: round(value, 4) for name, value in asdict(self).items()}
 
 

@@ -64,7 +64,7 @@ class Bidirectional:
     axial_slice: int
 
     def moved(self, origin: tuple[int, int, int], axial_axis: int) -> "Bidirectional":
-        """As :meth:`Line.moved`."""
+        """The same diameters on a grid whose voxel ``origin`` is the first of this one."""
         return Bidirectional(
             self.longest.moved(origin), self.perpendicular.moved(origin), self.axial_slice + origin[axial_axis]
         )

@@ -64,7 +64,7 @@ class Measurement:
         return [{"component": name, **self._row(name, part)} for name, part in numbered]
 
     def as_json(self) -> dict[str, Any]:
-        """Everything, nested, ready for strict JSON."""
+        """Spacing, the whole tumour, its components and what is unknown, nested, for strict JSON."""
         whole = self.whole.as_json()
         return {
             "patient": self.patient,

@@ -78,7 +78,7 @@ class DicomPatient:
         return replace(self, name=name)
 
     def name_of(self, output: Beside) -> str:
-        """As :func:`glioseg.patients.source.beside_mask`."""
+        """The name of a file beside the mask, as ``<patient>_sheet.png``."""
         return beside_mask(self.patient, output)
 
     def read(self) -> ReadPatient:
@@ -117,7 +117,7 @@ class DicomPatient:
             raise outputs.failures["segmentation"]
 
     def read_mask(self, out: Path) -> Mask:
-        """Read ``<patient>_seg.dcm``."""
+        """Read ``<patient>_seg.dcm`` on the FLAIR's grid."""
         return read_segmentation(out / self._mask_name, self._chosen()["flair"])
 
     def write_mask(self, mask: Mask, out: Path, reader: Reader, measurement: Measurement) -> list[str]:

@@ -31,7 +31,7 @@ class Examination:
 
 
 NOBODY = Examination("", "")
-"""Of nothing known."""
+"""The examination of a scan of which nothing is known."""
 
 
 def names_of(

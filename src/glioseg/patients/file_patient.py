@@ -48,7 +48,7 @@ class FilePatient:
         return f"{self.patient}_mask.nii.gz"
 
     def name_of(self, output: Beside) -> str:
-        """As :func:`glioseg.patients.source.beside_mask`."""
+        """The name of a file beside the mask, as ``<patient>_sheet.png``."""
         return beside_mask(self.patient, output)
 
     def read(self) -> ReadPatient:
@@ -78,11 +78,11 @@ class FilePatient:
             )
 
     def read_mask(self, out: Path) -> Mask:
-        """Read ``<patient>_mask.nii.gz``."""
+        """Read ``<patient>_mask.nii.gz``, which lies on the FLAIR's grid."""
         return read_mask(out / self.mask_name)
 
     def write_mask(self, mask: Mask, out: Path, reader: Reader, measurement: Measurement) -> list[str]:
-        """Write ``<patient>_mask.nii.gz``."""
+        """Write ``<patient>_mask.nii.gz`` with the FLAIR's header where that is NIfTI; returns the file names."""
         write_nifti_mask(out / self.mask_name, mask, like=self._like())
         return [self.mask_name]
 

@@ -54,5 +54,5 @@ class Shard:
 
 
 def shards(count: int) -> Iterable[Shard]:
-    """All of n parts."""
+    """The shards 1 to ``count``."""
     return (Shard(number, count) for number in range(1, count + 1))

@@ -98,18 +98,15 @@ def beside_mask(patient: str, output: Beside) -> str:
 
 
 class PatientSource(Protocol):
-    """One patient of an input.
-
-    Attributes:
-        patient: The identifier that names results.
-        is_dataset: Whether the slices are the dataset's own kind of image, to be predicted as they are.
-    """
+    """One patient of an input."""
 
     @property
-    def patient(self) -> str: ...  # noqa: D102
+    def patient(self) -> str:
+        """The identifier that names results."""
 
     @property
-    def is_dataset(self) -> bool: ...  # noqa: D102
+    def is_dataset(self) -> bool:
+        """Whether the slices are the dataset's own kind of image, to be predicted as they are."""
 
     @property
     def examination(self) -> Examination:

@@ -42,7 +42,7 @@ class TifPatient:
         return replace(self, name=name)
 
     def name_of(self, output: Beside) -> str:
-        """As :func:`glioseg.patients.source.beside_mask`."""
+        """The name of a file beside the mask, as ``<patient>_sheet.png``."""
         return beside_mask(self.patient, output)
 
     def read(self) -> ReadPatient:

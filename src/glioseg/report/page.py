@@ -50,7 +50,7 @@ def format_share(value: float | None) -> str:
 
 
 def png_address(image: NDArray[np.uint8]) -> str:
-    """An image as a `data:` address."""
+    """An image as a `data:` address of PNG."""
     content = io.BytesIO()
     Image.fromarray(image).save(content, format="PNG", optimize=True)
     return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"

@@ -43,7 +43,7 @@ def send_results(
     Args:
         folder: The reading's results.
         store: The readers' decisions.
-        reading: Whose.
+        reading: Whose decisions count, by the name of the reading.
         url: The archive's DICOMweb root.
         store_files: Sends files, as :func:`glioseg.archive.dicomweb.store_files`.
 

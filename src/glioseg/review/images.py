@@ -45,7 +45,7 @@ class Sequence:
     copy_of_flair: bool
 
     def as_json(self) -> dict[str, Any]:
-        """All but the voxels."""
+        """What the page asks before the voxels: name, type, scale, window, whether it is a copy of the FLAIR."""
         return {
             "channel": self.channel,
             "name": NAMES.get(self.channel, self.channel),

@@ -36,7 +36,7 @@ class ReadCase:
 
     @property
     def patient(self) -> str:
-        """Whose."""
+        """The patient's identifier."""
         return str(self.saving["patient"])
 
     @property

@@ -49,19 +49,19 @@ def parse_runs(numbers: Any, voxels: int) -> Runs:
 
 
 def voxels_in(runs: Runs) -> int:
-    """How many voxels they hold."""
+    """How many voxels the runs hold."""
     return int(runs[:, 1].sum())
 
 
 def indices(runs: Runs) -> NDArray[np.int64]:
-    """Every voxel's flat index."""
+    """The flat index of every voxel in the runs, int64, in their order."""
     lengths = runs[:, 1]
     before = np.cumsum(lengths) - lengths
     return np.repeat(runs[:, 0] - before, lengths) + np.arange(lengths.sum())
 
 
 def mask_of_runs(runs: Runs, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """The inverse of :func:`runs_of`."""
+    """The mask of the given shape whose runs these are: the inverse of :func:`runs_of`."""
     inside = np.zeros(shape, np.bool_)
     inside.reshape(-1)[indices(runs)] = True
     return inside

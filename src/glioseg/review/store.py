@@ -290,7 +290,7 @@ class Store:
             return int(cursor.lastrowid), new
 
     def add_seconds(self, case_id: str, reading: str, seconds: float) -> None:
-        """Count time spent looking."""
+        """Add to the time that a reader looked at a case."""
         with self._writing() as run:
             _touch(run, case_id, reading, seconds)
 
@@ -331,12 +331,12 @@ class Store:
         return row["png"] if row else None
 
     def keep_thumbnail(self, case_id: str, png: bytes) -> None:
-        """Keep a small image."""
+        """Keep a case's small image, PNG, in place of an earlier one."""
         with self._writing() as run:
             run("insert or replace into thumbnails values (?, ?)", case_id, png)
 
     def thumbnails(self) -> set[str]:
-        """The cases that have one."""
+        """Identifiers of the cases that have a small image."""
         return {row["case_id"] for row in self._all("select case_id from thumbnails")}
 
     def _prepare(self) -> None:

@@ -32,7 +32,7 @@ class Slabs:
 
     @property
     def step_mm(self) -> float:
-        """From one slab to the next."""
+        """Millimetres from one slab to the next."""
         return STEP_MM
 
     def covered(self, slab: int) -> slice:

@@ -25,7 +25,7 @@ class StudyFolder:
         return self.root / "plan.json"
 
     def run(self, run: Run) -> RunFolder:
-        """The folder of one run."""
+        """The folder of one run, within the study."""
         return RunFolder(self.root if self.single else self.root / "runs" / run.key)
 
     @property

@@ -23,7 +23,7 @@ class RunFolder:
 
     @property
     def config(self) -> Path:
-        """The effective configuration, JSON."""
+        """The configuration as it was in effect, JSON."""
         return self.root / "config.json"
 
     @property

@@ -39,22 +39,19 @@ _BROUGHT_BY: dict[BackendName, str] = {
 
 
 class Backend(Protocol):
-    """A network ready to compute.
-
-    Attributes:
-        name: Which of the backends.
-        device: Where it computes, in words.
-        precision: Arithmetic of its convolutions, in words.
-    """
+    """A network ready to compute."""
 
     @property
-    def name(self) -> BackendName: ...  # noqa: D102
+    def name(self) -> BackendName:
+        """Which of the backends."""
 
     @property
-    def device(self) -> str: ...  # noqa: D102
+    def device(self) -> str:
+        """Where it computes, in words."""
 
     @property
-    def precision(self) -> str: ...  # noqa: D102
+    def precision(self) -> str:
+        """Arithmetic of its convolutions, in words."""
 
     def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Normalised images (slice, channel, row, column) to logits (slice, 1, row, column), both float32."""

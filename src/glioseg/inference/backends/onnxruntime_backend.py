@@ -121,7 +121,7 @@ class OnnxRuntimeBackend:
         return cls(session, size, downsampling_factor, folder, "int8" if graph == MODEL_INT8 else "32")
 
     def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """As :meth:`glioseg.inference.backends.Backend.logits`."""
+        """Normalised images (slice, channel, row, column) to logits (slice, 1, row, column), both float32."""
         return at_fixed_size(self._compute, images, self._size, self._downsampling_factor, self._folder)
 
     def _compute(self, images: NDArray[np.float32]) -> NDArray[np.float32]:

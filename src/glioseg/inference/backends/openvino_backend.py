@@ -69,7 +69,7 @@ class OpenVinoBackend:
         return cls(model, (exported.rows, exported.columns), contract.preprocessing.downsampling_factor, words, folder)
 
     def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """As :meth:`glioseg.inference.backends.Backend.logits`."""
+        """Normalised images (slice, channel, row, column) to logits (slice, 1, row, column), both float32."""
         return at_fixed_size(self._compute, images, self._size, self._downsampling_factor, self._folder)
 
     def _compute(self, images: NDArray[np.float32]) -> NDArray[np.float32]:

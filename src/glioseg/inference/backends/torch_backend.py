@@ -42,7 +42,7 @@ class TorchBackend:
 
     @torch.inference_mode()
     def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """As :meth:`glioseg.inference.backends.Backend.logits`."""
+        """Normalised images (slice, channel, row, column) to logits (slice, 1, row, column), both float32."""
         given = torch.from_numpy(np.ascontiguousarray(images)).to(self._device)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             found = self._network(given.contiguous(memory_format=torch.channels_last))
