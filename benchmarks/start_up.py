@@ -12,7 +12,7 @@ RUNS = 7
 def start_up_rows() -> Iterator[tuple[str, str, str]]:
     """Median wall time of whole processes, after one that warms the file cache."""
     for arguments in (["--help"], ["info", "--json"]):
-        command = [sys.executable, "-m", "glioseg.cli", *arguments]
+        command = [sys.executable, "-m", "glioseg", *arguments]
         times = [_wall_seconds(command) for _ in range(RUNS + 1)][1:]
         yield f"`glioseg {' '.join(arguments)}`", f"{statistics.median(times):.2f} s", "0.5 s"
 

@@ -654,7 +654,7 @@ except SystemExit as ended:
 def test_help_shows_every_name_in_angle_brackets(glioseg: Glioseg, command: str) -> None:
     from glioseg import cli
 
-    named = set(re.findall(r"<[a-z]+>\S*\w", getattr(cli, command).__doc__))
+    named = set(re.findall(r"<[a-z]+>\S*\w", getattr(getattr(cli, command), command).__doc__))
     assert named
     shown = re.sub(r"[\s│]+", "", glioseg(command, "--help").out)
     assert {name for name in named if name not in shown} == set()

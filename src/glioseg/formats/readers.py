@@ -11,9 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from glioseg.errors import BadFileError
-from glioseg.scan import Scan
+
+if TYPE_CHECKING:
+    # It brings numpy, which a list of the formats does not need.
+    from glioseg.scan import Scan
 
 Kind = str
 """The name of a format, as its entry in :data:`READERS` says."""
@@ -167,7 +171,7 @@ def detect(path: Path) -> Kind:
     return kind
 
 
-def read_scan(path: Path, *, patient: str | None = None, sequence: str | None = None) -> Scan:
+def read_scan(path: Path, *, patient: str | None = None, sequence: str | None = None) -> "Scan":
     """Read a file of one sequence, of whichever format it is by its content.
 
     Args:
