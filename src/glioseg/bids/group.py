@@ -1,6 +1,5 @@
 """All participants of a data set: what came of each FLAIR, as a table and as a page."""
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,13 +8,13 @@ from typing import Any, Literal
 
 from glioseg.atomic import write_text_atomically
 from glioseg.bids.patient import BidsPatient
+from glioseg.formats.sequences import bids_visit
 from glioseg.patients.found import FoundPatients
 from glioseg.patients.records import ResultRecords
 from glioseg.report.page import ABSENT, render_page
 
 State = Literal["done", "failed", "missing"]
 NOT_YET = "It is not segmented yet."
-_VISIT = re.compile(r"(sub-[^_ ]+)(?:_(ses-[^_ ]+))?")
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,8 @@ class GroupRow:
     @property
     def visit(self) -> tuple[str, str]:
         """Subject and session; the latter is empty where there is none."""
-        found = _VISIT.match(self.name)
-        return (found[1], found[2] or "") if found else (self.name, "")
+        # What follows tells examinations of one name apart.
+        return bids_visit(self.name.partition(" ")[0]) or (self.name, "")
 
     def as_row(self) -> dict[str, Any]:
         """A row of the table."""

@@ -123,7 +123,7 @@ def predict(
 
     share_freed_memory()
     _use_threads(threads, workers)
-    from glioseg.commands.predict import predict_study
+    from glioseg.commands.predict import predict_examination
     from glioseg.execution.engines import Engine
     from glioseg.patients.source import OutputOptions
 
@@ -140,7 +140,7 @@ def predict(
     }
     command = _command_for(inputs, list_, dicomweb if query is not None else None, query)
     if query is None and (dicomweb is not None or study is not None):
-        run = predict_study(*_archive(inputs, dicomweb, study), out, progress=progress, **settings)
+        run = predict_examination(*_archive(inputs, dicomweb, study), out, progress=progress, **settings)
     else:
         chosen = Engine(engine, workers, gpus_per_run, cpus_per_run, address, partition, time)
         settings |= {"retry_failed": retry_failed, "progress": progress}

@@ -162,7 +162,7 @@ def predict(
         previews: Whether a contact sheet is drawn for each patient.
         listed: Where the inputs are lines of a list, the real paths of all its lines: a line without a patient is then
             a failure like others, and a shard leaves an examination that another one does from a copy.
-        shard: Only this part of the examinations; then the tables are left to a run without it.
+        shard: Only these of the examinations; then the tables are left to a run without it.
         resume: Leave examinations as they are whose files, model and options are those of their record.
         retry_failed: But try those again that failed.
         do_missing: Whether what has no result is predicted; else it is told as missing.
@@ -181,16 +181,16 @@ def predict(
     loaded = loaded or Model.load(folder, backend=backend, device=device, precision=precision)
     if not presence:
         loaded = loaded.without_presence()
-    parts = loaded.out_of_fold() if out_of_fold else {}
+    held_out = loaded.out_of_fold() if out_of_fold else {}
     if out_of_fold:
-        found = _only(parts, found)
+        found = _only(held_out, found)
     check_writable(out)
     if shard is None:
         clear_leftovers(out)
     records, log = ResultRecords(out), ErrorLog(out / _errors_name(shard))
-    # Before the part is taken: every shard gives the same names.
+    # Before the shard is taken: every shard gives the same names.
     found.sources = records.named(found.sources)
-    found = found if shard is None or listed is not None else _part(shard, found)
+    found = found if shard is None or listed is not None else _of_shard(shard, found)
     copies = _copies(out, found, listed, take=shard is not None)
     if shard is not None:
         found = _without(copies, found)
@@ -199,7 +199,7 @@ def predict(
         loaded,
         records,
         log,
-        parts=parts,
+        held_out=held_out,
         copies=copies,
         options=options,
         previews=previews,
@@ -243,7 +243,7 @@ def predict_found(
     records: ResultRecords,
     log: ErrorLog,
     *,
-    parts: Mapping[str, Model] | None = None,
+    held_out: Mapping[str, Model] | None = None,
     copies: Collection[str] = (),
     options: OutputOptions | None = None,
     previews: bool = True,
@@ -261,7 +261,7 @@ def predict_found(
         model: Predicts them.
         records: Of the output folder.
         log: Gets the traceback of what should not have happened.
-        parts: By patient the model that predicts them instead.
+        held_out: By patient the networks that predict them instead, since the others were trained on them.
         copies: Keys of examinations that are left as they are once they were tried, wherever their files lie.
         options: As for :func:`predict`, and so are the others that are not named here.
         previews: Likewise.
@@ -276,7 +276,7 @@ def predict_found(
         Interrupted: As :func:`predict`.
     """
     options = options or OutputOptions()
-    models = {one.examination.key: (parts or {}).get(one.examination.patient, model) for one in found.sources}
+    models = {one.examination.key: (held_out or {}).get(one.examination.patient, model) for one in found.sources}
     requests = _Requests(models, options, previews, found)
     writing = _Writing(models, records, log, options, previews, requests)
     missing = found.sources
@@ -310,7 +310,7 @@ def predict_found(
     return DonePatients(tuple(results), failures, max(0, already))
 
 
-def predict_study(
+def predict_examination(
     url: str, study_uid: str, out: Path, *, progress: Callable[[str], None] = lambda line: None, **settings: Any
 ) -> PredictionRun:
     """Fetch an examination from a DICOMweb archive, predict it, and store segmentation, report and overlay there.
@@ -446,7 +446,7 @@ def _errors_name(shard: Shard | None) -> str:
     return ERRORS if shard is None else f"{SHARDS}/{shard.name}/{ERRORS}"
 
 
-def _part(shard: Shard, found: FoundPatients) -> FoundPatients:
+def _of_shard(shard: Shard, found: FoundPatients) -> FoundPatients:
     """The examinations of a shard; a file that is no scan belongs to one of them too."""
     return replace(
         found,

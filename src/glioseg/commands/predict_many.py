@@ -42,7 +42,7 @@ def predict_list(path: Path, out: Path, *, shard: Shard | None = None, **setting
     Args:
         path: The text file.
         out: As for :func:`glioseg.commands.predict.predict`, and so are the settings.
-        shard: Only this part of the lines.
+        shard: Only these of the lines.
 
     Raises:
         GliosegError: If the file cannot be read, or as :func:`glioseg.commands.predict.predict`.
@@ -73,7 +73,7 @@ def predict_query(
         url: The archive's DICOMweb root.
         query: By attribute what it must be.
         out: As for :func:`glioseg.commands.predict.predict`, and so are the settings.
-        shard: Only this part of the examinations.
+        shard: Only these of the examinations.
         resume: As for the others; an examination that is settled is never fetched again.
         retry_failed: Try those again that failed.
         do_missing: Whether what is not settled is predicted; else it is told as missing.
@@ -159,7 +159,7 @@ def _predict_fetched(
 
 
 def predict_on_engine(
-    one_part: Callable[..., PredictionRun],
+    one_shard: Callable[..., PredictionRun],
     out: Path,
     *,
     executor: Executor,
@@ -172,23 +172,23 @@ def predict_on_engine(
     """Predict in shards, wherever the engine does them, and merge what they recorded.
 
     Args:
-        one_part: Predicts a part, as :func:`glioseg.commands.predict.predict` with its inputs; it can be pickled.
+        one_shard: Predicts a shard, as :func:`glioseg.commands.predict.predict` with its inputs; it can be pickled.
         out: The output folder, which every worker sees.
         executor: Does the shards.
         count: How many shards.
         progress: Takes a line whenever a shard begins or ends.
         json_lines: Whether these lines are JSON.
         retry_failed: Try examinations again that failed.
-        settings: As for the part.
+        settings: As for the shard.
 
     Raises:
-        GliosegError: As the part. A shard that fails is told in the result: its examinations are missing there.
+        GliosegError: As the shard. A shard that fails is told in the result: its examinations are missing there.
     """
     out = out.resolve()
     tasks = [
         Task(
             f"shard-{shard.name}",
-            partial(do_shard, one_part, out, shard, retry_failed=retry_failed, settings=settings),
+            partial(do_shard, one_shard, out, shard, retry_failed=retry_failed, settings=settings),
             out / SHARDS / shard.name / "job.log",
         )
         for shard in shards(count)
@@ -196,13 +196,13 @@ def predict_on_engine(
     watch = Watch(count, progress, "shards", json_lines)
     for _ in watch.follow(executor.run(tasks)):
         pass
-    merged = one_part(out=out, resume=True, do_missing=False, progress=lambda line: None, **settings)
+    merged = one_shard(out=out, resume=True, do_missing=False, progress=lambda line: None, **settings)
     merged.failures.update(watch.failed)
     return merged
 
 
 def do_shard(
-    one_part: Callable[..., PredictionRun], out: Path, shard: Shard, *, retry_failed: bool, settings: Mapping[str, Any]
+    one_shard: Callable[..., PredictionRun], out: Path, shard: Shard, *, retry_failed: bool, settings: Mapping[str, Any]
 ) -> None:
     """Predict one shard, in a worker."""
-    one_part(out=out, shard=shard, resume=True, retry_failed=retry_failed, progress=print, **settings)
+    one_shard(out=out, shard=shard, resume=True, retry_failed=retry_failed, progress=print, **settings)

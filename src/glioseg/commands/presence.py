@@ -185,13 +185,13 @@ def _example(row: dict[str, str]) -> Example:
 
 
 def _home(model: Model, store: ArrayStore, progress: Callable[[str], None]) -> Iterator[Example]:
-    for number, (patient, part) in enumerate(sorted(model.out_of_fold().items()), start=1):
+    for number, (patient, held_out) in enumerate(sorted(model.out_of_fold().items()), start=1):
         progress(f"[{number}] {patient}, with its tumour and without")
-        part.presence, person, volume = _ASK, case_of(patient), store.volume(patient)
-        yield Example(person, "home", True, _evidence(part.predict(volume)))
+        held_out.presence, person, volume = _ASK, case_of(patient), store.volume(patient)
+        yield Example(person, "home", True, _evidence(held_out.predict(volume)))
         removed = without_tumour(volume, store.mask(patient))
         if removed is not None:
-            yield Example(person, "home", False, _evidence(part.predict(removed)))
+            yield Example(person, "home", False, _evidence(held_out.predict(removed)))
 
 
 def _elsewhere(model: Model, paths: Sequence[Path], tumour: bool, progress: Callable[[str], None]) -> Iterator[Example]:

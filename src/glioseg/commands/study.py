@@ -79,13 +79,13 @@ def _do_runs(
     progress: Callable[[str], None],
     json_lines: bool,
 ) -> None:
-    jobs = list(plan.runs())
-    waiting = [run for run in jobs if not is_finished(folder.run(run))]
+    runs = list(plan.runs())
+    waiting = [run for run in runs if not is_finished(folder.run(run))]
     if waiting:
         # Kept beside the arrays: runs in several processes would each seek them, for a minute or more.
         find_skull_stripping(plan.config, store)
     tasks = [task_of(run, plan=plan, data=data, out=folder.root) for run in waiting]
-    watch = Watch(len(jobs), progress, as_json=json_lines, done=len(jobs) - len(waiting))
+    watch = Watch(len(runs), progress, as_json=json_lines, done=len(runs) - len(waiting))
     for _ in watch.follow(executor.run(tasks)):
         pass
     watch.raise_failures("Repeat the command to try them again; finished runs are not repeated")

@@ -74,6 +74,7 @@ _OTHER = re.compile(
     r"|bold|fmri|mra|tof|mrv|mrs|spectroscopy|locali[sz]ers?|scout|survey|calibration|fieldmap|fmap|phase|mip"
     r"|stir|psir|fiesta|ciss|qsm|subtraction|subtracted|dynamic|screenshot|report"
 )
+_BIDS_VISIT = re.compile(r"(sub-[^_]+)(?:_(ses-[^_]+))?")
 
 
 def sequence_of(text: str) -> SequenceName | None:
@@ -120,10 +121,19 @@ def patient_of_mask(name: str) -> str:
     return patient_of(name) if tells or name.startswith("sub-") else before
 
 
+def bids_visit(name: str) -> tuple[str, str] | None:
+    """Subject and session with which a BIDS name begins, ``("sub-01", "ses-1")``; None where it begins otherwise.
+
+    The session is empty where there is none.
+    """
+    found = _BIDS_VISIT.match(name)
+    return (found[1], found[2] or "") if found else None
+
+
 def patient_of(name: str) -> str:
     """What a file name says before the sequence, ``BraTS21_00001`` in ``BraTS21_00001_t1ce.nii.gz``, or nothing."""
-    if bids := re.match(r"sub-[^_]+(_ses-[^_]+)?(?=_)", name):
-        return bids[0]
+    if bids := bids_visit(name.rpartition("_")[0]):
+        return "_".join(label for label in bids if label)
     stem = without_suffix(name)
     for found in re.finditer(r"[a-z0-9]+", stem, flags=re.IGNORECASE):
         if _is_descriptive(found[0].lower()):

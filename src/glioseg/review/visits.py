@@ -7,10 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from glioseg.formats.sequences import bids_visit
 from glioseg.patients.examination import Examination
 
 _DATED = re.compile(r"(?P<person>.+)[_-](?P<year>(19|20)\d\d)-?(?P<month>\d\d)-?(?P<day>\d\d)")
-_BIDS = re.compile(r"(?P<person>sub-[^_]+)_ses-(?P<session>[^_]+)")
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,9 @@ def visit_of(name: str, examination: Examination) -> Visit:
     if examination.person:
         day = examination.date
         return Visit(examination.person, f"{day[:4]}-{day[4:6]}-{day[6:]}" if day else "")
-    if found := _BIDS.fullmatch(name):
-        return Visit(found["person"], _bids_date(name, Path(examination.place)), found["session"])
+    subject, session = bids_visit(name) or ("", "")
+    if session and name == f"{subject}_{session}":
+        return Visit(subject, _bids_date(subject, session, Path(examination.place)), session.removeprefix("ses-"))
     if found := _DATED.fullmatch(name):
         return Visit(found["person"], f"{found['year']}-{found['month']}-{found['day']}")
     return Visit(name)
@@ -67,13 +68,12 @@ def last_before(visit: Visit, others: Iterable[Visit]) -> Visit | None:
     return latest
 
 
-def _bids_date(name: str, flair: Path) -> str:
+def _bids_date(person: str, session: str, flair: Path) -> str:
     """The day of a session, from the table of the session's scans or of the person's sessions."""
-    person, session = name.split("_")
     for folder in flair.parents:
         day = ""
         if folder.name == session:
-            day = _day(folder / f"{name}_scans.tsv", "filename", flair.relative_to(folder).as_posix())
+            day = _day(folder / f"{person}_{session}_scans.tsv", "filename", flair.relative_to(folder).as_posix())
         elif folder.name == person:
             day = _day(folder / f"{person}_sessions.tsv", "session_id", session)
         if day:

@@ -6,7 +6,7 @@ import numpy as np
 from synthetic_dicom import write_series
 
 from glioseg.archive.dicomweb import fetch_study, list_series, store_files
-from glioseg.commands.predict import predict_study
+from glioseg.commands.predict import predict_examination
 from glioseg.dataset.phantom import make_phantom
 from glioseg.formats.dicom_seg import read_segmentation
 from glioseg.formats.dicom_series import find_series
@@ -18,7 +18,7 @@ def test_an_examination_is_predicted_and_its_results_stored(orthanc, untrained_b
     write_series(tmp_path / "scan", volume.channel("flair").astype(np.uint16), StudyInstanceUID="2.25.77")
     store_files(orthanc.url, sorted((tmp_path / "scan").iterdir()))
 
-    run = predict_study(
+    run = predict_examination(
         orthanc.url,
         "2.25.77",
         tmp_path / "out",
