@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from synthetic_dicom import OBLIQUE, head, write_series
 
-from glioseg.archive.dicomweb import fetch_study, list_series, store_files
+from glioseg.archive.dicomweb import fetch_examination, list_series, store_files
 from glioseg.errors import GliosegError
 from glioseg.formats.dicom_choice import choose_series
 from glioseg.formats.dicom_origin import Algorithm
@@ -34,7 +34,7 @@ def test_a_scan_goes_there_and_its_results_come_back_on_the_same_voxels(orthanc,
     assert (remote.modality, remote.instances, remote.description) == ("MR", 7, "AX FLAIR")
 
     said: list[str] = []
-    fetch_study(orthanc.url, "2.25.1", tmp_path / "fetched", progress=said.append)
+    fetch_examination(orthanc.url, "2.25.1", tmp_path / "fetched", progress=said.append)
     series = choose_series(find_series(tmp_path / "fetched"))["flair"]
     scan = read_series(series)
     original = read_series(find_series(tmp_path / "scan")[0])
@@ -53,7 +53,7 @@ def test_a_scan_goes_there_and_its_results_come_back_on_the_same_voxels(orthanc,
     kinds = {one.modality: one for one in list_series(orthanc.url, "2.25.1")}
     assert set(kinds) == {"MR", "SEG", "SR", "OT"}
     assert kinds["OT"].instances == 7
-    (folder,) = fetch_study(orthanc.url, "2.25.1", tmp_path / "back", modalities=["SEG"])
+    (folder,) = fetch_examination(orthanc.url, "2.25.1", tmp_path / "back", modalities=["SEG"])
     assert folder.name == kinds["SEG"].series_uid
     back = read_segmentation(next(folder.iterdir()), series)
     assert np.array_equal(back.voxels, mask.voxels)
@@ -73,19 +73,19 @@ def test_compressed_slices_come_as_they_are_stored(orthanc, tmp_path: Path) -> N
     from pydicom.uid import JPEGLSLossless
 
     study_on(orthanc.url, tmp_path / "scan", "2.25.3", syntax=JPEGLSLossless)
-    fetch_study(orthanc.url, "2.25.3", tmp_path / "fetched")
+    fetch_examination(orthanc.url, "2.25.3", tmp_path / "fetched")
     fetched, original = (find_series(tmp_path / name)[0] for name in ("fetched", "scan"))
     assert np.array_equal(read_series(fetched).voxels, read_series(original).voxels)
 
 
 def test_what_the_archive_does_not_have(orthanc, tmp_path: Path) -> None:
     with pytest.raises(GliosegError, match=r"has no study 2\.25\.404"):
-        fetch_study(orthanc.url, "2.25.404", tmp_path / "none")
+        fetch_examination(orthanc.url, "2.25.404", tmp_path / "none")
     with pytest.raises(GliosegError, match="404"):
         list_series(orthanc.url.replace("dicom-web", "elsewhere"), "2.25.404")
     study_on(orthanc.url, tmp_path / "scan", "2.25.4")
     with pytest.raises(GliosegError, match="expected series of modality SEG, found MR"):
-        fetch_study(orthanc.url, "2.25.4", tmp_path / "none", modalities=["SEG"])
+        fetch_examination(orthanc.url, "2.25.4", tmp_path / "none", modalities=["SEG"])
     assert not (tmp_path / "none").exists()
 
 

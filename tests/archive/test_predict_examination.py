@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from synthetic_dicom import write_series
 
-from glioseg.archive.dicomweb import fetch_study, list_series, store_files
+from glioseg.archive.dicomweb import fetch_examination, list_series, store_files
 from glioseg.commands.predict import predict_examination
 from glioseg.dataset.phantom import make_phantom
 from glioseg.formats.dicom_seg import read_segmentation
@@ -29,7 +29,7 @@ def test_an_examination_is_predicted_and_its_results_stored(orthanc, untrained_b
     (result,) = run.results
     assert result.measurement.whole.voxels > 0
     assert {one.modality for one in list_series(orthanc.url, "2.25.77")} == {"MR", "SEG", "SR"}
-    (folder,) = fetch_study(orthanc.url, "2.25.77", tmp_path / "back", modalities=["SEG"])
+    (folder,) = fetch_examination(orthanc.url, "2.25.77", tmp_path / "back", modalities=["SEG"])
     (series,) = find_series(tmp_path / "scan")
     stored = read_segmentation(next(folder.iterdir()), series)
     assert stored.voxels.sum() == result.measurement.whole.voxels

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from glioseg.archive import dicomweb
-from glioseg.archive.dicomweb import find_studies, parse_query
+from glioseg.archive.dicomweb import parse_query, search_examinations
 from glioseg.errors import GliosegError
 
 
@@ -66,25 +66,25 @@ def archive() -> Iterator[Archive]:
 def test_every_page_is_asked_for(archive: Archive, monkeypatch: pytest.MonkeyPatch, knows_offset: bool) -> None:
     archive.knows_offset = knows_offset
     monkeypatch.setattr(dicomweb, "PAGE", 2 if knows_offset else 5)
-    assert find_studies(archive.url, {"ModalitiesInStudy": "MR"}) == archive.uids
+    assert search_examinations(archive.url, {"ModalitiesInStudy": "MR"}) == archive.uids
     assert {asked["ModalitiesInStudy"][0] for asked in archive.asked} == {"MR"}
 
 
 def test_a_busy_archive_is_asked_again(archive: Archive) -> None:
     archive.refusals = [429, 503, 503]
-    assert find_studies(archive.url, {"ModalitiesInStudy": "MR"}) == archive.uids
+    assert search_examinations(archive.url, {"ModalitiesInStudy": "MR"}) == archive.uids
 
 
 def test_an_archive_with_an_error_is_not(archive: Archive) -> None:
     archive.refusals = [500]
     with pytest.raises(GliosegError, match="500"):
-        find_studies(archive.url, {"ModalitiesInStudy": "MR"})
+        search_examinations(archive.url, {"ModalitiesInStudy": "MR"})
     assert len(archive.asked) == 1
 
 
 def test_nothing_fits(archive: Archive) -> None:
     archive.uids = []
-    assert find_studies(archive.url, {"ModalitiesInStudy": "MR"}) == []
+    assert search_examinations(archive.url, {"ModalitiesInStudy": "MR"}) == []
 
 
 def test_a_query_as_a_person_writes_it() -> None:

@@ -9,7 +9,7 @@ from orthanc import Orthanc
 from reading import write_predictions
 from synthetic_dicom import OBLIQUE, head, write_series
 
-from glioseg.archive.dicomweb import fetch_study, list_series, store_files
+from glioseg.archive.dicomweb import fetch_examination, list_series, store_files
 from glioseg.commands.review import fetch_scans, open_desk, store_results
 from glioseg.errors import GliosegError
 from glioseg.formats.dicom_seg import read_segmentation
@@ -28,7 +28,7 @@ def test_a_correction_comes_back_from_the_archive_on_the_same_voxels(orthanc: Or
     desk.close()
     assert store_results(tmp_path / "masks", orthanc.url, reader="Zoë") == 2
     assert {one.modality for one in list_series(orthanc.url, "2.25.240117")} == {"SEG", "SR"}
-    (folder,) = fetch_study(orthanc.url, "2.25.240117", tmp_path / "back", modalities=["SEG"])
+    (folder,) = fetch_examination(orthanc.url, "2.25.240117", tmp_path / "back", modalities=["SEG"])
     back = read_segmentation(next(folder.iterdir()), find_series(series)[0])
     assert np.array_equal(back.voxels, expected)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from glioseg.archive import dicomweb
-from glioseg.archive.dicomweb import RemoteSeries, fetch_study, list_series, store_files
+from glioseg.archive.dicomweb import RemoteSeries, fetch_examination, list_series, store_files
 from glioseg.errors import GliosegError
 
 STUDY = "2.25.1"
@@ -148,7 +148,7 @@ def test_readable_credentials_to_another_machine_are_warned_of(monkeypatch: pyte
     for url, warned in (("http://pacs/x", True), ("https://pacs/x", False), ("http://127.0.0.1/x", False)):
         said: list[str] = []
         with pytest.raises(GliosegError, match="nothing to fetch"):
-            fetch_study(url, STUDY, tmp_path / "x", progress=said.append)
+            fetch_examination(url, STUDY, tmp_path / "x", progress=said.append)
         assert bool(said) is warned
 
 
@@ -156,11 +156,11 @@ def test_a_series_that_comes_incomplete_leaves_nothing(monkeypatch: pytest.Monke
     monkeypatch.setattr(dicomweb, "list_series", lambda *_: [RemoteSeries(STUDY, "2.25.2", "MR", 1, "", 3)])
     monkeypatch.setattr(dicomweb, "_write_instances", lambda url, series, folder: folder.mkdir() or 2)
     with pytest.raises(GliosegError, match="came incomplete: expected 3 files, found 2"):
-        fetch_study("http://127.0.0.1:9/x", STUDY, tmp_path / "x")
+        fetch_examination("http://127.0.0.1:9/x", STUDY, tmp_path / "x")
     assert not list((tmp_path / "x").iterdir())
     (tmp_path / "x" / "file").touch()
     with pytest.raises(GliosegError, match="is not empty"):
-        fetch_study("http://127.0.0.1:9/x", STUDY, tmp_path / "x")
+        fetch_examination("http://127.0.0.1:9/x", STUDY, tmp_path / "x")
 
 
 def test_what_is_no_dicom_is_not_sent(archive: Archive, tmp_path: Path) -> None:

@@ -267,8 +267,8 @@ def test_examinations_of_a_query_are_fetched_predicted_and_stored_once(
         stored.extend(path.name for path in paths if path.name.endswith("_seg.dcm"))
         return len(paths)
 
-    monkeypatch.setattr(dicomweb, "find_studies", lambda url, query: uids)
-    monkeypatch.setattr(dicomweb, "fetch_study", fetch)
+    monkeypatch.setattr(dicomweb, "search_examinations", lambda url, query: uids)
+    monkeypatch.setattr(dicomweb, "fetch_examination", fetch)
     monkeypatch.setattr(dicomweb, "store_files", store)
     settings = {"model": untrained_bundle, "options": OutputOptions(overlay=False), **SETTINGS}
     ask = partial(predict_query, "http://archive", {"ModalitiesInStudy": "MR"}, tmp_path / "out", **settings)

@@ -108,7 +108,7 @@ def test_so_do_two_that_srun_starts(
 
 def test_alone_nothing_is_divided_and_nothing_gathered() -> None:
     batch = torch.arange(6.0).reshape(3, 2)
-    assert devices.own_part(batch) is batch
+    assert devices.own_slices(batch) is batch
     assert devices.gathered(batch) is batch
 
 
@@ -124,4 +124,4 @@ def test_a_batch_that_cannot_be_divided_is_refused(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(devices, "is_shared", lambda: True)
     monkeypatch.setattr(devices.dist, "get_world_size", lambda: 2)
     with pytest.raises(GliosegError, match="a batch of 3 cannot be divided among 2 devices"):
-        devices.own_part(torch.zeros(3, 1))
+        devices.own_slices(torch.zeros(3, 1))

@@ -65,7 +65,7 @@ def list_series(url: str, study_uid: str) -> list[RemoteSeries]:
     return sorted(series, key=lambda one: (one.number is None, one.number or 0, one.series_uid))
 
 
-def find_studies(url: str, query: Mapping[str, str]) -> list[str]:
+def search_examinations(url: str, query: Mapping[str, str]) -> list[str]:
     """The examinations of an archive that fit a query, by UID in order.
 
     Args:
@@ -104,7 +104,7 @@ def parse_query(text: str) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in parts}
 
 
-def fetch_study(
+def fetch_examination(
     url: str,
     study_uid: str,
     dest: Path,

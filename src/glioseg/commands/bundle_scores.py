@@ -103,19 +103,19 @@ def score_model(
         store: Holds scans and masks.
         domain_shift: Whether the patients are also scored as external scans.
     """
-    whole, parts = _Record(), model.out_of_fold()
+    whole, unseen = _Record(), model.out_of_fold()
     by_network: dict[str, _Record] = {}
     for fold in folds:
         records = {name: _Record() for name in fold.names}
         for patient in fold.split.test:
-            part, volume = parts[patient], store.volume(patient)
+            subset, volume = unseen[patient], store.volume(patient)
             brain = brain_of(store, patient)
-            found = list(part.network_probabilities(volume))
-            for record, network, probabilities in zip(records.values(), part.networks.values(), found, strict=True):
+            found = list(subset.network_probabilities(volume))
+            for record, network, probabilities in zip(records.values(), subset.networks.values(), found, strict=True):
                 record.add(network.model, probabilities, store, patient, brain)
-            whole.add(part, part.combine(found), store, patient, brain)
+            whole.add(subset, subset.combine(found), store, patient, brain)
             if domain_shift:
-                whole.domain_shift |= domain_shift_dice(part, store, [patient])
+                whole.domain_shift |= domain_shift_dice(subset, store, [patient])
         for name, record in records.items():
             by_network.setdefault(architecture_of(name), _Record()).extend(record)
             # Shared ones have their scores where they lie, and one alone those of the model.

@@ -325,11 +325,11 @@ def predict_examination(
     Raises:
         GliosegError: If the archive cannot be reached or refuses, or as :func:`predict`; then nothing is stored.
     """
-    from glioseg.archive.dicomweb import fetch_study, store_files
+    from glioseg.archive.dicomweb import fetch_examination, store_files
 
     with tempfile.TemporaryDirectory() as folder:
         scans = Path(folder) / "scans"
-        fetch_study(url, study_uid, scans, progress=progress)
+        fetch_examination(url, study_uid, scans, progress=progress)
         run = predict([scans], out, progress=progress, **settings)
     written = [out / name for result in run.results for name in result.files if name.endswith(".dcm")]
     if written:

@@ -83,9 +83,9 @@ def predict_query(
         Interrupted: If the engine that does this shard wants it to end; what is done is recorded.
         GliosegError: If the archive cannot be reached, or the model or the output cannot be used.
     """
-    from glioseg.archive.dicomweb import find_studies
+    from glioseg.archive.dicomweb import search_examinations
 
-    found = [uid for uid in find_studies(url, query) if shard is None or shard.holds(uid)]
+    found = [uid for uid in search_examinations(url, query) if shard is None or shard.holds(uid)]
     states = {uid: _state(out, uid) for uid in found}
     missing = [uid for uid in found if states[uid] is None or (states[uid] and retry_failed)]
     progress(f"{len(found)} examinations fit, {len(found) - len(missing)} of them are settled already")
@@ -113,14 +113,14 @@ def _state(out: Path, uid: str) -> str | None:
 
 def _fetched(url: str, uids: Sequence[str]) -> Iterator[tuple[str, Path | GliosegError]]:
     """Each examination in a folder that is there until the next is asked for; a few are fetched ahead."""
-    from glioseg.archive.dicomweb import fetch_study
+    from glioseg.archive.dicomweb import fetch_examination
 
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(IN_FLIGHT, "fetch") as pool:
         under_way: deque[tuple[str, Future[list[Path]]]] = deque()
         waiting = iter(uids)
         while True:
             for uid in islice(waiting, IN_FLIGHT - len(under_way)):
-                under_way.append((uid, pool.submit(fetch_study, url, uid, Path(name) / uid)))
+                under_way.append((uid, pool.submit(fetch_examination, url, uid, Path(name) / uid)))
             if not under_way:
                 return
             uid, fetching = under_way.popleft()

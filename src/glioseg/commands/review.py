@@ -79,10 +79,10 @@ def fetch_scans(folder: Path, url: str, *, progress: Callable[[str], None] = lam
     Raises:
         GliosegError: As :func:`glioseg.review.archive.fetch_scans`.
     """
-    from glioseg.archive.dicomweb import fetch_study
+    from glioseg.archive.dicomweb import fetch_examination
     from glioseg.review import archive
 
-    archive.fetch_scans(folder, url, partial(fetch_study, progress=progress))
+    archive.fetch_scans(folder, url, partial(fetch_examination, progress=progress))
 
 
 def report_readings(folder: Path, path: Path, *, scans: Path | None = None) -> None:

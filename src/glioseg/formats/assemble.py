@@ -26,9 +26,9 @@ class Assembly:
 
     Attributes:
         volume: Channels in the order of :data:`glioseg.volume.CHANNELS`, float32.
-        missing: Roles that there was no scan for, or none that shows the FLAIR's head; their
+        missing: Sequences that there was no scan for, or none that shows the FLAIR's head; their
             channel is a copy of the FLAIR.
-        resampled: Roles whose scan lay on another grid.
+        resampled: Sequences whose scan lay on another grid.
         remarks: What a user should know, the readers' remarks included, a sentence each.
     """
 

@@ -213,7 +213,7 @@ class Model:
         masks_alone.presence = None
         return masks_alone
 
-    def part(self, names: Sequence[str], split_sha256: str) -> "Model":
+    def subset(self, names: Sequence[str], split_sha256: str) -> "Model":
         """Some networks by themselves, with what was decided for them.
 
         Args:
@@ -258,10 +258,10 @@ class Model:
             split = network.split()
             splits[split.sha256] = split
             names[split.sha256].append(name)
-        parts: dict[str, Model] = {}
+        by_patient: dict[str, Model] = {}
         for key, split in splits.items():
-            parts |= dict.fromkeys(split.test, self.part(names[key], key))
-        return parts
+            by_patient |= dict.fromkeys(split.test, self.subset(names[key], key))
+        return by_patient
 
     @property
     def _siblings(self) -> Path | None:
@@ -375,10 +375,10 @@ def mean_of(found: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
 
     Of one network it is the very array.
     """
-    parts = iter(found)
-    total, count = next(parts), 1
-    for part in parts:
-        total = np.add(total, part, out=None if count == 1 else total)
+    others = iter(found)
+    total, count = next(others), 1
+    for other in others:
+        total = np.add(total, other, out=None if count == 1 else total)
         count += 1
     return total if count == 1 else np.divide(total, np.float32(count), out=total)
 

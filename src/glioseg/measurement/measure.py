@@ -1,4 +1,4 @@
-"""The measurements of a patient's mask: all of it, and each connected part."""
+"""The measurements of a patient's mask: all of it, and each connected component."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -37,7 +37,7 @@ class Measurement:
         spacing_mm: Distance between voxels along (slice, row, column), or None where the file does not tell.
         whole: All of the tumour. Its diameters are those of the component with the longest one, as every lesion is
             measured for itself.
-        components: Its connected parts (26 neighbours), the largest first.
+        components: Its connected components (26 neighbours), the largest first.
         sum_of_products_mm2: RANO's measure of burden: the sum of the diameter products of the measurable components,
             of the five with the largest products at most.
         unknown: For each of these values that is None, the reason.
@@ -60,8 +60,8 @@ class Measurement:
 
     def as_rows(self) -> list[dict[str, Any]]:
         """:meth:`as_row` and a row for each component; the column ``component`` holds ``all``, 1, 2 and so on."""
-        numbered = [(WHOLE, self.whole), *((str(place), part) for place, part in enumerate(self.components, start=1))]
-        return [{"component": name, **self._row(name, part)} for name, part in numbered]
+        numbered = [(WHOLE, self.whole), *((str(place), one) for place, one in enumerate(self.components, start=1))]
+        return [{"component": name, **self._row(name, region)} for name, region in numbered]
 
     def as_json(self) -> dict[str, Any]:
         """Spacing, the whole tumour, its components and what is unknown, nested, for strict JSON."""
@@ -73,7 +73,7 @@ class Measurement:
             **whole,
             "sum_of_products_mm2": rounded(self.sum_of_products_mm2),
             "unknown": {**self.unknown, **self.whole.unknown},
-            "components": [part.as_json() for part in self.components],
+            "components": [one.as_json() for one in self.components],
         }
 
     def _row(self, name: str, region: Region) -> dict[str, Any]:
@@ -117,15 +117,16 @@ def measure_mask(mask: Mask, volume: Volume | None = None) -> Measurement:
     affine = mask.affine
     spacing = None if affine is None else spacing_mm(affine)
     middle, no_middle = _middle(mask, volume)
-    parts = tuple(measure_region(part, middle_x_mm=middle, no_middle=no_middle) for part in _components(mask))
-    whole = parts[0] if len(parts) == 1 else measure_region(_cropped(mask), middle_x_mm=middle, no_middle=no_middle)
-    whole = _with_sides(whole, parts)
-    products, no_products = _sum_of_products(parts, affine)
+    components = tuple(measure_region(crop, middle_x_mm=middle, no_middle=no_middle) for crop in _components(mask))
+    several = len(components) != 1
+    whole = measure_region(_cropped(mask), middle_x_mm=middle, no_middle=no_middle) if several else components[0]
+    whole = _with_sides(whole, components)
+    products, no_products = _sum_of_products(components, affine)
     unknown = {"sum_of_products_mm2": no_products} if no_products else {}
     if spacing is None:
         unknown["spacing_mm"] = NO_GEOMETRY
     slices = mask.voxels.shape[axial_view(affine).axes[0]]
-    return Measurement(mask.patient, slices, spacing, whole, parts, products, unknown)
+    return Measurement(mask.patient, slices, spacing, whole, components, products, unknown)
 
 
 def _check_grid(mask: Mask, volume: Volume) -> None:
@@ -172,7 +173,7 @@ def _middle(mask: Mask, volume: Volume | None) -> tuple[float | None, str]:
 
 
 def _components(mask: Mask) -> Iterator[Crop]:
-    """The connected parts, the largest first; equal ones in the order of the grid."""
+    """The connected components, the largest first; equal ones in the order of the grid."""
     whole = _box(mask.voxels)
     labels, _ = ndimage.label(mask.voxels[whole], structure=np.ones((3, 3, 3)))
     boxes, sizes = ndimage.find_objects(labels), np.bincount(labels.ravel())[1:]
@@ -197,19 +198,21 @@ def _box(voxels: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
     return slices, rows, columns
 
 
-def _with_sides(region: Region, parts: tuple[Region, ...]) -> Region:
-    """Separate parts on either side cross nothing."""
-    if region.side == "crossing" and all(part.side != "crossing" for part in parts):
+def _with_sides(region: Region, components: tuple[Region, ...]) -> Region:
+    """Separate components on either side cross nothing."""
+    if region.side == "crossing" and all(one.side != "crossing" for one in components):
         return replace(region, side="both")
     return region
 
 
-def _sum_of_products(parts: tuple[Region, ...], affine: NDArray[np.float64] | None) -> tuple[float | None, str | None]:
-    if not parts:
+def _sum_of_products(
+    components: tuple[Region, ...], affine: NDArray[np.float64] | None
+) -> tuple[float | None, str | None]:
+    if not components:
         return None, NO_TUMOUR
     if affine is None:
         return None, NO_GEOMETRY
-    products = sorted((part.diameter_product_mm2 or 0.0 for part in parts if part.rano_measurable), reverse=True)
+    products = sorted((one.diameter_product_mm2 or 0.0 for one in components if one.rano_measurable), reverse=True)
     return (sum(products[:TARGET_LESIONS]), None) if products else (None, NO_MEASURABLE)
 
 
@@ -220,13 +223,13 @@ def _spread(name: str, value: Any) -> dict[str, Any]:
     """One column for each number of a nested value."""
     for ending, axes in _AXES.items():
         if name == f"centroid_{ending}":
-            return {f"centroid_{axis}": part for axis, part in zip(axes, value or (None,) * 3, strict=True)}
+            return {f"centroid_{axis}": number for axis, number in zip(axes, value or (None,) * 3, strict=True)}
         if name == f"bounding_box_{ending}":
             ranges = value or ((None, None),) * 3
             return {
-                f"{word}_{axis}": part
+                f"{word}_{axis}": end
                 for axis, limits in zip(axes, ranges, strict=True)
-                for word, part in zip(("first", "last"), limits, strict=True)
+                for word, end in zip(("first", "last"), limits, strict=True)
             }
     return {name: value}
 

@@ -1,4 +1,4 @@
-"""What is measured of a tumour, or of one connected part of it."""
+"""What is measured of a tumour, or of one connected component of it."""
 
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -130,7 +130,7 @@ class Crop:
 
 
 def measure_region(
-    part: Crop,
+    crop: Crop,
     *,
     middle_x_mm: float | None,
     no_middle: str,
@@ -138,11 +138,11 @@ def measure_region(
     """Measure a set of voxels; every index of the result is one of the whole grid.
 
     Args:
-        part: The voxels.
+        crop: The voxels.
         middle_x_mm: The x of the head's middle, or None where it is unknown.
         no_middle: Why it is unknown.
     """
-    voxels, affine = part.voxels, part.affine
+    voxels, affine = crop.voxels, crop.affine
     count = int(np.count_nonzero(voxels))
     values: dict[str, Any] = dict.fromkeys(value_names())
     values |= {"voxels": count, "tumour_slices": _slices(voxels, affine), "diameters": None, "extent": None}
@@ -152,7 +152,7 @@ def measure_region(
         # Nothing is nothing, however large its voxels.
         values["volume_ml"] = 0.0
     if count:
-        values |= _lines(part) | _place(part)
+        values |= _lines(crop) | _place(crop)
     values["rano_measurable"] = _is_measurable(values, known=affine is not None or count == 0)
     if count and affine is not None and middle_x_mm is not None:
         values["side"] = side_of(voxels, affine, middle_x_mm)
@@ -170,8 +170,8 @@ def rounded(value: Any) -> Any:
     if isinstance(value, float):
         return round(value, 3)
     if isinstance(value, dict):
-        return {key: rounded(part) for key, part in value.items()}
-    return [rounded(part) for part in value] if isinstance(value, (tuple, list)) else value
+        return {key: rounded(inner) for key, inner in value.items()}
+    return [rounded(inner) for inner in value] if isinstance(value, (tuple, list)) else value
 
 
 def _voxel_volume_ml(affine: NDArray[np.float64]) -> float:
@@ -184,11 +184,11 @@ def _slices(voxels: NDArray[np.bool_], affine: NDArray[np.float64] | None) -> in
     return int(np.count_nonzero(voxels.any(axis=others)))
 
 
-def _lines(part: Crop) -> dict[str, Any]:
-    diameters, extent = bidirectional(part.voxels, part.affine), maximum_extent(part.voxels, part.affine)
+def _lines(crop: Crop) -> dict[str, Any]:
+    diameters, extent = bidirectional(crop.voxels, crop.affine), maximum_extent(crop.voxels, crop.affine)
     if diameters is None or extent is None:
         return {}
-    diameters = diameters.moved(part.origin, axial_view(part.affine).axes[0])
+    diameters = diameters.moved(crop.origin, axial_view(crop.affine).axes[0])
     longest, perpendicular = diameters.longest, diameters.perpendicular
     known = longest.length_mm is not None and perpendicular.length_mm is not None
     return {
@@ -200,16 +200,16 @@ def _lines(part: Crop) -> dict[str, Any]:
         "diameter_slice": diameters.axial_slice + 1,
         "maximum_extent_mm": extent.length_mm,
         "diameters": diameters,
-        "extent": extent.moved(part.origin),
+        "extent": extent.moved(crop.origin),
     }
 
 
-def _place(part: Crop) -> dict[str, Any]:
-    indices, affine = np.argwhere(part.voxels).astype(np.float64), part.affine
+def _place(crop: Crop) -> dict[str, Any]:
+    indices, affine = np.argwhere(crop.voxels).astype(np.float64), crop.affine
     centroid = indices.mean(axis=0)
-    box = np.stack([indices.min(axis=0), indices.max(axis=0)], axis=1) + np.array(part.origin)[:, np.newaxis]
+    box = np.stack([indices.min(axis=0), indices.max(axis=0)], axis=1) + np.array(crop.origin)[:, np.newaxis]
     place: dict[str, Any] = {
-        "centroid_voxel": _point(centroid + part.origin),
+        "centroid_voxel": _point(centroid + crop.origin),
         "bounding_box_voxel": tuple((int(low), int(high)) for low, high in box),
     }
     if affine is not None:

@@ -10,29 +10,29 @@ from glioseg.review.cases import FETCHED, fetched_scans
 from glioseg.review.store import KEPT, Store
 
 
-def fetch_scans(folder: Path, url: str, fetch_study: Callable[[str, str, Path], object]) -> None:
+def fetch_scans(folder: Path, url: str, fetch_examination: Callable[[str, str, Path], object]) -> None:
     """Fetch the scans of masks, each examination whole and once, to where :func:`fetched_scans` finds them.
 
     Args:
         folder: What ``glioseg predict`` wrote for DICOM.
         url: The archive's DICOMweb root.
-        fetch_study: Fetches an examination into a folder, as :func:`glioseg.archive.dicomweb.fetch_study`.
+        fetch_examination: Fetches an examination into a folder, as :func:`glioseg.archive.dicomweb.fetch_examination`.
 
     Raises:
         GliosegError: If no result names its examination, or the archive does not give one; those before it are there.
     """
-    studies = sorted({_study(path) for path in folder.glob("*_seg.dcm")})
-    if not studies:
+    uids = sorted({_study_uid(path) for path in folder.glob("*_seg.dcm")})
+    if not uids:
         raise GliosegError(
             f"{folder} holds no DICOM result that names its examination",
             expected="<patient>_seg.dcm, as 'glioseg predict --dicomweb' writes it",
             remedy="Give the folder of the scans with --scans",
         )
     there = {path.name for path in fetched_scans(folder)}
-    for study in studies:
-        if study not in there:
-            with atomic_folder(folder / FETCHED / study) as scans:
-                fetch_study(url, study, scans)
+    for uid in uids:
+        if uid not in there:
+            with atomic_folder(folder / FETCHED / uid) as scans:
+                fetch_examination(url, uid, scans)
 
 
 def send_results(
@@ -69,7 +69,7 @@ def send_results(
     return sent
 
 
-def _study(segmentation: Path) -> str:
+def _study_uid(segmentation: Path) -> str:
     from pydicom import dcmread
 
     return str(dcmread(segmentation, specific_tags=["StudyInstanceUID"], stop_before_pixels=True).StudyInstanceUID)

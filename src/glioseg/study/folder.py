@@ -9,7 +9,7 @@ from glioseg.training.run_folder import RunFolder
 
 @dataclass(frozen=True)
 class StudyFolder:
-    """Where the parts of a study lie.
+    """Where the files of a study lie.
 
     Attributes:
         root: The study's folder.

@@ -221,7 +221,7 @@ class Machine(_Settings):
         deterministic: Ask PyTorch for deterministic algorithms, on a GPU at some cost of speed.
         compile: Let PyTorch compile network and loss into fewer, larger kernels; the first step then takes a minute.
         tensorboard: Write TensorBoard files too; needs the extra of that name.
-        devices: How many of each node train one network together; each sees a part of every batch.
+        devices: How many of each node train one network together; each sees some slices of every batch.
         nodes: How many machines do; torchrun or srun starts them.
     """
 
@@ -334,8 +334,8 @@ def _value(text: str) -> Any:
 
 
 def _nested(key: str, value: Any) -> dict[str, Any]:
-    for part in reversed(key.split(".")):
-        value = {part: value}
+    for name in reversed(key.split(".")):
+        value = {name: value}
     return dict(value)
 
 

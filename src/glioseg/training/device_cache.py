@@ -120,10 +120,10 @@ class DeviceCachedSlices:
             )
         seen = torch.from_numpy(_seen(count, entries, preprocessing.context))
         taught = None if targets is None else torch.from_numpy(targets)
-        parts = (images, masks, statistics, head_masks, stripped, taught, seen)
-        if fits(sum(part.nbytes for part in parts if part is not None), device):
-            parts = tuple(None if part is None else part.to(device) for part in parts)  # type: ignore[assignment]
-        return cls(*parts, device=device)
+        tensors = (images, masks, statistics, head_masks, stripped, taught, seen)
+        if fits(sum(tensor.nbytes for tensor in tensors if tensor is not None), device):
+            tensors = tuple(None if tensor is None else tensor.to(device) for tensor in tensors)  # type: ignore[assignment]
+        return cls(*tensors, device=device)
 
     def batch(self, indices: NDArray[np.int64]) -> Batch:
         """Slices of the store by number, on the device."""
@@ -139,10 +139,10 @@ class DeviceCachedSlices:
             None if targets is None else self._moved(targets[wanted])[:, None],
         )
 
-    def _moved(self, part: Tensor) -> Tensor:
-        if part.device == self.device:
-            return part
-        return part.pin_memory().to(self.device, non_blocking=True)
+    def _moved(self, tensor: Tensor) -> Tensor:
+        if tensor.device == self.device:
+            return tensor
+        return tensor.pin_memory().to(self.device, non_blocking=True)
 
 
 def fits(size_bytes: int, device: torch.device) -> bool:

@@ -1,4 +1,4 @@
-"""One training on several devices: each sees a part of every batch, and together they do what one would do.
+"""One training on several devices: each sees some slices of every batch, and together they do what one would do.
 
 The loss and the statistics of batch normalisation run over the whole batch, so a training stays a function of its
 seed and step alone, up to rounding, on however many devices.
@@ -17,8 +17,8 @@ def is_shared() -> bool:
     return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
-def own_part(batch: Tensor) -> Tensor:
-    """This process's consecutive part of a batch that all hold, along the first axis.
+def own_slices(batch: Tensor) -> Tensor:
+    """This process's consecutive slices of a batch that all hold, along the first axis.
 
     Raises:
         GliosegError: If the batch cannot be divided evenly.
@@ -34,13 +34,13 @@ def own_part(batch: Tensor) -> Tensor:
     return batch.chunk(count)[dist.get_rank()]
 
 
-def gathered(part: Tensor) -> Tensor:
-    """The parts of all processes, in order along the first axis; gradients find their way back."""
-    return torch.cat(shared.all_gather(part.contiguous())) if is_shared() else part  # type: ignore[no-untyped-call]
+def gathered(own: Tensor) -> Tensor:
+    """What all processes hold, in order along the first axis; gradients find their way back."""
+    return torch.cat(shared.all_gather(own.contiguous())) if is_shared() else own  # type: ignore[no-untyped-call]
 
 
 def share_statistics(network: nn.Module) -> None:
-    """Let batch normalisation look at the parts of all processes; PyTorch's own that does works on GPUs alone."""
+    """Let batch normalisation look at the slices of all processes; PyTorch's own that does works on GPUs alone."""
     for module in network.modules():
         if type(module) is nn.BatchNorm2d:
             module.__class__ = SharedBatchNorm2d

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from glioseg.errors import BadOptionError
-from glioseg.training.devices import gathered, own_part
+from glioseg.training.devices import gathered, own_slices
 from glioseg.training.multitask import multitask_loss
 
 
@@ -94,7 +94,7 @@ def batch_loss(network: nn.Module, images: Tensor, target: Tensor, region_loss: 
     Returns:
         A float32 scalar.
     """
-    mine = own_part(images)
+    mine = own_slices(images)
     if is_multitask(network):
         maps = getattr(network, MULTITASK)(mine)
         return multitask_loss(type(maps)(*map(gathered, maps)), target, images)

@@ -52,16 +52,16 @@ def fit_presence(examples: Sequence[Example]) -> PresenceRule:
     )
 
 
-def left_out_chances(examples: Sequence[Example], parts: int = 10) -> NDArray[np.float64]:
+def left_out_chances(examples: Sequence[Example], folds: int = 10) -> NDArray[np.float64]:
     """For each example the chance by a rule that knows nobody like it.
 
-    People are dealt into parts, each told by the rule of the others; people who are few of their kind, those that are
+    People are dealt into folds, each told by the rule of the others; people who are few of their kind, those that are
     not ``home``, are left out one by one.
     """
     groups: dict[str, int] = {}
     for example in examples:
         home = example.kind == "home"
-        groups.setdefault(example.person, len(groups) % parts if home else parts + len(groups))
+        groups.setdefault(example.person, len(groups) % folds if home else folds + len(groups))
     of_example = np.array([groups[example.person] for example in examples])
     chances = np.empty(len(examples))
     for group in np.unique(of_example):

@@ -13,7 +13,7 @@ HISTORY_COLUMNS = ("epoch", "step", "seconds", "loss", "validation_dice", "learn
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where the parts of a run lie.
+    """Where the files of a run lie.
 
     Attributes:
         root: The run's folder.
