@@ -45,7 +45,7 @@ class Line:
 
     def moved(self, origin: tuple[int, int, int]) -> "Line":
         """The same line on a grid whose voxel ``origin`` is the first of this one."""
-        first, second = (_point(np.add(end, origin)) for end in self.ends)
+        first, second = (as_point(np.add(end, origin)) for end in self.ends)
         return replace(self, ends=(first, second))
 
 
@@ -185,10 +185,11 @@ def _in_space(lines: _PlaneLines, index: int, axis: int, affine: NDArray[np.floa
 def _line(ends: NDArray[np.float64], affine: NDArray[np.float64] | None) -> Line:
     step = ends[1] - ends[0]
     length_mm = None if affine is None else float(np.linalg.norm(affine[:3, :3] @ step))
-    return Line((_point(ends[0]), _point(ends[1])), float(np.linalg.norm(step)), length_mm)
+    return Line((as_point(ends[0]), as_point(ends[1])), float(np.linalg.norm(step)), length_mm)
 
 
-def _point(values: NDArray[np.float64]) -> Point:
+def as_point(values: NDArray[np.float64]) -> Point:
+    """An array of three numbers as a point."""
     return float(values[0]), float(values[1]), float(values[2])
 
 

@@ -11,6 +11,7 @@ from scipy import ndimage
 from glioseg.errors import GliosegError
 from glioseg.measurement.laterality import head_middle_x_mm
 from glioseg.measurement.region import NO_GEOMETRY, NO_TUMOUR, Crop, Region, measure_region, rounded
+from glioseg.scan import is_invertible
 from glioseg.space.affine import grid_of, largest_displacement_mm, same_grid, spacing_mm
 from glioseg.space.axial import axial_view
 from glioseg.volume import Mask, Volume
@@ -149,10 +150,7 @@ def _check_grid(mask: Mask, volume: Volume) -> None:
 
 
 def _check_affine(mask: Mask) -> None:
-    affine = mask.affine
-    if affine is None:
-        return
-    if affine.shape != (4, 4) or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+    if mask.affine is not None and not is_invertible(mask.affine):
         raise GliosegError(
             f"patient {mask.patient}: the affine of the mask places no voxel",
             expected="an invertible 4 x 4 matrix of finite numbers",

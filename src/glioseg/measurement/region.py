@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glioseg.errors import GliosegError
-from glioseg.measurement.diameters import Bidirectional, Line, Point, bidirectional, maximum_extent
+from glioseg.measurement.diameters import Bidirectional, Line, Point, as_point, bidirectional, maximum_extent
 from glioseg.measurement.laterality import NEAR_THE_MIDDLE, Side, side_of
 from glioseg.space.affine import positions_mm
 from glioseg.space.axial import axial_view
@@ -209,14 +209,14 @@ def _place(crop: Crop) -> dict[str, Any]:
     centroid = indices.mean(axis=0)
     box = np.stack([indices.min(axis=0), indices.max(axis=0)], axis=1) + np.array(crop.origin)[:, np.newaxis]
     place: dict[str, Any] = {
-        "centroid_voxel": _point(centroid + crop.origin),
+        "centroid_voxel": as_point(centroid + crop.origin),
         "bounding_box_voxel": tuple((int(low), int(high)) for low, high in box),
     }
     if affine is not None:
         centres = positions_mm(affine, indices)
         half_voxel = np.abs(affine[:3, :3]).sum(axis=1) / 2
         lowest, highest = centres.min(axis=0) - half_voxel, centres.max(axis=0) + half_voxel
-        place["centroid_ras_mm"] = _point(positions_mm(affine, centroid))
+        place["centroid_ras_mm"] = as_point(positions_mm(affine, centroid))
         place["bounding_box_ras_mm"] = tuple(
             (float(low), float(high)) for low, high in zip(lowest, highest, strict=True)
         )
@@ -236,7 +236,3 @@ def _reason(name: str, *, empty: bool, placed: bool, no_side: str) -> str:
     if empty:
         return NO_TUMOUR
     return no_side if placed and name == "side" else NO_GEOMETRY
-
-
-def _point(values: NDArray[np.float64]) -> Point:
-    return float(values[0]), float(values[1]), float(values[2])
