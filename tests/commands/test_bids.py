@@ -15,10 +15,14 @@ from glioseg.bids.derivatives import describe_derivatives
 from glioseg.bids.layout import BidsDataset
 from glioseg.commands.bids import segment_participants, summarise_group
 from glioseg.commands.predict import PredictionRun
+from glioseg.commands.review import open_desk
 from glioseg.errors import GliosegError
+from glioseg.formats.masks import read_mask
 from glioseg.inference.contract import CONTRACT, load_contract
 from glioseg.inference.postprocessing import Postprocessing
 from glioseg.inference.presence import PresenceRule
+from glioseg.review.runs import as_list, runs_of
+from glioseg.review.store import Stroke
 
 FLAIRS = {
     "sub-01": "sub-01/anat/sub-01",
@@ -257,3 +261,37 @@ def test_another_data_set_is_not_overwritten(raw: Path, segment: Callable[..., P
 def test_a_group_of_nothing(raw: Path, tmp_path: Path) -> None:
     with pytest.raises(GliosegError, match="holds no result yet"):
         summarise_group(raw, tmp_path)
+
+
+def test_derivatives_open_in_the_desk_and_corrections_keep_their_layout(derived: Path, tmp_path: Path) -> None:
+    raw = shutil.copytree(derived.parents[1], tmp_path / "raw")
+    out, name = raw / "derivatives" / "glioseg", "sub-02_ses-1_run-2"
+    before = contents(out)
+    desk = open_desk(out)
+    assert {case.patient: case.problem for case in desk.cases.cases.values()} == dict.fromkeys(FLAIRS)
+    case_id = next(key for key, case in desk.cases.cases.items() if case.patient == name)
+    told = desk.describe(case_id)
+    assert told["threshold"] is not None
+    assert told["probability"] is not None
+    expected = ~desk.mask(case_id)[1]
+    turned = Stroke("stroke-0001", "brush", added=as_list(runs_of(expected)), removed=as_list(runs_of(~expected)))
+    desk.draw(case_id, 0, turned)
+    assert desk.decide(case_id, 1, "accepted", "", 1.0)[0] == "corrected"
+    desk.close()
+
+    mask = out / "review/shared" / f"{FLAIRS[name]}_label-tumor_mask.nii.gz"
+    assert np.array_equal(read_mask(mask).voxels, expected)
+    assert np.array_equal(nibabel.load(mask).affine, nibabel.load(raw / f"{FLAIRS[name]}_FLAIR.nii.gz").affine)
+    described = json.loads(mask.with_name(f"{name}_label-tumor_mask.json").read_text())
+    assert described["Manual"] is True
+    assert described["Reader"] == desk.reader
+    assert f"bids:raw:{FLAIRS[name]}_FLAIR.nii.gz" in described["Sources"]
+    assert (out / f"review/shared/sub-02/figures/{name}_sheet.png").is_file()
+    assert contents(out).items() >= before.items()
+    assert errors_of(out) == []
+
+    desk = open_desk(out)
+    desk.decide(case_id, 2, "rejected", "", 1.0)
+    desk.close()
+    assert [path for path in (out / "review/shared").rglob("*") if name in path.name] == []
+    assert contents(out).items() >= before.items()

@@ -9,6 +9,7 @@ import { interpolated } from "./voxels/interpolate";
 import { areasOf, type Areas, Measures, voxelMillilitres } from "./voxels/measure";
 import { component, holes } from "./voxels/region";
 import { type Probabilities, Threshold, towards } from "./voxels/threshold";
+import { voxels as inVoxels } from "./words";
 
 /** The slider's range and steps; a key goes several at once. */
 export const THRESHOLDS = { least: 0.01, most: 0.99, step: 0.01, keySteps: 2 } as const;
@@ -334,5 +335,5 @@ export class OpenCase {
 /** How many voxels an edit added or took, in words. */
 export function inWords({ change }: Edit): string {
   const gain = gainOf(change);
-  return `${gain < 0 ? "−" : "+"}${Math.abs(gain).toLocaleString("en")} voxels`;
+  return `${gain < 0 ? "−" : "+"}${inVoxels(Math.abs(gain))}`;
 }

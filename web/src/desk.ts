@@ -16,6 +16,8 @@ export class Desk {
   earlier: OpenCase | null = null;
   private outbox: Outbox | null = null;
   private isDeciding = false;
+  /** What was decided on the case before, to be said once the next one is shown. */
+  private decided = "";
   private readonly activity = new Activity();
   private readonly fetched = new Map<string, Promise<Parts>>();
   private readonly listeners = new Set<() => void>();
@@ -92,7 +94,9 @@ export class Desk {
 
   private async record(id: string, revision: number, decision: Decision): Promise<void> {
     const said = { revision, decision, comment: this.state.comment, seconds: this.activity.taken() };
-    const { next } = await this.api.decide(id, said);
+    const { patient } = this.open!.info;
+    const { next, state } = await this.api.decide(id, said);
+    if (next !== null) this.decided = `${patient}: ${state}`;
     await this.loadQueue();
     this.goTo(next);
   }
@@ -132,6 +136,8 @@ export class Desk {
     this.outbox = new Outbox(this.api, id, parts.revision, (delivery) => this.state.caseId === id && this.dispatch({ type: "delivery", delivery }));
     this.activity.taken();
     this.dispatch({ type: "opened", geometry: this.open.geometry, view: viewOf(this.open), comment: parts.info.comment });
+    this.dispatch({ type: "say", message: this.decided });
+    this.decided = "";
     await this.complete(this.open, parts);
     if (this.state.choices.showsEarlier) await this.loadEarlier();
     this.prefetch(parts.info.next ?? neighbour(this.state, 1));

@@ -20,6 +20,10 @@ export function sentence(remark: string): string {
   return remark[0].toUpperCase() + remark.slice(1) + (/[.!?]$/.test(remark) ? "" : ".");
 }
 
+export function voxels(value: number): string {
+  return `${count(value)} ${value === 1 ? "voxel" : "voxels"}`;
+}
+
 export function count(value: number): string {
   return value.toLocaleString("en");
 }

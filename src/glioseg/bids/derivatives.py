@@ -14,9 +14,9 @@ from glioseg.bids.patient import FIGURES, BidsPatient
 from glioseg.errors import BadOptionError
 from glioseg.patients.source import PatientSource
 
-LOGS, RECORDS = "logs", "records"
+LOGS, RECORDS, REVIEW = "logs", "records", "review"
 GROUP_TABLE, REPORT = "group_tumor.tsv", "report.html"
-_NOT_OF_BIDS = ("*.html", FIGURES, LOGS, f"{Path(GROUP_TABLE).stem}.*")
+_NOT_OF_BIDS = ("*.html", FIGURES, LOGS, REVIEW, f"{Path(GROUP_TABLE).stem}.*")
 README = """# Tumour masks by glioseg
 
 Each FLAIR of the source data set has a folder entry of its own under `sub-*/[ses-*/]anat`:
@@ -45,13 +45,25 @@ def check_derivatives(out: Path, dataset: BidsDataset) -> None:
             expected="a folder of its own for the derivatives",
             remedy=f"Give {out / 'derivatives' / 'glioseg'}",
         )
-    there = read_description(out) if out.is_dir() else None
-    if there is not None and "glioseg" not in _generators(there):
+    there = read_description(out)
+    if there is not None and not _is_ours(there):
         raise BadOptionError(
             f"{out} holds another data set",
             expected="a new folder, or one that glioseg made",
             found=str(there.get("Name") or "a data set without a name"),
         )
+
+
+def raw_data_of(derivatives: Path) -> Path | None:
+    """The data set that a folder of derivatives by glioseg was made from; None for any other folder.
+
+    Raises:
+        GliosegError: If the folder's description cannot be read.
+    """
+    described = read_description(derivatives) or {}
+    sources = described.get("DatasetLinks")
+    raw = sources.get("raw") if isinstance(sources, dict) else None
+    return derivatives.resolve() / str(raw) if raw and _is_ours(described) else None
 
 
 def describe_derivatives(out: Path, dataset: BidsDataset) -> None:
@@ -114,9 +126,10 @@ def _description(out: Path, dataset: BidsDataset) -> dict[str, Any]:
     }
 
 
-def _generators(description: Mapping[str, Any]) -> list[str]:
+def _is_ours(description: Mapping[str, Any]) -> bool:
     listed = description.get("GeneratedBy")
-    return [str(one.get("Name")) for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    makers = listed if isinstance(listed, list) else []
+    return any(isinstance(one, dict) and one.get("Name") == "glioseg" for one in makers)
 
 
 def _keep(path: Path, text: str) -> None:

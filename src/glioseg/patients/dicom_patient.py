@@ -135,6 +135,11 @@ class DicomPatient:
         )
         return [str(path.relative_to(out)) for path in paths]
 
+    def remove_mask(self, out: Path) -> None:
+        """Remove segmentation and report."""
+        for name in (self._mask_name, f"{self.patient}_report.dcm"):
+            (out / name).unlink(missing_ok=True)
+
     @property
     def _mask_name(self) -> str:
         return f"{self.patient}_seg.dcm"

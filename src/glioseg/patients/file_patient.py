@@ -86,6 +86,10 @@ class FilePatient:
         write_nifti_mask(out / self.mask_name, mask, like=self._like())
         return [self.mask_name]
 
+    def remove_mask(self, out: Path) -> None:
+        """Remove ``<patient>_mask.nii.gz``."""
+        (out / self.mask_name).unlink(missing_ok=True)
+
     def _like(self) -> Path | None:
         """The file whose header a NIfTI result copies."""
         flair = self.case.files["flair"]

@@ -132,3 +132,6 @@ class PatientSource(Protocol):
 
     def write_mask(self, mask: Mask, out: Path, reader: Reader, measurement: Measurement) -> list[str]:
         """Write a mask that a reader answers for, as :meth:`write` does, and name the files relative to the folder."""
+
+    def remove_mask(self, out: Path) -> None:
+        """Remove what :meth:`write_mask` wrote below a folder, if anything."""

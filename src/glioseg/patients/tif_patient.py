@@ -82,6 +82,11 @@ class TifPatient:
         """Write ``<patient>/<slice>_mask.tif`` for every slice."""
         return self._write_slices(mask, out)
 
+    def remove_mask(self, out: Path) -> None:
+        """Remove the mask of every slice."""
+        for path in (out / self.patient).glob("*_mask.tif"):
+            path.unlink()
+
     def _write_slices(self, mask: Mask, out: Path) -> list[str]:
         names = [f"{name}_mask.tif" for name in mask.slice_names]
         with atomic_folder(out / self.patient, ours="*_mask.tif") as folder:

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,6 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from glioseg.bids.choice import find_bids_patients
+from glioseg.bids.derivatives import LOGS, RECORDS, raw_data_of
+from glioseg.bids.layout import BidsDataset
 from glioseg.dataset.lgg import find_patient_folders, find_slices, parse_slice_name, read_patient
 from glioseg.errors import BadFileError, GliosegError
 from glioseg.files import entries
@@ -28,7 +31,6 @@ RUN_RECORD = "run.json"
 FETCHED = Path("review", "scans")
 """Below the masks: scans that were fetched from an archive, a folder for each examination."""
 
-CANDIDATE = "_candidate.nii.gz"
 NO_PROBABILITIES = "No probabilities lie beside the masks. Predict again with --probabilities to move the threshold"
 
 
@@ -109,14 +111,12 @@ class Cases:
         cases: By identifier, those that need eyes most first.
         origin: Where their masks come from.
         threshold: The probability at which the masks were cut, or None.
-        settings: More that the record of the run tells of the model.
     """
 
     folder: Path
     cases: Mapping[str, ReviewCase]
     origin: Origin
     threshold: float | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def earlier(self, case: ReviewCase) -> ReviewCase | None:
         """The examination of the same person before this one that can be opened, or None."""
@@ -129,8 +129,8 @@ def find_review_cases(folder: Path, scans: Path | None = None) -> Cases:
     """Find what there is to read in a folder.
 
     Args:
-        folder: What ``glioseg predict`` wrote, masks of another program under its names, a folder in the dataset's
-            layout, or a study's or run's folder.
+        folder: What ``glioseg predict`` or ``glioseg bids`` wrote, masks of another program under predict's names, a
+            folder in the dataset's layout, or a study's or run's folder.
         scans: Where the scans lie; needed where the record of the run does not tell, or they have moved.
 
     Raises:
@@ -140,6 +140,8 @@ def find_review_cases(folder: Path, scans: Path | None = None) -> Cases:
         raise GliosegError(f"{folder} is no folder", expected="a folder of masks, as 'glioseg predict' writes it")
     if (folder / RUN_RECORD).is_file():
         return _predicted(folder, scans)
+    if (raw := raw_data_of(folder)) is not None:
+        return _derived(folder, raw if scans is None else scans)
     if any(folder.glob("masks.npz")) or any(folder.glob("runs/*/masks.npz")):
         return _out_of_fold(folder, scans)
     return _given(folder, scans) if scans is not None else _dataset(folder)
@@ -187,11 +189,11 @@ class _Written:
         return source.read_mask(self.folder)
 
     def probabilities(self, source: PatientSource) -> NDArray[np.float32] | None:
-        path = self.folder / f"{source.patient}_probability.nii.gz"
+        path = self.folder / source.name_of("probability")
         return read_nifti(path).voxels if path.is_file() else None
 
     def candidate(self, source: PatientSource) -> Mask | None:
-        path = self.folder / f"{source.patient}{CANDIDATE}"
+        path = self.folder / source.name_of("candidate")
         return read_mask(path) if path.is_file() else None
 
 
@@ -250,14 +252,42 @@ def _predicted(folder: Path, scans: Path | None) -> Cases:
             found=", ".join(map(str, given)) or f"no word of them in {RUN_RECORD}",
             remedy="Give it with --scans, or the archive that they came from with --dicomweb",
         )
-    found = [_case(patient, sources.get(patient), _facts(entry)) for patient, entry in entries.items()]
+    return _written(folder, sources, entries.values(), record.get("failures") or {}, record)
+
+
+def _derived(folder: Path, raw: Path) -> Cases:
+    """Of BIDS derivatives: what the records tell, whichever of several runs made it."""
+    if not raw.is_dir():
+        raise GliosegError(
+            f"the scans of {folder} were not found", expected=f"the BIDS data set {raw}", remedy="Give it with --scans"
+        )
+    records = ResultRecords(folder, folder / LOGS / RECORDS)
+    dataset = BidsDataset(raw, require_description=False)
+    sources = {source.patient: source for source in find_bids_patients(dataset).sources}
+    runs = sorted((folder / LOGS).glob(f"*/{RUN_RECORD}"))
+    last = _read_record(runs[-1]) if runs else {}
+    return _written(folder, sources, records.results(), records.failures(), last)
+
+
+def _written(
+    folder: Path,
+    sources: Mapping[str, PatientSource],
+    results: Iterable[Mapping[str, Any]],
+    failures: Mapping[str, str],
+    run: Mapping[str, Any],
+) -> Cases:
+    """Predictions of patients, and those that could not be predicted, with the threshold of the run."""
+    found = [_predicted_case(result, sources.get(result["patient"])) for result in results]
     found += [
-        ReviewCase(patient, None, Facts(remarks=("Not predicted.",)), problem=why)
-        for patient, why in (record.get("failures") or {}).items()
+        ReviewCase(patient, None, Facts(remarks=("Not predicted.",)), problem=why) for patient, why in failures.items()
     ]
-    model = record.get("model") or {}
-    threshold = (model.get("postprocessing") or {}).get("threshold")
-    return Cases(folder, by_need(found), _Written(folder), threshold, model)
+    postprocessing = (run.get("model") or {}).get("postprocessing") or {}
+    return Cases(folder, by_need(found), _Written(folder), postprocessing.get("threshold"))
+
+
+def _predicted_case(result: Mapping[str, Any], source: PatientSource | None) -> ReviewCase:
+    has_candidate = source is not None and source.name_of("candidate") in (result.get("files") or ())
+    return _case(result["patient"], source, _facts(result, has_candidate=has_candidate))
 
 
 def _out_of_fold(folder: Path, scans: Path | None) -> Cases:
@@ -316,9 +346,8 @@ def _sources(
     return {source.patient: source for source in called}
 
 
-def _facts(entry: Mapping[str, Any]) -> Facts:
+def _facts(entry: Mapping[str, Any], *, has_candidate: bool) -> Facts:
     keys = ("voxels", "volume_ml", "expected_dice", "presence")
-    has_candidate = any(name.endswith(CANDIDATE) for name in entry.get("files") or ())
     candidate = ("Something was found and taken for no tumour; it is shown dashed and can be taken.",)
     remarks = (*(candidate if has_candidate else ()), *(entry.get("remarks") or ()))
     return Facts(**{key: entry.get(key) for key in keys}, remarks=remarks)

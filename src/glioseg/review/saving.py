@@ -1,9 +1,7 @@
 """What a decision leaves on disk: the mask in the scan's own format, its measurements, a contact sheet, a log."""
 
-import csv
-import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glioseg.atomic import write_text_atomically
+from glioseg.patients.records import as_csv
 from glioseg.patients.source import Reader
 from glioseg.review.opened import OpenCase
 from glioseg.review.store import KEPT, Store
@@ -58,16 +57,18 @@ def write_saving(
     from glioseg.measurement.measure import measure_mask
     from glioseg.report.contact_sheet import write_contact_sheet
 
-    source, mask = opened.case.source, opened.mask(voxels)
+    source = opened.case.source
     assert source is not None
-    volume = source.read().volume
+    sheet = source.name_of("sheet")
     if row["state"] not in KEPT:
-        _take_away(out, opened)
+        # A rejected mask must not lie among the results.
+        source.remove_mask(out)
+        (out / sheet).unlink(missing_ok=True)
         return [], None
+    mask, volume = opened.mask(voxels), source.read().volume
     reader = Reader(row["reader"], row["state"] == "corrected", masks)
     measured = measure_mask(mask, volume)
     files = source.write_mask(mask, out, reader, measured)
-    sheet = f"{opened.case.patient}_sheet.png"
     write_contact_sheet(out / sheet, volume, mask, measured)
     return [*files, sheet], {**measured.as_json(), "row": measured.as_row()}
 
@@ -78,30 +79,14 @@ def write_tables(out: Path, store: Store, reading: str) -> None:
     kept = [row for row in store.last_savings(reading).values() if row["state"] in KEPT and row["measurement"]]
     rows = [{**json.loads(row["measurement"])["row"], "state": row["state"], "reader": row["reader"]} for row in kept]
     if rows:
-        write_text_atomically(out / MEASUREMENTS, _csv(list(rows[0]), rows))
+        write_text_atomically(out / MEASUREMENTS, as_csv(list(rows[0]), rows))
     else:
         (out / MEASUREMENTS).unlink(missing_ok=True)
     logged = [_logged(row) for row in savings]
-    write_text_atomically(out / LOG, _csv(LOG_COLUMNS, logged))
+    write_text_atomically(out / LOG, as_csv(LOG_COLUMNS, logged))
 
 
 def _logged(row: Mapping[str, Any]) -> dict[str, Any]:
     dice = None if row["dice"] is None else round(row["dice"], 4)
-    return {**row, "voxels_changed": row["voxels_added"] + row["voxels_removed"], "dice": dice}
-
-
-def _take_away(out: Path, opened: OpenCase) -> None:
-    """Remove what an earlier decision wrote: a rejected mask must not lie among the results."""
-    patient = opened.case.patient
-    for name in (f"{patient}_mask.nii.gz", f"{patient}_seg.dcm", f"{patient}_report.dcm", f"{patient}_sheet.png"):
-        (out / name).unlink(missing_ok=True)
-    for name in opened.slice_names:
-        (out / patient / f"{name}_mask.tif").unlink(missing_ok=True)
-
-
-def _csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    known = {**row, "voxels_changed": row["voxels_added"] + row["voxels_removed"], "dice": dice}
+    return {column: known[column] for column in LOG_COLUMNS}

@@ -43,7 +43,7 @@ function isTaken(target: HTMLElement, name: string): boolean {
   if (document.querySelector("dialog[open]")) return true;
   if (target instanceof HTMLInputElement && target.type === "range") return /Arrow|Page|Home|End/.test(name);
   if (target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement) {
-    if (name === "Escape" || (name === "Enter" && target.id === "search")) target.blur();
+    if (name === "Escape" || name === "Enter") target.blur();
     return true;
   }
   // Not the link of a row: keys may be faster than the focus, and what is selected is meant.

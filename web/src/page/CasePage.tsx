@@ -2,7 +2,7 @@
 
 import type { Desk } from "../desk";
 import { neighbour } from "../state";
-import { count, sentence } from "../words";
+import { count, sentence, voxels } from "../words";
 import { Button } from "./Button";
 import { Dialog } from "./Dialog";
 import { ExpectedDice } from "./QueuePage";
@@ -105,7 +105,7 @@ function Facts({ desk }: { desk: Desk }) {
 
 function Saved({ desk }: { desk: Desk }) {
   const { delivery } = desk.state;
-  if (desk.open === null) return null;
+  if (desk.open === null) return <p class="saved" />;
   if (delivery.kind === "unreachable")
     return (
       <p class="saved unsaved" role="alert">
@@ -113,7 +113,7 @@ function Saved({ desk }: { desk: Desk }) {
       </p>
     );
   const strokes = desk.open.history.done.length;
-  const drawn = `${count(strokes)} ${strokes === 1 ? "stroke" : "strokes"}, ${count(desk.open.differing)} voxels changed · saved`;
+  const drawn = `${count(strokes)} ${strokes === 1 ? "stroke" : "strokes"}, ${voxels(desk.open.differing)} changed · saved`;
   return <p class="saved">{delivery.kind === "sending" ? "Saving …" : strokes === 0 ? "Unchanged" : drawn}</p>;
 }
 

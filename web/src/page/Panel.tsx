@@ -6,7 +6,7 @@ import { THRESHOLDS } from "../case";
 import type { Desk } from "../desk";
 import { type Overlay, OVERLAYS, RADII } from "../state";
 import { finishThreshold, showThreshold, snapped } from "../tools";
-import { count, millilitres } from "../words";
+import { millilitres, voxels } from "../words";
 import { Button } from "./Button";
 
 export function Panel({ desk }: { desk: Desk }) {
@@ -40,7 +40,7 @@ function Measured({ desk }: { desk: Desk }) {
   return (
     <Section title="Tumour">
       <p class="volume" data-testid="volume">
-        {volume === null ? `${count(measures.voxels)} voxels` : millilitres(volume)}
+        {volume === null ? voxels(measures.voxels) : millilitres(volume)}
         {share !== null && Math.abs(share) >= 0.05 && <small>{` ${share > 0 ? "+" : "−"}${Math.abs(share).toFixed(1)} %`}</small>}
       </p>
       <dl>
@@ -175,9 +175,9 @@ function GrowSettings({ desk }: { desk: Desk }) {
   return (
     <Section title="Grow">
       <label class="slider">
-        <span>Unlike by</span>
+        <span>Intensity</span>
         <input type="range" min={0.005} max={0.6} step={0.005} value={tolerance} onInput={choose("tolerance")} />
-        <span>{(100 * tolerance).toFixed(0)} %</span>
+        <span>± {(100 * tolerance).toFixed(0)} %</span>
       </label>
       {desk.open!.probability && (
         <label class="slider">

@@ -4,7 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import type { QueuedCase } from "../api";
 import type { Desk } from "../desk";
 import { type Filter, isDone, shownCases } from "../state";
-import { count, millilitres, minutes, minutesLeft, sentence } from "../words";
+import { millilitres, minutes, minutesLeft, sentence, voxels } from "../words";
 import { Button } from "./Button";
 
 const REMARKS_SHOWN = 2;
@@ -140,7 +140,7 @@ function Row({ desk, each }: { desk: Desk; each: QueuedCase }) {
       <td>
         <Tumour {...each} />
       </td>
-      <td class="number">{each.volume_ml === null && each.voxels !== null ? `${count(each.voxels)} voxels` : millilitres(each.volume_ml)}</td>
+      <td class="number">{each.volume_ml === null && each.voxels !== null ? voxels(each.voxels) : millilitres(each.volume_ml)}</td>
       <td>
         <ExpectedDice value={each.expected_dice} />
       </td>
