@@ -160,7 +160,7 @@ export function keyOf(command: Command): string {
 /** A key as it is written on the keyboard. */
 export function shown(name: string): string {
   const words: Record<string, string> = {
-    " ": "Space", Escape: "Esc", Backspace: "Bksp", ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", PageUp: "PgUp", PageDown: "PgDn",
+    " ": "Space", Escape: "Esc", Backspace: "⌫", ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", PageUp: "PgUp", PageDown: "PgDn",
   };
   return name.replace(/[^+]+$|\+$/, (key) => words[key] ?? (key.length === 1 ? key.toUpperCase() : key)).replace("Shift+", "⇧");
 }
