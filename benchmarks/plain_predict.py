@@ -23,8 +23,11 @@ from glioseg.networks import build_network
 
 def main() -> None:
     bundle, patient, out = (Path(word) for word in sys.argv[1:4])
-    contract, network = load_network(bundle)
-    downsampling_factor = contract["preprocessing"].get("downsampling_factor", 1)
+    loaded = [load_network(folder) for folder in _networks(bundle)]
+    contract, networks = loaded[0][0], [network for _, network in loaded]
+    seen_as_one = contract["preprocessing"]
+    # The second name is that of older contracts.
+    downsampling_factor = seen_as_one.get("downsampling_factor", seen_as_one.get("binning", 1))
     files = slice_files(patient)
     volume = np.stack([tifffile.imread(path) for path in files]).astype(np.float32)
     head = volume[..., 1] > FOREGROUND_THRESHOLD
@@ -37,17 +40,25 @@ def main() -> None:
     with torch.no_grad():
         for image in torch.from_numpy(volume).permute(0, 3, 1, 2):
             seen = torch.nn.functional.avg_pool2d(image[None], downsampling_factor)
-            one = torch.sigmoid(network(seen))
-            other = torch.sigmoid(network(seen.flip(-1))).flip(-1)
-            both = torch.nn.functional.interpolate(
-                (one + other) / 2, scale_factor=float(downsampling_factor), mode="bilinear"
+            both = [torch.sigmoid(network(seen)) for network in networks]
+            both += [torch.sigmoid(network(seen.flip(-1))).flip(-1) for network in networks]
+            mean = torch.nn.functional.interpolate(
+                torch.stack(both).mean(dim=0), scale_factor=float(downsampling_factor), mode="bilinear"
             )
-            probabilities.append(both[0, 0].numpy())
+            probabilities.append(mean[0, 0].numpy())
     mask = np.stack(probabilities) >= contract["postprocessing"]["threshold"]
     mask = large_components(mask)
     out.mkdir(parents=True)
     for path, slice_mask in zip(files, mask, strict=True):
         tifffile.imwrite(out / f"{path.stem}_mask.tif", slice_mask.astype(np.uint8) * 255)
+
+
+def _networks(model: Path) -> list[Path]:
+    """The folders of a model's networks."""
+    if not (model / "ensemble.json").exists():
+        return [model]
+    several = json.loads((model / "ensemble.json").read_text())
+    return [model / several["members_in"] / name for name in several["members"]]
 
 
 def load_network(bundle: Path) -> tuple[dict[str, Any], nn.Module]:
