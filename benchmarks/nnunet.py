@@ -1,10 +1,11 @@
 """A peer on the same folds: nnU-Net v2, trained on the patients that our shipped networks of a fold were trained on.
 
-    python -m benchmarks.nnunet DATA --work FOLDER --fold 1 --epochs 20 --iterations 50 --batch-size 8 --bfloat16
+    python -m benchmarks.nnunet DATA --work FOLDER --fold 1 --epochs 15 --iterations 20 --batch-size 6 --bfloat16
 
 Plans, preprocesses, trains, predicts the fold's test patients, scores them with ``glioseg evaluate`` and prints a row,
-with our shipped U-Net 16 of the fold beside it. What is done already in FOLDER is not done again. nnU-Net is no
-dependency of glioseg; a training of other length than its 1000 epochs of 250 iterations is named as such.
+with our shipped U-Net 16 of the fold beside it. What is done in FOLDER is not done again, but for a training that was
+broken off. nnU-Net is no dependency of glioseg; a training of other length than its 1000 epochs of 250 iterations is
+named as such.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import importlib.util
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.nnunet_files import DATASET, image_paths, nnunet_splits, write_mask_folder, write_raw
@@ -39,18 +41,18 @@ def peer_table(options: argparse.Namespace) -> Table:
     """Prepare, train, predict and score what is not done yet."""
     splits = [load_split(_shipped(fold) / "split.json") for fold in range(FOLDS)]
     split = splits[options.fold]
-    raw, preprocessed = _set_environment(options.work.resolve(), options.device)
     patients = _patients(options.data, split)
+    raw, preprocessed = _set_environment(options.work.resolve(), options.device)
     write_raw(patients, raw)
 
     # nnU-Net reads the folders from the environment as it is imported.
     from benchmarks import nnunet_training as nnunet
 
     nnunet.prepare(options.configuration, preprocessed)
+    write_text_atomically(preprocessed / DATASET / "splits_final.json", json.dumps(nnunet_splits(splits), indent=2))
     if options.device == "cpu":
         # Batches are made between steps. Its planner takes the number for one of threads and could not do with 0.
         os.environ |= {"nnUNet_n_proc_DA": "0"}
-    write_text_atomically(preprocessed / DATASET / "splits_final.json", json.dumps(nnunet_splits(splits), indent=2))
     short = nnunet.Shortening(options.epochs, options.iterations, options.batch_size, options.bfloat16)
     trainer = nnunet.make_trainer(short, options.configuration, options.fold, options.device, preprocessed)
     cost = nnunet.train_or_load(trainer)
@@ -60,17 +62,24 @@ def peer_table(options: argparse.Namespace) -> Table:
     labels = [folder / f"{files.patient}.nii.gz" for files in tested]
     folder.mkdir(exist_ok=True)
     nnunet.predict(trainer, [image_paths(raw / DATASET, files.patient) for files in tested], labels, options.mirror)
-    for files, label in zip(tested, labels, strict=True):
-        write_mask_folder(label, files, folder / "masks")
-    scores = folder / "scores.json"
-    evaluate(folder / "masks", options.data, scores)
-
     name = f"nnU-Net {options.configuration}, {short.trainer}{'' if options.mirror else ', not mirrored'}"
     minutes = f"{cost['minutes']:.1f} ({cost['core_minutes']:.1f} of a core)"
-    shipped = _row("U-Net 16 as shipped", "6.8 on a GPU", _shipped(options.fold) / "scores.csv")
+    return _table(options.fold, _row(name, minutes, _scores(tested, labels, options.data)))
+
+
+def _scores(tested: Sequence[PatientFiles], labels: Sequence[Path], data: Path) -> Path:
+    """Score label maps as masks of ours; the table of patients beside them."""
+    folder = labels[0].parent
+    for files, label in zip(tested, labels, strict=True):
+        write_mask_folder(label, files, folder / "masks")
+    evaluate(folder / "masks", data, folder / "scores.csv")
+    return folder / "scores.csv"
+
+
+def _table(fold: int, peer: Sequence[str]) -> Table:
+    shipped = _row("U-Net 16 as shipped", "6.8 on a GPU", _shipped(fold) / "scores.csv")
     header = ("network", "minutes of training", "3-D Dice, mean", "95 % interval", "median", "minimum", "patients")
-    note = f"Test patients of {split.name}, seen by neither. Device {options.device}. {scores}"
-    return Table("nnU-Net on the same fold", header, [_row(name, minutes, scores), shipped], note)
+    return Table("nnU-Net on the same fold", header, [peer, shipped], f"Test patients of fold {fold}, seen by neither.")
 
 
 def _options() -> argparse.Namespace:
