@@ -23,6 +23,7 @@ from glioseg.inference.postprocessing import Postprocessing
 from glioseg.inference.presence import PresenceRule
 from glioseg.review.runs import as_list, runs_of
 from glioseg.review.store import Stroke
+from glioseg.review.visits import Visit
 
 FLAIRS = {
     "sub-01": "sub-01/anat/sub-01",
@@ -266,10 +267,13 @@ def test_a_group_of_nothing(raw: Path, tmp_path: Path) -> None:
 def test_derivatives_open_in_the_desk_and_corrections_keep_their_layout(derived: Path, tmp_path: Path) -> None:
     raw = shutil.copytree(derived.parents[1], tmp_path / "raw")
     out, name = raw / "derivatives" / "glioseg", "sub-02_ses-1_run-2"
+    write_text(raw / "sub-02/sub-02_sessions.tsv", "session_id\tacq_time\nses-2\t2002-03-04\n")
     before = contents(out)
     desk = open_desk(out)
     assert {case.patient: case.problem for case in desk.cases.cases.values()} == dict.fromkeys(FLAIRS)
     case_id = next(key for key, case in desk.cases.cases.items() if case.patient == name)
+    later = next(case for case in desk.cases.cases.values() if case.patient == "sub-02_ses-2")
+    assert later.visit == Visit("sub-02", "2002-03-04", "2")
     told = desk.describe(case_id)
     assert told["threshold"] is not None
     assert told["probability"] is not None

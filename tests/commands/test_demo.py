@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from glioseg.cli import app
 from glioseg.commands import demo as module
 from glioseg.commands.demo import NETWORKS as NETWORKS_SHOWN
 from glioseg.commands.demo import DemoOutcome, demo, demo_config
@@ -65,6 +66,15 @@ def test_its_masks_can_be_read_in_the_desk(outcome: DemoOutcome) -> None:
     )
     assert all(case.problem is None for case in cases.cases.values())
     assert all((outcome.masks / f"{case.patient}_probability.nii.gz").is_file() for case in cases.cases.values())
+
+
+def test_ends_with_the_line_that_opens_its_results_in_the_desk(
+    outcome: DemoOutcome, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(module, "demo", lambda *of, **settings: outcome)
+    app(["demo", "--out", "anywhere"], result_action="return_value")
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.endswith(f"glioseg review {outcome.masks}")
 
 
 def test_masks_read_back_from_files_score_as_they_did_in_memory(outcome: DemoOutcome) -> None:

@@ -274,7 +274,7 @@ export class OpenCase {
     return this.scans.find(({ sequence }) => sequence.channel === channel) ?? this.scans[0];
   }
 
-  /** The next slice of tumour at the end of a plane's slices. */
+  /** The first and the last slice of a plane that hold tumour; of the scan where there is none. */
   tumourEnds(plane: Plane): [number, number] {
     const areas = this.measures.areas[sliceAxis(plane)];
     const first = areas.findIndex((area) => area > 0);

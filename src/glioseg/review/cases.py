@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from glioseg.bids.choice import find_bids_patients
 from glioseg.bids.derivatives import LOGS, RECORDS, raw_data_of
 from glioseg.bids.layout import BidsDataset
+from glioseg.bids.patient import BidsPatient
 from glioseg.dataset.lgg import find_patient_folders, find_slices, parse_slice_name, read_patient
 from glioseg.errors import BadFileError, GliosegError
 from glioseg.files import entries
@@ -99,7 +100,11 @@ class ReviewCase:
     @cached_property
     def visit(self) -> Visit:
         """Whose examination it is, and when it was taken."""
-        return visit_of(self.patient, NOBODY if self.source is None else self.source.examination)
+        examination = NOBODY if self.source is None else self.source.examination
+        if isinstance(self.source, BidsPatient):
+            # The place is told within the data set.
+            examination = replace(examination, place=str(self.source.dataset.root / examination.place))
+        return visit_of(self.patient, examination)
 
 
 @dataclass(frozen=True)

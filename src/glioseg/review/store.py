@@ -269,24 +269,22 @@ class Store:
             values = (decision.state, reader, decision.comment, new, case_id, reading)
             run(f"update readings set {set_to} where case_id = ? and reading = ?", *values)
             seconds = run("select seconds from readings where case_id = ? and reading = ?", case_id, reading).fetchone()
-            columns = (
-                "case_id, reading, reader, saved_at, state, comment, revision, seconds, strokes,"
-                " voxels_added, voxels_removed, dice"
-            )
-            cursor = run(
-                f"insert into savings ({columns}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                *(
-                    case_id,
-                    reading,
-                    reader,
-                    _now(),
-                    decision.state,
-                    decision.comment,
-                    new,
-                    round(seconds["seconds"], 1),
-                ),
-                *(strokes, decision.voxels_added, decision.voxels_removed, decision.dice),
-            )
+            saving = {
+                "case_id": case_id,
+                "reading": reading,
+                "reader": reader,
+                "saved_at": _now(),
+                "state": decision.state,
+                "comment": decision.comment,
+                "revision": new,
+                "seconds": round(seconds["seconds"], 1),
+                "strokes": strokes,
+                "voxels_added": decision.voxels_added,
+                "voxels_removed": decision.voxels_removed,
+                "dice": decision.dice,
+            }
+            places = ", ".join("?" * len(saving))
+            cursor = run(f"insert into savings ({', '.join(saving)}) values ({places})", *saving.values())
             return int(cursor.lastrowid), new
 
     def add_seconds(self, case_id: str, reading: str, seconds: float) -> None:
