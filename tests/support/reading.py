@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from synthetic_dicom import AXIAL, OBLIQUE, SAGITTAL, head, write_series
 
 from glioseg.formats.nifti import write_nifti_probability
-from glioseg.measurement.measure import measure_mask
+from glioseg.inference.model import Prediction
 from glioseg.outputs import Outputs
 from glioseg.patients.find import find_sources
 from glioseg.patients.source import OutputOptions, Result
@@ -45,12 +45,11 @@ def write_predictions(folder: Path, *scans: Path, sure: float = 0.9) -> dict[str
         voxels[2:4, 5:9, 6:13] = True
         mask = Mask(source.patient, voxels, slice_names=volume.slice_names, affine=volume.affine)
         probabilities = np.where(voxels, np.float32(sure), np.float32(0.25))
-        measured = measure_mask(mask, volume)
-        result = Result(volume, mask, probabilities, measured, "U-Net", "ab" * 32, {}, read.origin)
+        result = Result(Prediction(volume, probabilities, mask), "U-Net", "ab" * 32, {}, read.origin)
         outputs = Outputs(folder)
         source.write(result, outputs, OutputOptions(probabilities=True, overlay=False))
         assert outputs.failures == {}
-        entries.append({**measured.as_json(), "expected_dice": sure, "remarks": []})
+        entries.append({**result.measurement.as_json(), "expected_dice": sure, "remarks": []})
         masks[source.patient] = voxels
     record = {
         "inputs": [str(path) for path in scans],

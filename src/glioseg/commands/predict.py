@@ -4,13 +4,13 @@ import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 
@@ -278,7 +278,8 @@ def predict_found(
     options = options or OutputOptions()
     models = {one.examination.key: (held_out or {}).get(one.examination.patient, model) for one in found.sources}
     requests = _Requests(models, options, previews, found)
-    writing = _Writing(models, records, log, options, previews, requests)
+    clock = _Clock()
+    writing = _Writing(models, records, log, options, previews, requests, clock)
     missing = found.sources
     if resume:
         missing = [one for one in found.sources if not requests.are_settled(one, records, retry_failed)]
@@ -292,7 +293,7 @@ def predict_found(
         missing = []
     results: list[PatientResult] = []
     began = time.perf_counter()
-    stages = pipelined(missing, _read, partial(_segment, models), partial(_write, writing))
+    stages = pipelined(missing, partial(_read, clock), partial(_segment, models, clock), partial(_write, writing))
     total = len(found.failures) + len(missing)
     for number, (source, result) in enumerate(stages, start=len(found.failures) + 1):
         left = _time_left(time.perf_counter() - began, total - number, len(missing))
@@ -337,29 +338,38 @@ def predict_examination(
     return run
 
 
-Stage = TypeVar("Stage", ReadPatient, Prediction)
+class _Clock:
+    """The seconds that each examination has taken so far, by its key."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = {}
+
+    @contextmanager
+    def of(self, source: PatientSource) -> Iterator[None]:
+        """Add what is done within."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            key = source.examination.key
+            self._seconds[key] = self._seconds.get(key, 0.0) + time.perf_counter() - began
+
+    def seconds(self, source: PatientSource) -> float:
+        """All so far."""
+        return self._seconds.get(source.examination.key, 0.0)
 
 
-@dataclass(frozen=True)
-class _Timed(Generic[Stage]):
-    """A patient as read or predicted, how long all took so far, and what writing needs of the source."""
-
-    found: Stage
-    seconds: float
-    origin: Any = None
+def _read(clock: _Clock, source: PatientSource) -> ReadPatient:
+    with clock.of(source):
+        return source.read()
 
 
-def _read(source: PatientSource) -> _Timed[ReadPatient]:
-    began = time.perf_counter()
-    read = source.read()
-    return _Timed(read, time.perf_counter() - began, read.origin)
-
-
-def _segment(models: Mapping[str, Model], source: PatientSource, read: _Timed[ReadPatient]) -> _Timed[Prediction]:
-    began, model, volume = time.perf_counter(), models[source.examination.key], read.found.volume
-    found = model.predict(volume) if source.is_dataset else predict_external(model, volume)
-    found = replace(found, remarks=(*read.found.remarks, *found.remarks))
-    return _Timed(found, read.seconds + time.perf_counter() - began, read.origin)
+def _segment(models: Mapping[str, Model], clock: _Clock, source: PatientSource, read: ReadPatient) -> Result:
+    with clock.of(source):
+        model = models[source.examination.key]
+        found = model.predict(read.volume) if source.is_dataset else predict_external(model, read.volume)
+        found = replace(found, remarks=(*read.remarks, *found.remarks))
+        return Result(found, model.title, model.identity, _settings(model.facts()), read.origin)
 
 
 @dataclass(frozen=True)
@@ -373,6 +383,7 @@ class _Writing:
         options: What is written beside the mask.
         previews: Whether a contact sheet is drawn.
         requests: What was asked for each examination.
+        clock: Tells how long each took.
         started: When the run began.
     """
 
@@ -382,6 +393,7 @@ class _Writing:
     options: OutputOptions
     previews: bool
     requests: "_Requests"
+    clock: _Clock
     started: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
 
     def run(self, source: PatientSource) -> dict[str, str]:
@@ -485,54 +497,42 @@ def _record_failure(of: _Writing, source: PatientSource, message: str) -> None:
         of.records.fail(source.patient, source.examination, of.run(source), message)
 
 
-def _write(of: _Writing, source: PatientSource, timed: _Timed[Prediction]) -> PatientResult:
+def _write(of: _Writing, source: PatientSource, result: Result) -> PatientResult:
     """Write each output by itself, the mask first; the record of the examination comes when all are there."""
-    began, found, examination = time.perf_counter(), timed.found, source.examination
-    model = of.models[examination.key]
-    measurement = measure_mask(found.mask, found.volume)
-    outputs = Outputs(of.records.out)
+    outputs, examination = Outputs(of.records.out), source.examination
     of.records.begin(source.patient, examination)
-    source.write(_result(model, measurement, timed), outputs, of.options)
-    if found.candidate is not None:
-        name = source.name_of("candidate")
-        outputs.attempt("candidate", partial(_write_candidate, outputs.folder / name, found.candidate), name)
-    if of.previews:
-        name = source.name_of("sheet")
-        outputs.attempt("sheet", partial(_draw_sheet, outputs.folder / name, found, measurement), name)
-    result = PatientResult(
-        measurement=measurement,
-        missing_sequences=found.volume.missing,
-        remarks=found.remarks,
-        expected_dice=found.expected_dice,
-        seconds=round(timed.seconds + time.perf_counter() - began, 3),
+    with of.clock.of(source):
+        source.write(result, outputs, of.options)
+        _write_beside(source, result, outputs, previews=of.previews)
+    written = PatientResult(
+        measurement=result.measurement,
+        missing_sequences=result.volume.missing,
+        remarks=result.prediction.remarks,
+        expected_dice=result.prediction.expected_dice,
+        seconds=round(of.clock.seconds(source), 3),
         files=tuple(outputs.files),
         not_written={
             output: of.log.told(f"{source.patient}, {output}", error) for output, error in outputs.failures.items()
         },
         examination=examination,
-        finding=found.finding,
+        finding=result.prediction.finding,
     )
     try:
-        of.records.complete(source.patient, examination, of.run(source), result.as_row(), result.as_json())
+        of.records.complete(source.patient, examination, of.run(source), written.as_row(), written.as_json())
     except GliosegError as error:
-        return replace(result, not_written={**result.not_written, "record": str(error)})
-    return result
+        return replace(written, not_written={**written.not_written, "record": str(error)})
+    return written
 
 
-def _result(model: Model, measurement: Measurement, timed: _Timed[Prediction]) -> Result:
-    found = timed.found
-    return Result(
-        found.volume,
-        found.mask,
-        found.probabilities,
-        measurement,
-        model.title,
-        model.identity,
-        _settings(model.facts()),
-        timed.origin,
-        None if found.finding is None else found.finding.presence,
-        found.candidate is not None,
-    )
+def _write_beside(source: PatientSource, result: Result, outputs: Outputs, *, previews: bool) -> None:
+    """What a patient of any format may have beside the mask."""
+    found = result.prediction
+    if found.candidate is not None:
+        name = source.name_of("candidate")
+        outputs.attempt("candidate", partial(_write_candidate, outputs.folder / name, found.candidate), name)
+    if previews:
+        name = source.name_of("sheet")
+        outputs.attempt("sheet", partial(_draw_sheet, outputs.folder / name, found, result.measurement), name)
 
 
 def _write_candidate(path: Path, candidate: Mask) -> None:

@@ -103,15 +103,24 @@ class DicomPatient:
         algorithm = algorithm_of(result.model, result.model_version, result.settings)
         measurements = _reported(result.measurement, result.presence)
         write_dicom_results(
-            outputs, self.patient, scan, result.mask, result.origin, algorithm, measurements, overlay=options.overlay
+            outputs,
+            self.patient,
+            scan,
+            result.prediction.mask,
+            result.origin,
+            algorithm,
+            measurements,
+            overlay=options.overlay,
         )
         mask, probability = f"{self.patient}_mask.nii.gz", self.name_of("probability")
         if options.nifti or "segmentation" in outputs.failures:
-            outputs.attempt("NIfTI", lambda: write_nifti_mask(outputs.folder / mask, result.mask), mask)
+            outputs.attempt("NIfTI", lambda: write_nifti_mask(outputs.folder / mask, result.prediction.mask), mask)
         if options.probabilities:
-            path, affine = outputs.folder / probability, result.mask.affine
+            path, affine = outputs.folder / probability, result.prediction.mask.affine
             outputs.attempt(
-                "probability", lambda: write_nifti_probability(path, result.probabilities, affine), probability
+                "probability",
+                lambda: write_nifti_probability(path, result.prediction.probabilities, affine),
+                probability,
             )
         if mask not in outputs.files and "segmentation" in outputs.failures:
             raise outputs.failures["segmentation"]

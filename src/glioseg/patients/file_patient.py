@@ -66,14 +66,14 @@ class FilePatient:
 
     def write(self, result: Result, outputs: Outputs, options: OutputOptions) -> None:
         """Write ``<patient>_mask.nii.gz``, and ``<patient>_probability.nii.gz`` where wished."""
-        write_nifti_mask(outputs.folder / self.mask_name, result.mask, like=self._like())
+        write_nifti_mask(outputs.folder / self.mask_name, result.prediction.mask, like=self._like())
         outputs.files.append(self.mask_name)
         if options.probabilities:
-            name, affine = self.name_of("probability"), result.mask.affine
+            name, affine = self.name_of("probability"), result.prediction.mask.affine
             path = outputs.folder / name
             outputs.attempt(
                 "probability",
-                lambda: write_nifti_probability(path, result.probabilities, affine, like=self._like()),
+                lambda: write_nifti_probability(path, result.prediction.probabilities, affine, like=self._like()),
                 name,
             )
 

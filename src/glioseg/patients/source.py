@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from glioseg.inference.presence import Presence
-from glioseg.measurement.measure import Measurement
+from glioseg.measurement.measure import Measurement, measure_mask
 from glioseg.outputs import Outputs
 from glioseg.patients.examination import Examination
 from glioseg.volume import Mask, Volume
+
+if TYPE_CHECKING:
+    from glioseg.inference.model import Prediction
 
 Beside = Literal["candidate", "sheet", "probability"]
 """A file beside a mask that a patient of any format may have."""
@@ -35,31 +36,41 @@ class ReadPatient:
 
 @dataclass(frozen=True)
 class Result:
-    """What is written for a patient.
+    """What is written for a patient: what a model found, and what a format tells besides.
 
     Attributes:
-        volume: What was read.
-        mask: On its grid.
-        probabilities: Likewise, shape (slice, row, column).
-        measurement: Of the mask.
+        prediction: Of the scan that was read.
         model: The network in words, for formats that name it.
         model_version: The hash of its weights.
         settings: What else decides the mask, by name.
         origin: As reading gave it.
-        presence: Whether there is a tumour at all; None where nobody told.
-        has_candidate: Whether what the mask would have been is written beside it.
     """
 
-    volume: Volume
-    mask: Mask
-    probabilities: NDArray[np.float32] = field(repr=False)
-    measurement: Measurement
+    prediction: "Prediction"
     model: str
     model_version: str
     settings: Mapping[str, str] = field(default_factory=dict)
     origin: Any = field(default=None, repr=False)
-    presence: Presence | None = None
-    has_candidate: bool = False
+
+    @cached_property
+    def measurement(self) -> Measurement:
+        """Of the mask, when first asked for."""
+        return measure_mask(self.prediction.mask, self.prediction.volume)
+
+    @property
+    def volume(self) -> Volume:
+        """What was read."""
+        return self.prediction.volume
+
+    @property
+    def presence(self) -> Presence | None:
+        """Whether there is a tumour at all; None where nobody told."""
+        return None if self.prediction.finding is None else self.prediction.finding.presence
+
+    @property
+    def has_candidate(self) -> bool:
+        """Whether what the mask would have been is written beside it."""
+        return self.prediction.candidate is not None
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ class TifPatient:
 
     def write(self, result: Result, outputs: Outputs, options: OutputOptions) -> None:
         """Write ``<patient>/<slice>_mask.tif`` for every slice; they appear together."""
-        outputs.files += self._write_slices(result.mask, outputs.folder)
+        outputs.files += self._write_slices(result.prediction.mask, outputs.folder)
         if options.probabilities:
             # Its library takes a fifth of a second to import, which a run without probabilities is spared.
             from glioseg.formats.nifti import write_nifti_probability
@@ -70,7 +70,7 @@ class TifPatient:
             name = self.name_of("probability")
             outputs.attempt(
                 "probability",
-                lambda: write_nifti_probability(outputs.folder / name, result.probabilities, None),
+                lambda: write_nifti_probability(outputs.folder / name, result.prediction.probabilities, None),
                 name,
             )
 

@@ -34,7 +34,6 @@ from glioseg.inference.contract import CONTRACT, MODEL_INT8, MODEL_ONNX, WEIGHTS
 from glioseg.inference.external import predict_external
 from glioseg.inference.model import Model
 from glioseg.inference.shipped import find_model
-from glioseg.measurement.measure import measure_mask
 from glioseg.outputs import Outputs
 from glioseg.patients.find import find_sources
 from glioseg.patients.source import OutputOptions, Result
@@ -83,9 +82,7 @@ def predict_scans(folder: Path) -> None:
     for source in found.sources:
         read = source.read()
         predicted = model.predict(read.volume) if source.is_dataset else predict_external(model, read.volume)
-        measurement = measure_mask(predicted.mask, read.volume)
-        probabilities = predicted.probabilities
-        result = Result(read.volume, predicted.mask, probabilities, measurement, "model", "0" * 64, origin=read.origin)
+        result = Result(predicted, "model", "0" * 64, origin=read.origin)
         outputs = Outputs(folder.parent / f"{folder.name}_out")
         source.write(result, outputs, OutputOptions(probabilities=True, nifti=True))
         for error in outputs.failures.values():
