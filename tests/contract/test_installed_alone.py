@@ -1,9 +1,11 @@
 """The wheel alone in an empty, read-only environment: what use needs is there, PyTorch is not."""
 
+import io
 import json
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,8 +38,12 @@ def alone(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def test_the_wheel_is_small(wheels: dict[str, Path]) -> None:
-    # Packed, it is smaller still.
-    assert wheels["glioseg"].stat().st_size < LARGEST_WHEEL_MB * 1e6
+    # Those of the tests are not packed, which is quicker; the one that is given away is.
+    packed = io.BytesIO()
+    with zipfile.ZipFile(wheels["glioseg"]) as stored, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in stored.namelist():
+            new.writestr(name, stored.read(name))
+    assert packed.tell() < LARGEST_WHEEL_MB * 1e6
 
 
 def test_use_needs_no_pytorch(alone: Run, tmp_path: Path) -> None:
