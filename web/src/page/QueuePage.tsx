@@ -25,18 +25,19 @@ export function QueuePage({ desk }: { desk: Desk }) {
       <header>
         <div class="title">
           <h1>{queue.title}</h1>
-          <p>{queue.folder}</p>
+          {isAllRead(desk) ? (
+            <p class="all-read">
+              All are read. What was changed, and how long it took: <code>glioseg review {queue.folder} --report reading.html</code>
+            </p>
+          ) : (
+            <p>{queue.folder}</p>
+          )}
         </div>
         <Progress desk={desk} />
         <p class="reader">
           Reader <strong>{queue.reader}</strong>
         </p>
       </header>
-      {isAllRead(desk) && (
-        <p class="all-read">
-          All are read. What was changed, and how long it took: <code>glioseg review {queue.folder} --report reading.html</code>
-        </p>
-      )}
       <Filters desk={desk} />
       <table>
         <thead>
