@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from glioseg.cli.options import Device, Flag, Json, comma_separated, of_bids_app, spelled
+from glioseg.cli.options import Backend, Device, Flag, Json, Precision, Presence, comma_separated, of_bids_app, spelled
 from glioseg.cli.predict import tell_run
 from glioseg.terminal import progress
 
@@ -20,13 +20,13 @@ def bids(
     session_label: Annotated[tuple[str, ...], of_bids_app("session-label")] = (),
     skip_bids_validation: Annotated[bool, Parameter(name=spelled("skip-bids-validation"), negative="")] = False,
     model: str = "unet",
-    presence: Literal["on", "off"] = "on",
+    presence: Presence = "on",
     probabilities: bool = True,
     previews: bool = True,
     retry_failed: Annotated[bool, Flag] = False,
     device: Device = "auto",
-    precision: Literal["auto", "32", "bf16"] = "auto",
-    backend: Literal["auto", "torch", "openvino", "onnxruntime"] = "auto",
+    precision: Precision = "auto",
+    backend: Backend = "auto",
     threads: Annotated[int | None, Parameter(name=("--threads", "--n-cpus", "--n_cpus"))] = None,
     json_output: Json = False,
 ) -> int:

@@ -9,6 +9,11 @@ from glioseg.errors import GliosegError
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print the result as JSON.")]
 Device = Annotated[Literal["auto", "cpu", "cuda"], Parameter(help="Where to compute.")]
 EngineName = Literal["local", "slurm", "ray"]
+# As glioseg.machine has it, which is imported when a command runs.
+Precision = Literal["auto", "32", "bf16"]
+Backend = Literal["auto", "torch", "openvino", "onnxruntime"]
+Presence = Literal["on", "off"]
+Settings = Annotated[tuple[str, ...], Parameter(name="--set", negative="")]
 Flag = Parameter(negative="")
 Several = Parameter(negative="", consume_multiple=True)
 

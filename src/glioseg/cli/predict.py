@@ -4,11 +4,11 @@ import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from glioseg.cli.options import Device, EngineName, Flag, Json
+from glioseg.cli.options import Backend, Device, EngineName, Flag, Json, Precision, Presence
 from glioseg.errors import GliosegError
 from glioseg.terminal import progress
 
@@ -29,7 +29,7 @@ def predict(
     overlay: bool = True,
     previews: bool = True,
     out_of_fold: Annotated[bool, Parameter(name=("--out-of-fold", "--unseen"), negative="")] = False,
-    presence: Literal["on", "off"] = "on",
+    presence: Presence = "on",
     dicomweb: str | None = None,
     study: str | None = None,
     query: str | None = None,
@@ -44,8 +44,8 @@ def predict(
     partition: str | None = None,
     time: int | None = None,
     device: Device = "auto",
-    precision: Literal["auto", "32", "bf16"] = "auto",
-    backend: Literal["auto", "torch", "openvino", "onnxruntime"] = "auto",
+    precision: Precision = "auto",
+    backend: Backend = "auto",
     threads: int | None = None,
     json_output: Json = False,
 ) -> int:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from glioseg.cli.options import EngineName, Json, Several, comma_separated, whole_numbers
+from glioseg.cli.options import EngineName, Json, Settings, Several, comma_separated, whole_numbers
 from glioseg.errors import BadOptionError
 from glioseg.terminal import print_study, progress
 
@@ -32,7 +32,7 @@ def study(
     partition: str | None = None,
     time: int | None = None,
     config: Path | None = None,
-    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
+    set_: Settings = (),
     json_output: Json = False,
 ) -> None:
     """Compare networks: train each under the same conditions, score by patient, test the differences, report.

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from glioseg.cli.options import Flag, Json
+from glioseg.cli.options import Flag, Json, Settings
 from glioseg.terminal import print_place, print_scores
 
 
@@ -17,7 +17,7 @@ def train(
     network: str | None = None,
     from_: Annotated[Path | None, Parameter(name="--from")] = None,
     config: Path | None = None,
-    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
+    set_: Settings = (),
     split: Path | None = None,
     folds: int | None = None,
     fold: int = 0,

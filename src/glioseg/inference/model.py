@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from glioseg.dataset.splits import Split, load_split
 from glioseg.errors import GliosegError
-from glioseg.inference.backends import Backend, BackendName, BackendPrecision, Device, load_backend
+from glioseg.inference.backends import Backend, BackendName, Device, load_backend
 from glioseg.inference.contract import (
     DAMAGED,
     ENSEMBLE,
@@ -32,6 +32,7 @@ from glioseg.inference.out_of_distribution import check_distribution, image_feat
 from glioseg.inference.postprocessing import Decision, binarise, calibrated, expected_dice
 from glioseg.inference.prediction import batches, predict_batches
 from glioseg.inference.presence import Finding
+from glioseg.machine import Precision
 from glioseg.networks.table import find_network
 from glioseg.volume import Mask, Volume
 
@@ -139,7 +140,7 @@ class Model:
         *,
         backend: BackendName | Literal["auto"] = "auto",
         device: Device = "auto",
-        precision: BackendPrecision = "auto",
+        precision: Precision = "auto",
     ) -> Self:
         """Load a model.
 

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from glioseg.errors import GliosegError, MissingLibraryError
 from glioseg.inference.contract import MODEL_ONNX, MODEL_OPENVINO, WEIGHTS, Contract
-from glioseg.machine import has_eight_bit_instructions
+from glioseg.machine import Precision, has_eight_bit_instructions
 
 BackendName = Literal["torch", "openvino", "onnxruntime"]
 Device = Literal["auto", "cpu", "cuda"]
-BackendPrecision = Literal["auto", "32", "bf16"]
 
 FASTEST_FIRST: tuple[BackendName, ...] = ("openvino", "onnxruntime", "torch")
 """On a CPU; ``make bench`` measures them side by side."""
@@ -63,7 +62,7 @@ def load_backend(
     name: BackendName | Literal["auto"] = "auto",
     *,
     device: Device = "auto",
-    precision: BackendPrecision = "auto",
+    precision: Precision = "auto",
 ) -> Backend:
     """Load a bundle's network into a backend.
 
@@ -112,13 +111,13 @@ def _has_file(folder: Path, name: BackendName) -> bool:
     return any((folder / file).is_file() for file in _FILES[name])
 
 
-def takes_eight_bits(contract: Contract, precision: BackendPrecision) -> bool:
+def takes_eight_bits(contract: Contract, precision: Precision) -> bool:
     """Whether the graph in eight bits is computed: there is one, no other precision is wished, and it is faster."""
     known = contract.exported is not None and contract.exported.eight_bits is not None
     return known and precision == "auto" and has_eight_bit_instructions()
 
 
-def _fastest(folder: Path, contract: Contract, device: Device, precision: BackendPrecision) -> BackendName:
+def _fastest(folder: Path, contract: Contract, device: Device, precision: Precision) -> BackendName:
     order = FASTEST_IN_EIGHT_BITS if takes_eight_bits(contract, precision) else FASTEST_FIRST
     present = [name for name in order if _has_file(folder, name) and is_installed(name)]
     if precision == "bf16" and present[1:]:
@@ -136,7 +135,7 @@ def _has_gpu() -> bool:
     return Path("/dev/nvidiactl").exists()
 
 
-def _check(folder: Path, name: BackendName, device: Device, precision: BackendPrecision) -> None:
+def _check(folder: Path, name: BackendName, device: Device, precision: Precision) -> None:
     if not is_installed(name):
         raise MissingLibraryError(f"the backend {name} is not installed", remedy=f"pip install '{_BROUGHT_BY[name]}'")
     if not _has_file(folder, name):

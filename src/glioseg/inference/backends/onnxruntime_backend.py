@@ -13,14 +13,13 @@ from glioseg.errors import BadFileError, GliosegError
 from glioseg.inference.backends import (
     CUDA_PROVIDER,
     BackendName,
-    BackendPrecision,
     Device,
     onnxruntime_has_cuda,
     takes_eight_bits,
 )
 from glioseg.inference.backends.fixed_size import at_fixed_size
 from glioseg.inference.contract import CONTRACT, DAMAGED, MODEL_INT8, MODEL_ONNX, Contract, check_exported
-from glioseg.machine import side_by_side, threads
+from glioseg.machine import Precision, side_by_side, threads
 
 _PROVIDER = "CPUExecutionProvider"
 
@@ -79,7 +78,7 @@ class OnnxRuntimeBackend:
 
     @classmethod
     def from_bundle(
-        cls, folder: Path, contract: Contract, *, device: Device = "auto", precision: BackendPrecision = "auto"
+        cls, folder: Path, contract: Contract, *, device: Device = "auto", precision: Precision = "auto"
     ) -> Self:
         """Load a bundle's model.
 

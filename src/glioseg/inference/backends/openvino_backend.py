@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glioseg.errors import BadFileError
-from glioseg.inference.backends import BackendName, BackendPrecision, takes_eight_bits
+from glioseg.inference.backends import BackendName, takes_eight_bits
 from glioseg.inference.backends.fixed_size import at_fixed_size
 from glioseg.inference.backends.telemetry import keep_quiet
 from glioseg.inference.contract import MODEL_INT8, MODEL_ONNX, MODEL_OPENVINO, Contract, check_exported
-from glioseg.machine import threads
+from glioseg.machine import Precision, threads
 
 keep_quiet()
 import openvino  # noqa: E402
@@ -43,7 +43,7 @@ class OpenVinoBackend:
         self.device = f"CPU, {threads()} threads"
 
     @classmethod
-    def from_bundle(cls, folder: Path, contract: Contract, *, precision: BackendPrecision = "auto") -> Self:
+    def from_bundle(cls, folder: Path, contract: Contract, *, precision: Precision = "auto") -> Self:
         """Compile a bundle's model.
 
         Raises:
