@@ -384,11 +384,14 @@ def test_everything_at_once_gives_finite_images_and_masks_of_0_and_1(seed: int) 
 
 
 def test_the_batch_itself_stays_as_it_was() -> None:
-    batch, untouched = (
-        replace(with_head_masks(one), targets=one.images[:, :1]) for one in (random_batch(), random_batch())
-    )
-    augmented(batch, Augmentation(skull_stripping=1.0, bias_field=0.5, low_resolution=1.0))
-    assert all(torch.equal(vars(batch)[name], vars(untouched)[name]) for name in vars(batch))
+    def full() -> Batch:
+        one = replace(with_head_masks(random_batch()), targets=random_batch().images[:, :1])
+        return replace(one, next_slices=one)
+
+    batch, untouched = full(), full()
+    augmented(batch, Augmentation(skull_stripping=1.0, bias_field=0.5, low_resolution=1.0, slice_thickness=1.0))
+    for name, tensor in vars(untouched).items():
+        assert name == "next_slices" or torch.equal(vars(batch)[name], tensor)
 
 
 @pytest.mark.parametrize("name", ["bias_field", "low_resolution"])
@@ -428,6 +431,41 @@ def test_skulls_come_off_before_all_else_and_with_statistics_of_their_own() -> N
     assert not masks[~inside[:, :1]].any()
     unstripped, _ = augmented(stripped, only(skull_stripping=0.0))
     torch.testing.assert_close(unstripped, augmented(batch, NOTHING)[0])
+
+
+def with_next(batch: Batch, after: Batch) -> Batch:
+    return replace(batch, next_slices=after)
+
+
+def test_some_slices_are_mixed_with_those_after_them() -> None:
+    batch, after = bright_square(400), plain_batch(torch.zeros(400, 3, SIZE, SIZE, dtype=torch.uint8))
+    images, masks = augmented(with_next(batch, after), only(slice_thickness=0.5))
+    own = images[:, FLAIR, 30, 30] / 255
+    assert 0.4 < (own < 1 - ROUNDING).float().mean() < 0.6
+    # Of the mixed ones any share is as likely as another, and where half of the tumour is left the mask is.
+    mixed = own[own < 1 - ROUNDING]
+    torch.testing.assert_close(
+        mixed.quantile(torch.tensor([0.25, 0.5, 0.75])), torch.tensor([0.25, 0.5, 0.75]), atol=0.1, rtol=0
+    )
+    assert torch.equal(masks[:, 0, 30, 30] > 0, own >= 0.5)
+    torch.testing.assert_close(images[:, :1] / 255 * torch.ones(3, 1, 1), images / 255)
+
+
+def test_the_target_is_mixed_as_the_slice_is() -> None:
+    batch, after = bright_square(), plain_batch(torch.zeros(16, 3, SIZE, SIZE, dtype=torch.uint8))
+    taught = with_next(
+        replace(batch, targets=(batch.masks * 255).to(torch.uint8)),
+        replace(after, targets=torch.zeros_like(after.masks)),
+    )
+    images, target = augmented(taught, only(slice_thickness=1.0))
+    torch.testing.assert_close(target, images[:, :1] / 255, atol=1e-3, rtol=0)
+
+
+def test_no_thickness_leaves_a_slice_as_it_is() -> None:
+    batch = random_batch()
+    images, masks = augmented(with_next(batch, random_batch()), NOTHING)
+    torch.testing.assert_close(images, normalised(batch), rtol=0, atol=ROUNDING)
+    assert torch.equal(masks, batch.masks.float())
 
 
 def with_context(batch: Batch) -> Batch:

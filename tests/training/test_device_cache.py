@@ -85,3 +85,16 @@ def test_a_slice_comes_with_those_beside_it_and_never_with_another_patients(smal
     seen = [[first, first, first + 1], [first + 1, first, first + 2], [last, last - 1, last]]
     expected = small_store.images[np.array(seen)].transpose(0, 1, 4, 2, 3).reshape(3, 9, *small_store.images.shape[1:3])
     np.testing.assert_array_equal(batch.images, expected)
+
+
+def test_the_slice_after_a_patients_last_is_the_last_itself(small_store: ArrayStore) -> None:
+    first, last = small_store.patients[1].start, small_store.patients[1].stop - 1
+    entries = list(small_store.patients[1:3])
+    after = DeviceCachedSlices.of(small_store, entries, Preprocessing(), None, CPU, with_next=True).batch(
+        np.array([first, last])
+    )
+    assert after.next_slices is not None
+    expected = small_store.images[[first + 1, last]].transpose(0, 3, 1, 2)
+    np.testing.assert_array_equal(after.next_slices.images, expected)
+    np.testing.assert_array_equal(after.next_slices.masks[:, 0], small_store.masks[[first + 1, last]])
+    assert cached_slices(small_store).batch(np.array([first])).next_slices is None

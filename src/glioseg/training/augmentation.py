@@ -5,6 +5,7 @@ intensities before normalisation, so that what comes into view from outside is b
 """
 
 import math
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -42,6 +43,7 @@ def augment(
         Normalised intensities (slice, input channel, crop, crop), float32, and what the network shall answer
         (slice, 1, crop, crop), float32: the masks, 0 or 1, or the batch's targets, 0 to 1.
     """
+    batch = _thickened(batch, settings, generator)
     if batch.head_masks is not None and batch.stripped_statistics is not None:
         batch = _stripped(batch, batch.head_masks, batch.stripped_statistics, settings, generator)
     statistics = _for_all_seen(batch.statistics, batch.images)
@@ -69,6 +71,24 @@ def augment(
 def _for_all_seen(values: Tensor, images: Tensor) -> Tensor:
     """Values (slice, channel, ...) for the input channels of images: a slice and those beside it vary alike."""
     return values.repeat(1, images.shape[1] // len(CHANNELS), *[1] * (values.ndim - 2))
+
+
+def _thickened(batch: Batch, settings: Augmentation, generator: torch.Generator) -> Batch:
+    """Mix some slices with those after them: any share of both, so that thick slices and slices in between are seen."""
+    after = batch.next_slices
+    if after is None:
+        return batch
+    shape = (len(batch.images), 1, 1, 1)
+    share = uniform(shape, 0, 1, batch.masks, generator)
+    chosen = uniform(shape, 0, 1, batch.masks, generator) < settings.slice_thickness
+    share = torch.where(chosen, share, torch.zeros_like(share))
+
+    def mixed(own: Tensor, other: Tensor) -> Tensor:
+        return torch.lerp(own.float(), other.float(), share)
+
+    masks = mixed(batch.masks, after.masks) >= 0.5
+    targets = None if batch.targets is None or after.targets is None else mixed(batch.targets, after.targets)
+    return replace(batch, images=mixed(batch.images, after.images), masks=masks, targets=targets, next_slices=None)
 
 
 def _stripped(

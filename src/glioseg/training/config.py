@@ -95,6 +95,8 @@ class Augmentation(_Settings):
             of its greatest factor.
         low_resolution: Probability that a slice is seen at a lower resolution.
         lowest_resolution: Share of the pixels along rows and columns that is left at the least.
+        slice_thickness: Probability that a slice is mixed with the one after it, as a thicker slice and one between the
+            two would show them.
         hard_negatives: Probability of each of four changes: lesions that are no tumour, on a slice without tumour; a
             part brightened by a coil; a ghost of motion; a slice brighter than its neighbours.
         context_dropout: Probability that a slice stands in for those beside it, where ``preprocessing.context`` shows
@@ -117,6 +119,7 @@ class Augmentation(_Settings):
     bias_field: float = Field(0.0, ge=0, le=2)
     low_resolution: float = Field(0.0, ge=0, le=1)
     lowest_resolution: float = Field(0.4, gt=0, le=1)
+    slice_thickness: float = Field(0.0, ge=0, le=1)
     hard_negatives: float = Field(0.0, ge=0, le=1)
     context_dropout: float = Field(0.1, ge=0, le=1)
 

@@ -2,7 +2,7 @@
 numbers only."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -34,6 +34,8 @@ class Batch:
             :func:`glioseg.training.skull_stripping.stripped_statistics`; None likewise.
         targets: Shape (slice, 1, row, column), uint8, 0 to 255 for 0 to 1: what the network shall answer in place of
             the masks; None where these are all.
+        next_slices: Images, masks and targets of the slice after each, or of the same where it is a patient's last;
+            None where ``augmentation.slice_thickness`` does not ask for them.
     """
 
     images: Tensor
@@ -42,6 +44,7 @@ class Batch:
     head_masks: Tensor | None = None
     stripped_statistics: Tensor | None = None
     targets: Tensor | None = None
+    next_slices: "Batch | None" = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ class DeviceCachedSlices:
         stripped_statistics: Shape (slice, way, channel, 3), float32, or None.
         targets: Shape (slice, row, column), uint8, or None.
         seen: Shape (slice, seen), int64: for each slice the slices that the network sees, itself first.
+        next_slices: Shape (slice), int64: for each slice the one after it; None where batches need none.
         device: Where batches are wanted; the arrays lie there too if they fit.
     """
 
@@ -84,6 +88,7 @@ class DeviceCachedSlices:
     stripped_statistics: Tensor | None
     targets: Tensor | None
     seen: Tensor
+    next_slices: Tensor | None
     device: torch.device
 
     @classmethod
@@ -95,6 +100,7 @@ class DeviceCachedSlices:
         skull_stripping: SkullStripping | None,
         device: torch.device,
         targets: NDArray[np.uint8] | None = None,
+        with_next: bool = False,
     ) -> Self:
         """Bring a store to where its batches are made.
 
@@ -105,6 +111,7 @@ class DeviceCachedSlices:
             skull_stripping: Depth and brain of every slice where skulls are taken off at random.
             device: Where batches are wanted.
             targets: As :attr:`targets`.
+            with_next: Whether batches hold the slices after theirs too.
         """
         count = len(store.images)
         statistics = _of_slices(
@@ -119,8 +126,10 @@ class DeviceCachedSlices:
                 count, entries, lambda entry: without(store.volume(entry.patient), entry, preprocessing)
             )
         seen = torch.from_numpy(_seen(count, entries, preprocessing.context))
+        # Of a slice and those beside it the last is the one after it.
+        after = torch.from_numpy(_seen(count, entries, 1)[:, -1]) if with_next else None
         taught = None if targets is None else torch.from_numpy(targets)
-        tensors = (images, masks, statistics, head_masks, stripped, taught, seen)
+        tensors = (images, masks, statistics, head_masks, stripped, taught, seen, after)
         if fits(sum(tensor.nbytes for tensor in tensors if tensor is not None), device):
             tensors = tuple(None if tensor is None else tensor.to(device) for tensor in tensors)  # type: ignore[assignment]
         return cls(*tensors, device=device)
@@ -128,6 +137,10 @@ class DeviceCachedSlices:
     def batch(self, indices: NDArray[np.int64]) -> Batch:
         """Slices of the store by number, on the device."""
         wanted = torch.from_numpy(indices).to(self.images.device)
+        batch = self._batch(wanted)
+        return batch if self.next_slices is None else replace(batch, next_slices=self._batch(self.next_slices[wanted]))
+
+    def _batch(self, wanted: Tensor) -> Batch:
         seen = self.seen[wanted]
         head_masks, stripped, targets = self.head_masks, self.stripped_statistics, self.targets
         return Batch(

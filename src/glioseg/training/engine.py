@@ -115,6 +115,7 @@ class _Run:
             skull_stripping=find_skull_stripping(config, store),
             device=self.device,
             targets=soft_targets(store, config.distillation, split),
+            with_next=config.augmentation.slice_thickness > 0,
         )
         self.progress = Progress.of(config.budget, self.sampler.steps_per_epoch)
         self.identity = _identity(config, split, store)

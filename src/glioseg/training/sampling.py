@@ -32,6 +32,7 @@ class SliceSampler:
         device: Where batches are wanted; the CPU if None.
         targets: What the network shall answer for every slice of the store, from
             :func:`glioseg.training.transfer.soft_targets`; the masks if None.
+        with_next: Whether a batch holds the slices after its own too.
 
     Raises:
         GliosegError: If there is no training patient, or none has a tumour.
@@ -48,6 +49,7 @@ class SliceSampler:
         skull_stripping: SkullStripping | None = None,
         device: torch.device | None = None,
         targets: NDArray[np.uint8] | None = None,
+        with_next: bool = False,
     ) -> None:
         self._settings = settings
         self._seed = seed
@@ -62,7 +64,7 @@ class SliceSampler:
         poles = np.concatenate([_poles(entry.start, entry.stop) for entry in self._entries])
         self._pole_slices = np.setdiff1d(poles, self._tumour_slices)
         self._cache = DeviceCachedSlices.of(
-            store, self._entries, preprocessing, skull_stripping, device or torch.device("cpu"), targets
+            store, self._entries, preprocessing, skull_stripping, device or torch.device("cpu"), targets, with_next
         )
 
     @property

@@ -53,7 +53,7 @@ def strip_skulls(
     """Blank what is not kept, in some slices of a batch.
 
     Args:
-        images: Shape (slice, seen times channel, row, column), uint8: the slice itself, then those beside it.
+        images: Shape (slice, seen times channel, row, column), 0 to 255: the slice itself, then those beside it.
         head_masks: Shape (slice, seen, row, column), uint8, from :func:`glioseg.dataset.head_masks.open_head_masks`.
         settings: How often, and how deep.
         generator: The only source of chance; it lies on the batch's device.
