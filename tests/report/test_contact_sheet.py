@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 
 from glioseg.display import PREDICTION_COLOUR
 from glioseg.errors import GliosegError
@@ -94,13 +95,24 @@ def test_the_contour_runs_just_inside_the_mask() -> None:
     flags[10:20, 5:25] = True
     cover = contour_cover(flags, (300, 300))
     assert cover.min() == 0
-    assert cover.max() == 1
+    assert cover.max() == 255
     assert not cover[110:190, 60:240].any()
     outside = np.ones((300, 300), np.bool_)
     outside[100:200, 50:250] = False
     assert not cover[outside].any()
-    assert cover[150, 50:54].max() == 1
-    assert cover[150, 246:250].max() == 1
+    assert cover[150, 50:54].max() == 255
+    assert cover[150, 246:250].max() == 255
+
+
+def test_the_contour_is_what_lies_near_the_edge_of_the_mask() -> None:
+    """By distances over a whole tile, of ragged parts that touch its rim."""
+    flags = ndimage.uniform_filter(np.random.default_rng(1).random((30, 40)), 5) > 0.52
+    fine = Image.fromarray(np.uint8(255) * flags).resize((360, 270), Image.Resampling.BILINEAR)
+    depth = ndimage.distance_transform_edt(np.pad(np.asarray(fine) > 127, 1))[1:-1, 1:-1]
+    line = (depth > 0) & (depth <= 4.8)
+    expected = line.reshape(90, 3, 120, 3).mean(axis=(1, 3)) * 255
+    assert flags[0].any()
+    assert np.abs(contour_cover(flags, (90, 120)) - expected).max() < 1
 
 
 @pytest.mark.parametrize("size", [(300, 300), (120, 300)])

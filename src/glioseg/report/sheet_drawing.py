@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
+from math import hypot
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
-from scipy import ndimage
 
 TILE_PX = (330, 300)
 """Largest height and width of a slice on the sheet."""
@@ -106,11 +107,9 @@ def tile_size(tile: Tile) -> tuple[int, int]:
 def draw_tile(tile: Tile, title: str = "", *, marks_sides: bool) -> Image.Image:
     """One slice with its contour, lines and letters."""
     height, width = tile_size(tile)
-    grey = Image.fromarray(tile.grey).resize((width, height), Image.Resampling.LANCZOS)
-    picture = np.repeat(np.asarray(grey, np.float32)[..., np.newaxis], 3, axis=-1)
-    cover = contour_cover(tile.tumour, (height, width))[..., np.newaxis]
-    blended = picture * (1 - cover) + np.array(tile.colour, np.float32) * cover
-    image = Image.fromarray(np.round(blended).astype(np.uint8))
+    image = Image.fromarray(tile.grey).resize((width, height), Image.Resampling.LANCZOS).convert("RGB")
+    cover = contour_cover(tile.tumour, (height, width))
+    image.paste(tile.colour, mask=Image.fromarray(cover))
     _draw_lines(image, tile)
     draw = ImageDraw.Draw(image)
     _write(draw, (7, 5), tile.label, size=14)
@@ -122,31 +121,42 @@ def draw_tile(tile: Tile, title: str = "", *, marks_sides: bool) -> Image.Image:
     return image
 
 
-def contour_cover(tumour: NDArray[np.bool_], size: tuple[int, int], line_px: float = 1.6) -> NDArray[np.float32]:
-    """How much of each pixel of a tile the contour covers, 0 to 1; the line lies just inside the mask's edge."""
-    cover = np.zeros(size, np.float32)
+def contour_cover(tumour: NDArray[np.bool_], size: tuple[int, int], line_px: float = 1.6) -> NDArray[np.uint8]:
+    """How much of each pixel of a tile the contour covers, 0 to 255; the line lies just inside the mask's edge."""
+    cover = np.zeros(size, np.uint8)
     if not tumour.any():
         return cover
-    fine = size[1] * OVERSAMPLING, size[0] * OVERSAMPLING
-    smooth = Image.fromarray(np.where(tumour, 255, 0).astype(np.uint8)).resize(fine, Image.Resampling.BILINEAR)
-    inside = np.asarray(smooth) > 127
-    # Whole pixels of the tile around the tumour: distances over all of it would take most of the time.
-    rows, columns = (_around(np.flatnonzero(inside.any(axis=axis))) for axis in (1, 0))
-    part = inside[_finer(rows), _finer(columns)]
-    depth = ndimage.distance_transform_edt(np.pad(part, 1))[1:-1, 1:-1]
-    line = (depth > 0) & (depth <= line_px * OVERSAMPLING)
-    blocks = line.reshape(rows.stop - rows.start, OVERSAMPLING, columns.stop - columns.start, OVERSAMPLING)
-    cover[rows, columns] = blocks.mean(axis=(1, 3))
+    # Whole pixels of the tile around the tumour: all of it would take most of the time.
+    rows, columns = (
+        _around(np.flatnonzero(tumour.any(axis=1 - axis)), tumour.shape[axis], size[axis]) for axis in (0, 1)
+    )
+    fine = (columns.stop - columns.start) * OVERSAMPLING, (rows.stop - rows.start) * OVERSAMPLING
+    step_rows, step_columns = (count / length for count, length in zip(tumour.shape, size, strict=True))
+    box = columns.start * step_columns, rows.start * step_rows, columns.stop * step_columns, rows.stop * step_rows
+    smooth = _as_image(tumour).resize(fine, Image.Resampling.BILINEAR, box)
+    line = _rim(np.asarray(smooth) > 127, line_px * OVERSAMPLING)
+    cover[rows, columns] = np.asarray(_as_image(line).reduce(OVERSAMPLING))
     return cover
 
 
-def _around(fine: NDArray[np.intp]) -> slice:
-    """The pixels of a tile that hold these finer ones."""
-    return slice(int(fine[0]) // OVERSAMPLING, int(fine[-1]) // OVERSAMPLING + 1)
+def _around(inside: NDArray[np.intp], count: int, length: int) -> slice:
+    """The pixels of a tile that hold those of a mask, of which so many make its length."""
+    return slice(int(inside[0]) * length // count, -(-(int(inside[-1]) + 1) * length // count))
 
 
-def _finer(pixels: slice) -> slice:
-    return slice(pixels.start * OVERSAMPLING, pixels.stop * OVERSAMPLING)
+def _as_image(mask: NDArray[np.bool_]) -> Image.Image:
+    return Image.fromarray(np.where(mask, np.uint8(255), np.uint8(0)))
+
+
+def _rim(inside: NDArray[np.bool_], width_px: float) -> NDArray[np.bool_]:
+    """What of a mask lies no deeper, by shifted copies: a distance of every pixel would take several times as long."""
+    reach = int(width_px)
+    outside = np.pad(~inside, reach, constant_values=True)
+    rim = np.zeros_like(inside)
+    for row, column in product(range(-reach, reach + 1), repeat=2):
+        if hypot(row, column) <= width_px:
+            rim |= outside[reach + row :, reach + column :][: inside.shape[0], : inside.shape[1]]
+    return rim & inside
 
 
 def _draw_lines(image: Image.Image, tile: Tile) -> None:
