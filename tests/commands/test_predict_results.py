@@ -61,6 +61,18 @@ def test_two_dates_of_one_patient_lie_side_by_side_whether_together_or_one_after
     assert [entry["date"] for entry in record["patients"]] == ["20190301", "20200301"]
 
 
+def test_which_series_was_read_and_how_it_was_fitted_is_told_but_no_remark(
+    untrained_bundle: Path, tmp_path: Path
+) -> None:
+    (found,) = predicted([scan_of(tmp_path / "a", "P1")], tmp_path / "out", untrained_bundle).results
+    read, fitted = found.preparation
+    assert read.startswith("Read flair: ")
+    assert fitted.startswith("The scan was taken as ")
+    assert not {read, fitted} & set(found.remarks)
+    assert found.as_row()["preparation"] == f"{read[:-1]}; {fitted[:-1]}"
+    assert found.as_json()["preparation"] == [read, fitted]
+
+
 def test_people_without_an_identifier_or_with_letters_of_another_script_do_not_collide(
     untrained_bundle: Path, tmp_path: Path
 ) -> None:

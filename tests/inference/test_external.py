@@ -97,11 +97,21 @@ def test_units_do_not_matter(model: Model, head: Volume, factor: float) -> None:
     np.testing.assert_allclose(centroid_mm(model, scaled), expected, atol=NEARBY_MM)
 
 
-def test_the_result_says_what_was_done(model: Model, head: Volume) -> None:
-    assert predict_external(model, head).remarks == (
-        "The scan was taken as one with skull and scalp and left as it is.",
-    )
-    assert "brought to the size" in predict_external(model, coarse(head)).remarks[0]
+def test_the_result_says_what_was_done_which_is_no_remark(model: Model, head: Volume) -> None:
+    found = predict_external(model, head)
+    assert found.preparation == ("The scan was taken as one with skull and scalp and left as it is.",)
+    assert found.remarks == ()
+    (fitted,) = predict_external(model, coarse(head)).preparation
+    assert "brought to the size" in fitted
+
+
+def test_where_it_is_unsure_of_skull_and_scalp_that_is_a_remark(
+    model: Model, head: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("glioseg.head.bounding_box.covering", lambda volume, depth: "unsure")
+    found = predict_external(model, head)
+    assert found.remarks == found.preparation
+    assert "unsure whether it shows skull and scalp" in found.remarks[0]
 
 
 @pytest.mark.parametrize(("shape", "message"), [((1, 64, 64, 3), "single slice"), ((4, 64, 64, 3), "same everywhere")])

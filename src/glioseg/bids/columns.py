@@ -86,7 +86,8 @@ MEASURED: dict[str, Column] = {
     "missing_sequences": Column(
         "Sequences for which the FLAIR stands in: pre or post for T1 before or after contrast."
     ),
-    "remarks": Column("What was done to the scan, and in what it is unlike those that the model learnt from."),
+    "preparation": Column("How the scan was fitted to those that the model learnt from."),
+    "remarks": Column("What to look at in the scan, as in what it is unlike those that the model learnt from."),
     "unknown": Column("Why a value is n/a."),
 }
 """The columns of what is measured, in their order."""

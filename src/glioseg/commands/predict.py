@@ -56,6 +56,7 @@ class PatientResult:
         not_written: By output that could not be written, the message.
         examination: Which scan it was.
         finding: Whether there is a tumour at all; None where the model does not tell, or was not asked.
+        preparation: What was read and how it was fitted, a sentence each; no reason to look twice.
     """
 
     measurement: Measurement
@@ -67,6 +68,7 @@ class PatientResult:
     not_written: Mapping[str, str] = field(default_factory=dict)
     examination: Examination = NOBODY
     finding: Finding | None = None
+    preparation: tuple[str, ...] = ()
 
     @property
     def patient(self) -> str:
@@ -81,7 +83,8 @@ class PatientResult:
             "presence_chance": "" if self.finding is None else round(self.finding.chance, 3),
             "expected_dice": "" if self.expected_dice is None else round(self.expected_dice, 3),
             "missing_sequences": " ".join(self.missing_sequences),
-            "remarks": "; ".join(remark.rstrip(".") for remark in self.remarks),
+            "preparation": _in_a_cell(self.preparation),
+            "remarks": _in_a_cell(self.remarks),
             "date": self.examination.date,
             "not_written": " ".join(self.not_written),
         }
@@ -93,6 +96,7 @@ class PatientResult:
             **_finding_as_json(self.finding),
             "expected_dice": self.expected_dice,
             "missing_sequences": list(self.missing_sequences),
+            "preparation": list(self.preparation),
             "remarks": list(self.remarks),
             "seconds": self.seconds,
             "files": list(self.files),
@@ -368,7 +372,11 @@ def _segment(models: Mapping[str, Model], clock: _Clock, source: PatientSource, 
     with clock.of(source):
         model = models[source.examination.key]
         found = model.predict(read.volume) if source.is_dataset else predict_external(model, read.volume)
-        found = replace(found, remarks=(*read.remarks, *found.remarks))
+        found = replace(
+            found,
+            remarks=(*read.remarks, *found.remarks),
+            preparation=(*read.preparation, *found.preparation),
+        )
         return Result(found, model.title, model.identity, _settings(model.facts()), read.origin)
 
 
@@ -516,6 +524,7 @@ def _write(of: _Writing, source: PatientSource, result: Result) -> PatientResult
         },
         examination=examination,
         finding=result.prediction.finding,
+        preparation=result.prediction.preparation,
     )
     try:
         of.records.complete(source.patient, examination, of.run(source), written.as_row(), written.as_json())
@@ -607,6 +616,10 @@ def _presence_in_words(found: Prediction) -> str:
     if found.finding is None or found.finding.presence == "present":
         return ""
     return "DOUBTFUL tumour" if found.finding.presence == "doubtful" else "no tumour, candidate kept apart"
+
+
+def _in_a_cell(sentences: Sequence[str]) -> str:
+    return "; ".join(sentence.rstrip(".") for sentence in sentences)
 
 
 def _finding_as_json(finding: Finding | None) -> dict[str, Any]:

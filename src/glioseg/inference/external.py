@@ -47,14 +47,17 @@ def predict_external(model: Model, volume: Volume) -> Prediction:
     normalisation = find_spatial_normalisation(volume, scaling)
     placed = normalisation.place(volume, scaling)
     seen = model.probabilities(placed)
-    remarks = (_in_words(normalisation), *model.check_distribution(placed))
+    fitted = _in_words(normalisation)
+    unsure = (fitted,) if normalisation.bounding_box.covering == "unsure" else ()
+    remarks = (*unsure, *model.check_distribution(placed))
     finding = model.find_presence(placed, seen, normalisation.step_mm)
     # What it saw is let go before what was found is brought back: both are large.
     del placed
     slices, rows, columns = volume.voxels.shape[:3]
     probabilities = normalisation.restore(seen, (slices, rows, columns))
     del seen
-    return Prediction(volume, probabilities, model.binarise(volume, probabilities), remarks).judged(finding)
+    mask = model.binarise(volume, probabilities)
+    return Prediction(volume, probabilities, mask, remarks, preparation=(fitted,)).judged(finding)
 
 
 def _in_words(normalisation: SpatialNormalisation) -> str:

@@ -93,6 +93,7 @@ class Prediction:
         remarks: What a reader of the result should know, a sentence each.
         finding: Whether there is a tumour at all; None where the model does not tell.
         candidate: What the mask would have been, where it is empty because there is no tumour.
+        preparation: What was read and how it was fitted, a sentence each; no reason to look twice.
     """
 
     volume: Volume
@@ -101,6 +102,7 @@ class Prediction:
     remarks: tuple[str, ...] = ()
     finding: Finding | None = None
     candidate: Mask | None = None
+    preparation: tuple[str, ...] = ()
 
     @property
     def expected_dice(self) -> float | None:

@@ -87,7 +87,7 @@ class DicomPatient:
         scans = {sequence: read_series(series) for sequence, series in chosen.items()}
         assembly = assemble(self.patient, scans)
         used = ", ".join(f"{sequence}: {series.name}" for sequence, series in chosen.items())
-        return ReadPatient(assembly.volume, (f"Read {used}.", *assembly.remarks), chosen["flair"])
+        return ReadPatient(assembly.volume, assembly.remarks, chosen["flair"], (f"Read {used}.",))
 
     def check_output(self, out: Path) -> None:
         """Refuse to write among the source files, which would be read as one of them next time."""

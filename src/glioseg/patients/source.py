@@ -27,11 +27,13 @@ class ReadPatient:
         volume: On the FLAIR's own grid.
         remarks: What a user should know of the files, a sentence each.
         origin: What writing into the source's own format needs besides; the source knows what it is.
+        preparation: What was read, where the files alone do not tell, a sentence each; no reason to look twice.
     """
 
     volume: Volume
     remarks: tuple[str, ...] = ()
     origin: Any = field(default=None, repr=False)
+    preparation: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
