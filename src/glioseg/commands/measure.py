@@ -1,7 +1,5 @@
 """``glioseg measure``: what masks measure, and how a tumour changed between two of them."""
 
-import csv
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +11,10 @@ from glioseg.evaluation.score_files import read_scores
 from glioseg.formats.masks import find_masks, mask_of, patient_of, read_mask
 from glioseg.formats.readers import read_scan
 from glioseg.measurement.growth import Growth, growth
-from glioseg.measurement.measure import Measurement, measure_mask
+from glioseg.measurement.measure import Measurement, measure_mask, measured_columns
 from glioseg.measurement.region import Region
 from glioseg.measurement.volume_error import volume_error
+from glioseg.patients.records import as_csv
 from glioseg.volume import Mask, Volume
 
 
@@ -40,12 +39,8 @@ class MeasureRun:
 
     def to_csv(self) -> str:
         """A row for each mask and one for each of its components; what is unknown stays empty."""
-        rows = [{"mask": str(path), **row} for path, found in self.results.items() for row in found.as_rows()]
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(rows[0]) if rows else ["mask"], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        return text.getvalue()
+        rows = ({"mask": str(path), **row} for path, found in self.results.items() for row in found.as_rows())
+        return as_csv(["mask", "component", *measured_columns()], rows)
 
 
 def measure(

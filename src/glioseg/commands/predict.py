@@ -12,8 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from glioseg import __version__, interruption
 from glioseg.atomic import check_writable, write_text_atomically
 from glioseg.commands.error_log import ErrorLog
@@ -26,7 +24,7 @@ from glioseg.inference.model import Model, Prediction
 from glioseg.inference.presence import Finding, Presence
 from glioseg.inference.shipped import DEFAULT, find_model
 from glioseg.machine import Precision, library_versions, peak_memory_mb
-from glioseg.measurement.measure import Measurement, measure_mask
+from glioseg.measurement.measure import Measurement, measured_columns
 from glioseg.outputs import Outputs
 from glioseg.patients.copies import done_from
 from glioseg.patients.examination import NOBODY, Examination
@@ -40,6 +38,17 @@ from glioseg.patients.source import OutputOptions, PatientSource, ReadPatient, R
 from glioseg.volume import Mask
 
 MEASUREMENTS, MANIFEST, ERRORS = "measurements.csv", "run.json", "errors.log"
+
+_BESIDE_MEASUREMENTS = (
+    "presence",
+    "presence_chance",
+    "expected_dice",
+    "missing_sequences",
+    "preparation",
+    "remarks",
+    "date",
+    "not_written",
+)
 
 
 @dataclass(frozen=True)
@@ -74,6 +83,11 @@ class PatientResult:
     def patient(self) -> str:
         """The identifier that names the files."""
         return self.measurement.patient
+
+    @staticmethod
+    def columns() -> list[str]:
+        """Of :meth:`as_row`, in their order."""
+        return [*measured_columns(), *_BESIDE_MEASUREMENTS]
 
     def as_row(self) -> dict[str, Any]:
         """A row of the measurements: what cannot be known is empty, with the reason in the column ``unknown``."""
@@ -218,7 +232,7 @@ def predict(
     facts |= _where_the_scans_are(inputs, sequences or {}, out) | {"files": found.as_json()}
     if shard is None:
         manifest = out / MANIFEST
-        write_text_atomically(out / MEASUREMENTS, records.table() or _without_rows())
+        write_text_atomically(out / MEASUREMENTS, records.table() or as_csv(PatientResult.columns(), []))
         write_manifest(manifest, facts, records.results())
     else:
         manifest = out / SHARDS / shard.name / MANIFEST
@@ -653,8 +667,3 @@ def _where_the_scans_are(inputs: Sequence[Path], sequences: Mapping[str, str], o
         if earlier.get("sequences") == named:
             places = [*(place for place in earlier["inputs"] if place not in places), *places]
     return {"inputs": places, "sequences": named}
-
-
-def _without_rows() -> str:
-    nobody = PatientResult(measure_mask(Mask("", np.zeros((1, 1, 1), np.bool_))), (), (), None, 0.0, ())
-    return as_csv(list(nobody.as_row()), [])

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from glioseg.errors import GliosegError
 from glioseg.measurement.laterality import head_middle_x_mm
-from glioseg.measurement.region import NO_GEOMETRY, NO_TUMOUR, Crop, Region, measure_region, rounded
+from glioseg.measurement.region import NO_GEOMETRY, NO_TUMOUR, Crop, Region, measure_region, rounded, value_names
 from glioseg.scan import is_invertible
 from glioseg.space.affine import grid_of, largest_displacement_mm, same_grid, spacing_mm
 from glioseg.space.axial import axial_view
@@ -89,6 +89,12 @@ class Measurement:
             row |= {"components": None, "sum_of_products_mm2": None}
         row["unknown"] = _in_words(reasons)
         return row
+
+
+def measured_columns() -> list[str]:
+    """The columns of :meth:`Measurement.as_row`, in their order."""
+    values = [column for name in value_names() for column in _spread(name, None)]
+    return ["patient", "slices", *values, "components", "sum_of_products_mm2", "unknown"]
 
 
 def measure_mask(mask: Mask, volume: Volume | None = None) -> Measurement:
