@@ -19,7 +19,6 @@ from glioseg.formats.masks import read_mask
 from glioseg.measurement.measure import measure_mask
 from glioseg.patients.find import find_sources
 from glioseg.patients.source import Reader
-from glioseg.review import saving as saving_module
 from glioseg.review.desk import Desk
 from glioseg.review.store import Stroke
 
@@ -219,14 +218,6 @@ def test_a_prediction_made_again_does_not_move_what_was_drawn(masks: Path) -> No
     assert np.array_equal(desk.mask(case_id)[1], drawn)
     assert any("has changed since" in remark for remark in desk.describe(case_id)["remarks"])
     desk.close()
-
-
-def test_dice_of_hand_made_masks() -> None:
-    one, two = np.array([1, 1, 0, 0], bool), np.array([0, 1, 1, 0], bool)
-    assert saving_module.dice_of(one, two) == 0.5
-    assert saving_module.dice_of(one, one) == 1.0
-    assert saving_module.dice_of(one, ~one) == 0.0
-    assert saving_module.dice_of(one & ~one, one & ~one) is None
 
 
 def test_the_log_can_be_read_with_any_tool_for_sqlite(desk: Desk) -> None:

@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glioseg.errors import GliosegError
+from glioseg.evaluation.metrics import dice
 from glioseg.review.cases import NO_PROBABILITIES, Cases, ReviewCase
 from glioseg.review.images import PROBABILITY_STEPS
 from glioseg.review.opened import OpenCase, open_case
 from glioseg.review.runs import as_list, changed, parse_runs, runs_of
-from glioseg.review.saving import dice_of, write_saving, write_tables
+from glioseg.review.saving import write_saving, write_tables
 from glioseg.review.store import DECIDED, Decision, Reading, Store, Stroke
 
 FOLDER, SHARED = "review", "shared"
@@ -167,7 +168,7 @@ class Desk:
         state: Any = wanted
         if wanted in ("accepted", "corrected"):
             state = "corrected" if added or removed else "accepted"
-        decision = Decision(state, comment, seconds, added, removed, dice_of(before, mask))
+        decision = Decision(state, comment, seconds, added, removed, dice(before, mask))
         saving, new = self.store.decide(case_id, self.reading, revision, decision, self.reader)
         self._writer.submit(self._save, saving, case_id)
         return state, new

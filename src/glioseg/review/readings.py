@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from glioseg.evaluation.agreement import cohens_kappa
+from glioseg.evaluation.metrics import dice
 from glioseg.review.runs import changed, mask_of_runs, parse_runs
-from glioseg.review.saving import dice_of
 from glioseg.review.store import KEPT, Store
 
 RIM_VOXELS = 2
@@ -93,7 +93,7 @@ def agreement(first: list[ReadCase], second: list[ReadCase], readers: tuple[str,
     return Agreement(
         readers,
         len(both),
-        {patient: dice_of(one, other) for patient, (one, other) in pairs.items()},
+        {patient: dice(one, other) for patient, (one, other) in pairs.items()},
         {patient: (int(one.sum()), int(other.sum())) for patient, (one, other) in pairs.items()},
         cohens_kappa(*present),
     )

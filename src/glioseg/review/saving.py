@@ -30,12 +30,6 @@ LOG_COLUMNS = (
 )
 
 
-def dice_of(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float | None:
-    """The Dice of two masks; None where both are empty."""
-    total = int(first.sum()) + int(second.sum())
-    return 2 * int((first & second).sum()) / total if total else None
-
-
 def write_saving(
     out: Path, masks: Path, opened: OpenCase, voxels: NDArray[np.bool_], row: Mapping[str, Any]
 ) -> tuple[list[str], dict[str, Any] | None]:
