@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from glioseg.errors import GliosegError
-from glioseg.machine import choose_memory_format, peak_memory_mb, threads, use_threads
+from glioseg.machine import choose_memory_format, peak_memory_mb, share_threads, threads, use_threads
 
 
 def test_the_peak_is_that_of_the_process_and_not_of_the_one_that_started_it() -> None:
@@ -53,3 +53,14 @@ def test_threads_are_as_many_as_asked_for(monkeypatch: pytest.MonkeyPatch) -> No
     assert threads() == 2
     with pytest.raises(GliosegError, match="number of threads is too small"):
         use_threads(0)
+
+
+def test_processes_side_by_side_share_the_cores_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("glioseg.machine._cores", lambda: 8)
+    for processes, each in ((3, 2), (16, 1)):
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+        share_threads(processes)
+        assert threads() == each
+    use_threads(5)
+    share_threads(2)
+    assert threads() == 5

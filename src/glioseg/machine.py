@@ -149,8 +149,13 @@ def use_threads(number: int | None = None) -> None:
         os.environ["OMP_NUM_THREADS"] = str(number)
 
 
+def share_threads(processes: int) -> None:
+    """Divide the cores among processes that begin from here; what ``OMP_NUM_THREADS`` says holds for each of them."""
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, _cores() // processes)))
+
+
 def threads() -> int:
-    """How many threads compute, as :func:`use_threads` has settled it."""
+    """How many threads compute, as :func:`use_threads` or :func:`share_threads` has settled it."""
     wish = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
     return int(wish) if wish.isdecimal() and int(wish) > 0 else _cores()
 

@@ -15,6 +15,7 @@ from glioseg.execution.executor import Event, LocalExecutor, Task, alone, perfor
 from glioseg.execution.local import ParallelExecutor
 
 KEYS = ("one", "two", "three")
+LENGTH = 1_000_000
 
 
 def note(key: str, folder: Path) -> None:
@@ -50,6 +51,10 @@ def fail_at_one(key: str, folder: Path) -> None:
     if key == KEYS[0]:
         raise GliosegError("a loss is no number")
     note(key, folder)
+
+
+def fail_at_length() -> None:
+    raise GliosegError("x" * LENGTH)
 
 
 def break_at_one(key: str, folder: Path) -> None:
@@ -124,6 +129,14 @@ def test_a_failure_keeps_its_words_and_ending_there_ends_the_others(tmp_path: Pa
     assert all_ended(tmp_path)
 
 
+def test_a_message_longer_than_a_pipe_holds_arrives_whole(tmp_path: Path) -> None:
+    job = Task("one", fail_at_length, tmp_path / "one" / "job.log")
+    assert [(event.state, len(event.error)) for event in ParallelExecutor(2).run([job])] == [
+        ("running", 0),
+        ("failed", LENGTH + 1),
+    ]
+
+
 def test_a_process_ended_from_outside_is_told_with_its_last_lines(tmp_path: Path) -> None:
     failed = first_failure(tmp_path, die_with_one)
     assert "ended from outside" in failed.error
@@ -166,7 +179,10 @@ def test_one_at_once_needs_no_other_process(tmp_path: Path, workers: int | None,
 @pytest.mark.parametrize(
     ("engine", "message"),
     [
-        (Engine(workers=0), "a whole number from 1"),
+        (Engine(workers=0), "--workers 0 is too few: expected a whole number from 1"),
+        (Engine("slurm", minutes=0), "--time 0 is too few"),
+        (Engine("ray", cpus=-1), "--cpus-per-run -1 is too few"),
+        (Engine("ray", gpus=-0.5), "--gpus-per-run -0.5 is less than none"),
         (Engine(address="auto"), "--address is an option of --engine ray"),
         (Engine("ray", partition="gpu"), "--partition is an option of --engine slurm"),
         (Engine("ray", minutes=5), "--time is an option of --engine slurm"),

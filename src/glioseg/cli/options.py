@@ -1,14 +1,17 @@
 """Options that several commands share, and how their words are read."""
 
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 from glioseg.errors import GliosegError
 
+if TYPE_CHECKING:
+    from glioseg.execution.engines import Engine
+
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print the result as JSON.")]
 Device = Annotated[Literal["auto", "cpu", "cuda"], Parameter(help="Where to compute.")]
-EngineName = Literal["local", "slurm", "ray"]
 # As glioseg.machine has it, which is imported when a command runs.
 Precision = Literal["auto", "32", "bf16"]
 Backend = Literal["auto", "torch", "openvino", "onnxruntime"]
@@ -16,6 +19,56 @@ Presence = Literal["on", "off"]
 Settings = Annotated[tuple[str, ...], Parameter(name="--set", negative="")]
 Flag = Parameter(negative="")
 Several = Parameter(negative="", consume_multiple=True)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class EngineOptions:
+    """Where the runs of a study or the shards of a prediction are done.
+
+    Parameters
+    ----------
+    engine
+        Where jobs (runs of a study, shards of a prediction) are done: local, slurm (through submitit) or ray.
+    workers
+        Jobs at once; on this machine each in a process of its own. One small network leaves most of a GPU idle.
+    gpus_per_run
+        GPUs of each job on a cluster; with ray also a fraction: several share one. Without it one, where there are any.
+    cpus_per_run
+        Processor cores of each job on a cluster.
+    address
+        Of a running Ray cluster, as auto or host:6379. Without it, Ray starts on this machine.
+    partition
+        SLURM's partition.
+    time
+        Minutes that SLURM gives a job at a time; it is queued again until it is done.
+    """
+
+    engine: Literal["local", "slurm", "ray"] = "local"
+    workers: Annotated[int | None, Parameter(name=("--workers", "--parallel"))] = None
+    gpus_per_run: float | None = None
+    cpus_per_run: int = 1
+    address: str | None = None
+    partition: str | None = None
+    time: int | None = None
+
+    def chosen(self) -> "Engine":
+        """The engine, which is imported when a command runs."""
+        from glioseg.execution.engines import Engine
+
+        return Engine(
+            self.engine,
+            self.workers,
+            self.gpus_per_run,
+            self.cpus_per_run,
+            self.address,
+            self.partition,
+            self.time,
+        )
+
+
+ON_THIS_MACHINE = EngineOptions()
+"""One job after the other, in this process."""
 
 
 def spelled(option: str) -> tuple[str, ...]:

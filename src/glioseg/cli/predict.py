@@ -1,6 +1,5 @@
 """``glioseg predict``: its options."""
 
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from glioseg.cli.options import Backend, Device, EngineName, Flag, Json, Precision, Presence
+from glioseg.cli.options import ON_THIS_MACHINE, Backend, Device, EngineOptions, Flag, Json, Precision, Presence
 from glioseg.errors import GliosegError
 from glioseg.terminal import progress
 
@@ -36,13 +35,7 @@ def predict(
     list_: Annotated[Path | None, Parameter(name="--list")] = None,
     shard: str | None = None,
     retry_failed: Annotated[bool, Flag] = False,
-    engine: EngineName = "local",
-    workers: int | None = None,
-    gpus_per_run: float | None = None,
-    cpus_per_run: int = 1,
-    address: str | None = None,
-    partition: str | None = None,
-    time: int | None = None,
+    where: EngineOptions = ON_THIS_MACHINE,
     device: Device = "auto",
     precision: Precision = "auto",
     backend: Backend = "auto",
@@ -98,20 +91,6 @@ def predict(
         have not changed since they were predicted.
     retry_failed
         Try those again that failed.
-    engine
-        Where shards are done: local, slurm (through submitit) or ray.
-    workers
-        Shards at once, each in a process of its own.
-    gpus_per_run
-        GPUs of each shard on a cluster; with ray also a fraction.
-    cpus_per_run
-        Processor cores of each shard on a cluster.
-    address
-        Of a running Ray cluster, as auto or host:6379. Without it, Ray starts on this machine.
-    partition
-        SLURM's partition.
-    time
-        Minutes that SLURM gives a shard at a time; it is queued again until it is done.
     precision
         Arithmetic of the convolutions; auto takes bfloat16 where the hardware computes it.
     backend
@@ -119,12 +98,14 @@ def predict(
     threads
         How many threads compute; one for each core that the program may use unless told otherwise.
     """
-    from glioseg.machine import share_freed_memory
+    from glioseg.machine import share_freed_memory, share_threads, use_threads
 
     share_freed_memory()
-    _use_threads(threads, workers)
+    # Before a library loads: it looks at the number once.
+    use_threads(threads)
+    if where.engine == "local" and (where.workers or 1) > 1:
+        share_threads(where.workers or 1)
     from glioseg.commands.predict import predict_examination
-    from glioseg.execution.engines import Engine
     from glioseg.patients.source import OutputOptions
 
     settings: dict[str, Any] = {
@@ -142,20 +123,16 @@ def predict(
     if query is None and (dicomweb is not None or study is not None):
         run = predict_examination(*_archive(inputs, dicomweb, study), out, progress=progress, **settings)
     else:
-        chosen = Engine(engine, workers, gpus_per_run, cpus_per_run, address, partition, time)
+        chosen = where.chosen()
         settings |= {"retry_failed": retry_failed, "progress": progress}
-        if engine != "local" or (workers or 1) > 1:
+        if chosen.name != "local" or (chosen.workers or 1) > 1:
+            from glioseg.commands.predict_many import check_request
+
+            check_request(inputs, model)
             run = _in_shards(command, out, chosen, shard, json_output, settings)
         else:
             run = _in_one(command, out, chosen, shard, list_ is not None, settings)
     return tell_run(run, out, json_output)
-
-
-def _use_threads(threads: int | None, workers: int | None) -> None:
-    """Before a library loads: it looks at the number once."""
-    from glioseg.machine import use_threads
-
-    use_threads(threads if threads is not None or workers is None else max(1, (os.cpu_count() or 1) // workers))
 
 
 def _in_shards(

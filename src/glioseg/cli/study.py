@@ -5,9 +5,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import Parameter
-
-from glioseg.cli.options import EngineName, Json, Settings, Several, comma_separated, whole_numbers
+from glioseg.cli.options import ON_THIS_MACHINE, EngineOptions, Json, Settings, Several, comma_separated, whole_numbers
 from glioseg.errors import BadOptionError
 from glioseg.terminal import print_study, progress
 
@@ -24,13 +22,7 @@ def study(
     seeds: Annotated[tuple[str, ...], Several] = ("0",),
     minutes: float | None = None,
     steps: int | None = None,
-    engine: EngineName = "local",
-    workers: Annotated[int | None, Parameter(name=("--workers", "--parallel"))] = None,
-    gpus_per_run: float | None = None,
-    cpus_per_run: int = 1,
-    address: str | None = None,
-    partition: str | None = None,
-    time: int | None = None,
+    where: EngineOptions = ON_THIS_MACHINE,
     config: Path | None = None,
     set_: Settings = (),
     json_output: Json = False,
@@ -61,20 +53,6 @@ def study(
         Budget of each run in minutes of training on this machine.
     steps
         Budget of each run in steps.
-    engine
-        Where runs are done: local, slurm (through submitit) or ray.
-    workers
-        Runs at once; on this machine each in a process of its own. One small network leaves most of a GPU idle.
-    gpus_per_run
-        GPUs of each run on a cluster; with ray also a fraction: several share one. Without it one, where there are any.
-    cpus_per_run
-        Processor cores of each run on a cluster.
-    address
-        Of a running Ray cluster, as auto or host:6379. Without it, Ray starts on this machine.
-    partition
-        SLURM's partition.
-    time
-        Minutes that SLURM gives a run at a time; it is queued again until it is done.
     config
         Settings as JSON or TOML, laid over the defaults; every network shares them.
     set_
@@ -82,7 +60,6 @@ def study(
     """
     from glioseg.commands.study import as_json, study
     from glioseg.dataset.splits import SplitChoice
-    from glioseg.execution.engines import Engine
     from glioseg.study.plan import configurations_of, parse_configurations
     from glioseg.training.config import load_config
 
@@ -96,7 +73,7 @@ def study(
         config=load_config(config, [*set_, *budgets]),
         splits=SplitChoice(split, folds, whole_numbers("--only-folds", only_folds)),
         seeds=whole_numbers("--seeds", seeds),
-        executor=Engine(engine, workers, gpus_per_run, cpus_per_run, address, partition, time).executor(out / "jobs"),
+        executor=where.chosen().executor(out / "jobs"),
         command=["glioseg", *sys.argv[1:]],
         progress=progress,
         json_lines=json_output,

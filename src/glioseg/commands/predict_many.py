@@ -14,7 +14,7 @@ from typing import Any
 from glioseg import interruption
 from glioseg.atomic import write_text_atomically
 from glioseg.commands.predict import PredictionRun, predict
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError, GliosegError
 from glioseg.execution.executor import Executor, Task
 from glioseg.execution.watch import Watch
 from glioseg.inference.model import Model
@@ -156,6 +156,18 @@ def _predict_fetched(
         progress(f"{uid}: {failure}")
     write_text_atomically(out / STUDIES / f"{uid}.json", json.dumps({"failure": failure}) + "\n")
     return failure
+
+
+def check_request(inputs: Sequence[Path], model: str | Path) -> None:
+    """Refuse once, and before any job begins, what every shard would refuse.
+
+    Raises:
+        GliosegError: If an input does not exist, or there is no such model.
+    """
+    find_model(model)
+    for path in inputs:
+        if not path.exists():
+            raise BadFileError(path, "does not exist")
 
 
 def predict_on_engine(

@@ -54,8 +54,11 @@ class Engine:
             ) from error
 
     def _check(self) -> None:
-        if self.workers is not None and self.workers < 1:
-            raise GliosegError(f"{self.workers} jobs at once do nothing", expected="a whole number from 1")
+        for option, number in {"workers": self.workers, "cpus-per-run": self.cpus, "time": self.minutes}.items():
+            if number is not None and number < 1:
+                raise GliosegError(f"--{option} {number} is too few", expected="a whole number from 1")
+        if self.gpus is not None and self.gpus < 0:
+            raise GliosegError(f"--gpus-per-run {self.gpus:g} is less than none", expected="0 or more")
         for option, engine in _ONLY.items():
             if getattr(self, option) is not None and self.name != engine:
                 name = "time" if option == "minutes" else option

@@ -1,13 +1,12 @@
 """Several jobs at once on this machine."""
 
 import multiprocessing
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
-from typing import cast
 
 from glioseg.execution.executor import Event, Task, perform, with_last_lines
+from glioseg.machine import share_threads, threads
 
 
 class ParallelExecutor:
@@ -22,15 +21,15 @@ class ParallelExecutor:
 
     def run(self, jobs: Sequence[Task]) -> Iterator[Event]:
         """Do every job, those first that are done first; when no more are wanted, those under way are broken off."""
-        waiting, under_way = list(reversed(jobs)), dict[int, _Process]()
+        waiting, under_way = list(reversed(jobs)), dict[object, _Process]()
         try:
             while waiting or under_way:
                 while waiting and len(under_way) < self._at_once:
                     process = _Process(waiting.pop(), self._at_once)
-                    under_way[process.sentinel] = process
+                    under_way[process.answer] = process
                     yield Event(process.job.key, "running")
-                for sentinel in wait(list(under_way)):
-                    yield under_way.pop(cast(int, sentinel)).outcome()
+                for answer in wait([process.answer for process in under_way.values()]):
+                    yield under_way.pop(answer).outcome()
         finally:
             for process in under_way.values():
                 process.end()
@@ -41,26 +40,25 @@ class _Process:
 
     Attributes:
         job: The job.
-        sentinel: Ready once the process has ended.
+        answer: Ready once the process has answered or ended.
     """
 
     def __init__(self, job: Task, at_once: int) -> None:
         self.job = job
         # A GPU in use does not survive a fork.
         context = multiprocessing.get_context("spawn")
-        self._answer, told = context.Pipe(duplex=False)
+        self.answer, told = context.Pipe(duplex=False)
         self._process = context.Process(target=_do, args=(job, at_once, told), daemon=True)
         self._process.start()
         told.close()
-        self.sentinel = self._process.sentinel
 
     def outcome(self) -> Event:
         """How the process ended."""
-        self._process.join()
         try:
-            error = self._answer.recv()
+            error = self.answer.recv()
         except EOFError:
             error = with_last_lines("its process was ended from outside, perhaps for want of memory", self.job.log)
+        self._process.join()
         return Event(self.job.key, "failed", error) if error else Event(self.job.key, "done")
 
     def end(self) -> None:
@@ -70,8 +68,7 @@ class _Process:
 
 
 def _do(job: Task, at_once: int, answer: Connection) -> None:
-    threads = max(1, (os.cpu_count() or 1) // at_once)
-    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    share_threads(at_once)
     if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(threads)
+        sys.modules["torch"].set_num_threads(threads())
     answer.send(perform(job))
