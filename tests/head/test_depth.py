@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from scipy import ndimage
 
-from glioseg.head.depth import DEEPEST_PX, head_depth_px
+from glioseg.head.depth import DEEPEST_PX, filled, head_depth_px
 from glioseg.volume import Volume
 
 
@@ -41,3 +42,12 @@ def test_a_black_slice_has_no_depth(brightness: int) -> None:
 
 def test_depths_fit_seven_bits() -> None:
     assert head_depth_px(with_flair(np.full((1, 300, 300), 90))).max() == DEEPEST_PX == 127
+
+
+def test_holes_are_those_of_scipy() -> None:
+    """Whatever touches the frame or a corner alone."""
+    chance = np.random.default_rng(2)
+    for share in (0.3, 0.5, 0.6, 0.7, 1.0):
+        section = chance.random((40, 30)) < share
+        assert np.array_equal(filled(section), ndimage.binary_fill_holes(section))
+    assert (filled(section := chance.random((40, 30)) < 0.65) & ~section).any()

@@ -73,7 +73,7 @@ def read_mask_slice(path: Path) -> NDArray[np.bool_]:
 def write_mask_slice(path: Path, inside: NDArray[np.bool_]) -> None:
     """Write the mask of one slice, shape (row, column), as uint8 0 or 255, whole or not at all."""
     buffer = BytesIO()
-    tifffile.imwrite(buffer, np.where(inside, 255, 0).astype(np.uint8), photometric="minisblack", metadata=None)
+    tifffile.imwrite(buffer, inside * np.uint8(255), photometric="minisblack", metadata=None)
     write_bytes_atomically(path, buffer.getvalue())
 
 

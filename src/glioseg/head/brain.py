@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from glioseg.head.depth import filled
 from glioseg.machine import side_by_side
 from glioseg.volume import Volume
 
@@ -50,8 +51,7 @@ def brain_mask(volume: Volume, depth_px: NDArray[np.uint8]) -> NDArray[np.bool_]
     candidate = (flair > DARKEST * level) & (depth_px > SCALP_PX) & ~fat
     opened = _opened(candidate, core)
     kept = opened & (flair > DARKEST_KEPT * level) & (depth_px > SCALP_PX)
-    filled = np.array(side_by_side(ndimage.binary_fill_holes, kept))
-    return _taper(filled)
+    return _taper(np.array(side_by_side(filled, kept)))
 
 
 def _smooth(images: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:

@@ -130,8 +130,9 @@ def keep_components(mask: NDArray[np.bool_], settings: Postprocessing) -> NDArra
 
 def box_of(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
     """The smallest box that holds all of a mask, which must not be empty."""
-    (box,) = ndimage.find_objects(mask.view(np.uint8))
-    return box
+    others = [tuple(axis for axis in range(mask.ndim) if axis != kept) for kept in range(mask.ndim)]
+    occupied = [np.flatnonzero(mask.any(axis=axes)) for axes in others]
+    return tuple(slice(int(found[0]), int(found[-1]) + 1) for found in occupied)
 
 
 def _kept(mask: NDArray[np.bool_], settings: Postprocessing) -> NDArray[np.bool_]:

@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from glioseg.former_names import with_present_names
 from glioseg.head import FOREGROUND_THRESHOLD
-from glioseg.volume import CHANNELS, Volume
+from glioseg.machine import side_by_side
+from glioseg.volume import CHANNELS, Volume, filled_by_flair
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -88,8 +89,12 @@ def intensity_statistics(volume: Volume, settings: Preprocessing) -> NDArray[np.
         first two after clipping. A scan without any head voxel gives (0, 1, 255).
     """
     head = volume.channel("flair") > FOREGROUND_THRESHOLD
-    rows = [_channel_statistics(volume.voxels[..., channel][head], settings) for channel in range(len(volume.channels))]
-    return np.array(rows, np.float32)
+
+    def statistics(sequence: str) -> tuple[float, float, float]:
+        return _channel_statistics(volume.channel(sequence)[head], settings)
+
+    taken = dict(zip(volume.taken, side_by_side(statistics, volume.taken), strict=True))
+    return np.array(filled_by_flair(taken, volume.channels), np.float32)
 
 
 def clip_and_normalise(images: Images, statistics: Images) -> Images:

@@ -16,6 +16,7 @@ from scipy import ndimage
 from glioseg.atomic import write_bytes_atomically
 from glioseg.display import PREDICTION_COLOUR, intensity_window, to_grey
 from glioseg.errors import GliosegError
+from glioseg.head.depth import filled
 from glioseg.measurement.diameters import Line
 from glioseg.measurement.measure import Measurement, measure_mask
 from glioseg.report.overlay import head_box
@@ -161,7 +162,7 @@ def brain_window(voxels: NDArray[np.uint8] | NDArray[np.float32]) -> tuple[float
     whole = intensity_window(few)
     head = to_grey(few, whole) > DARKEST_OF_HEAD
     margin = max(round(SCALP_SHARE * few.shape[2]), 1)
-    deep = [ndimage.distance_transform_edt(ndimage.binary_fill_holes(plane)) > margin for plane in head]
+    deep = [ndimage.distance_transform_edt(filled(plane)) > margin for plane in head]
     brain = few[np.stack(deep)]
     if brain.size == 0:
         return whole
