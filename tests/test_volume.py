@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from glioseg.errors import GliosegError
-from glioseg.volume import CHANNELS, Mask, Volume, copies_of_flair, filled_by_flair, joined
+from glioseg.volume import CHANNELS, Mask, Volume, box_of, copies_of_flair, filled_by_flair, joined
 
 
 def voxels(slices: int = 2, rows: int = 3, columns: int = 4) -> np.ndarray:
@@ -71,3 +72,12 @@ def test_slices_have_one_name_each_or_none_at_all(names: tuple[str, ...]) -> Non
         Mask("A", np.zeros((2, 3, 4), np.bool_), slice_names=names)
     assert Volume("A", voxels(), slice_names=("a", "b")).slice_names == ("a", "b")
     assert Mask("A", np.zeros((2, 3, 4), np.bool_)).slice_names == ()
+
+
+@pytest.mark.parametrize("shape", [(7,), (6, 9), (5, 6, 7)])
+def test_the_box_around_a_mask_is_that_of_scipy(shape: tuple[int, ...]) -> None:
+    chance = np.random.default_rng(3)
+    for count in (1, 2, 5):
+        mask = np.zeros(shape, np.bool_)
+        mask.flat[chance.choice(mask.size, count, replace=False)] = True
+        assert box_of(mask) == ndimage.find_objects(mask.view(np.uint8))[0]

@@ -100,7 +100,8 @@ def copies_of_flair(voxels: NDArray[np.uint8] | NDArray[np.float32]) -> tuple[st
 
 
 def _is_same(one: NDArray[np.generic], other: NDArray[np.generic]) -> bool:
-    return one.__array_interface__ == other.__array_interface__ or np.array_equal(one, other)
+    # Slice by slice, which ends at the first that differs.
+    return one.__array_interface__ == other.__array_interface__ or all(map(np.array_equal, one, other))
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,13 @@ class Mask:
                 found=f"{self.voxels.dtype} {self.voxels.shape}",
             )
         _check_slice_names(self.patient, self.slice_names, len(self.voxels))
+
+
+def box_of(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
+    """The smallest box that holds all of a mask, which must not be empty."""
+    others = [tuple(axis for axis in range(mask.ndim) if axis != kept) for kept in range(mask.ndim)]
+    occupied = [np.flatnonzero(mask.any(axis=axes)) for axes in others]
+    return tuple(slice(int(found[0]), int(found[-1]) + 1) for found in occupied)
 
 
 def _check_slice_names(patient: str, names: tuple[str, ...], slices: int) -> None:

@@ -13,9 +13,9 @@ from scipy import ndimage
 
 from glioseg.head import FOREGROUND_THRESHOLD
 from glioseg.head.depth import head_depth_px
-from glioseg.inference.postprocessing import box_of, expected_dice
+from glioseg.inference.postprocessing import expected_dice
 from glioseg.machine import side_by_side
-from glioseg.volume import Volume
+from glioseg.volume import Volume, box_of
 
 PIXEL_MM = 0.92
 """A brain of 175 mm on the 190 rows that it has in training."""

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
+from glioseg.volume import box_of
+
 _SMALLEST = 1e-6
 _AT_A_TIME = 1 << 16
 """Voxels that are computed while they lie in the processor's cache."""
@@ -123,28 +125,24 @@ def keep_components(mask: NDArray[np.bool_], settings: Postprocessing) -> NDArra
         return mask
     # Nothing but the box around all of it is looked at: a tumour fills little of a scan.
     box = box_of(mask)
-    kept = np.zeros_like(mask)
+    # Unlike zeros_like, which writes the zeros, this takes memory for what lies in the box alone.
+    kept = np.zeros(mask.shape, np.bool_)
     kept[box] = _kept(mask[box], settings)
     return kept
 
 
-def box_of(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
-    """The smallest box that holds all of a mask, which must not be empty."""
-    others = [tuple(axis for axis in range(mask.ndim) if axis != kept) for kept in range(mask.ndim)]
-    occupied = [np.flatnonzero(mask.any(axis=axes)) for axes in others]
-    return tuple(slice(int(found[0]), int(found[-1]) + 1) for found in occupied)
-
-
 def _kept(mask: NDArray[np.bool_], settings: Postprocessing) -> NDArray[np.bool_]:
     labels, _ = ndimage.label(mask, structure=np.ones((3, 3, 3)))
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
+    # Of the mask alone: what counts and looks up numbers takes eight bytes for each.
+    inside = labels[mask]
+    sizes = np.bincount(inside)
     if settings.components == "largest":
-        kept = np.arange(len(sizes)) == sizes.argmax()
+        keeps = np.arange(len(sizes)) == sizes.argmax()
     else:
-        kept = sizes >= max(1.0, settings.minimum_share * sizes.max())
-    kept[0] = False
-    return np.asarray(kept[labels])
+        keeps = sizes >= max(1.0, settings.minimum_share * sizes.max())
+    kept = np.zeros_like(mask)
+    kept[mask] = keeps[inside]
+    return kept
 
 
 def expected_dice(probabilities: NDArray[np.float32], mask: NDArray[np.bool_]) -> float | None:

@@ -14,7 +14,7 @@ from glioseg.measurement.region import NO_GEOMETRY, NO_TUMOUR, Crop, Region, mea
 from glioseg.scan import is_invertible
 from glioseg.space.affine import grid_of, largest_displacement_mm, same_grid, spacing_mm
 from glioseg.space.axial import axial_view
-from glioseg.volume import Mask, Volume
+from glioseg.volume import Mask, Volume, box_of
 
 TARGET_LESIONS = 5
 """RANO adds up the diameter products of at most so many measurable lesions (Wen et al., J Clin Oncol 2010)."""
@@ -179,8 +179,10 @@ def _middle(mask: Mask, volume: Volume | None) -> tuple[float | None, str]:
 def _components(mask: Mask) -> Iterator[Crop]:
     """The connected components, the largest first; equal ones in the order of the grid."""
     whole = _box(mask.voxels)
-    labels, _ = ndimage.label(mask.voxels[whole], structure=np.ones((3, 3, 3)))
-    boxes, sizes = ndimage.find_objects(labels), np.bincount(labels.ravel())[1:]
+    voxels = mask.voxels[whole]
+    labels, _ = ndimage.label(voxels, structure=np.ones((3, 3, 3)))
+    # Of the mask alone, since what counts takes eight bytes for each.
+    boxes, sizes = ndimage.find_objects(labels), np.bincount(labels[voxels])[1:]
     for index in np.argsort(-sizes, kind="stable"):
         slices, rows, columns = (
             slice(outer.start + inner.start, outer.start + inner.stop)
@@ -197,8 +199,7 @@ def _cropped(mask: Mask) -> Crop:
 
 
 def _box(voxels: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
-    boxes = ndimage.find_objects(voxels.view(np.uint8))
-    slices, rows, columns = boxes[0] if boxes else (slice(0, size) for size in voxels.shape)
+    slices, rows, columns = box_of(voxels) if voxels.any() else (slice(0, size) for size in voxels.shape)
     return slices, rows, columns
 
 

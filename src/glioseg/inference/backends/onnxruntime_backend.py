@@ -42,7 +42,8 @@ def _share_memory() -> None:
     memory = onnxruntime.OrtMemoryInfo(
         "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
     )
-    onnxruntime.create_and_register_allocator(memory, None)
+    # Grown by what is asked for; by powers of two it holds tens of megabytes that nobody uses.
+    onnxruntime.create_and_register_allocator(memory, onnxruntime.OrtArenaCfg({"arena_extend_strategy": 1}))
 
 
 def _providers(device: Device) -> list[str]:
