@@ -107,10 +107,13 @@ def share_freed_memory() -> None:
     """
     if sys.platform != "linux" or platform.libc_ver()[0] != "glibc":
         return
-    arena_max, mmap_threshold = -8, -3  # M_ARENA_MAX and M_MMAP_THRESHOLD of malloc.h
+    # M_ARENA_MAX, M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of malloc.h; without the last, what is freed at the end of the
+    # heap would go back in small blocks too.
+    arena_max, mmap_threshold, trim_threshold = -8, -3, -1
     libc = ctypes.CDLL(None)
     libc.mallopt(arena_max, 1)
     libc.mallopt(mmap_threshold, LARGE_BLOCK)
+    libc.mallopt(trim_threshold, 2 * LARGE_BLOCK)
 
 
 def peak_memory_mb() -> float:
