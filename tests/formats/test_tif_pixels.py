@@ -108,6 +108,17 @@ def test_a_jpeg_image_is_read(tmp_path: Path) -> None:
     assert np.abs(read_image_slice(tmp_path / "i.tif") - smooth).max() < 6
 
 
+def test_the_decoder_says_nothing_beside_the_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    noise = np.random.default_rng(0).integers(256, size=(64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "i.tif", compression="tiff_lzw")
+    content = bytearray((tmp_path / "i.tif").read_bytes())
+    content[1000:1008] = b"\xff" * 8
+    (tmp_path / "i.tif").write_bytes(content)
+    with pytest.raises(GliosegError, match="cannot be read as tif: decoder error"):
+        read_image_slice(tmp_path / "i.tif")
+    assert capfd.readouterr().err == ""
+
+
 def test_a_jpeg_mask_has_lost_its_edges_and_says_so(tmp_path: Path) -> None:
     Image.fromarray(GREY).save(tmp_path / "m.tif", compression="jpeg", quality=50)
     with pytest.raises(GliosegError, match=r"m\.tif is not a binary mask.*without smoothing or compression loss"):

@@ -3,14 +3,16 @@
 Source: TIFF 6.0, sections 3 to 8, and libtiff for colour maps of eight bits.
 """
 
+import ctypes
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, _imaging
 from tifffile import COMPRESSION, PHOTOMETRIC, PLANARCONFIG
 
 from glioseg.formats.claimed_size import check_claimed_size
@@ -20,6 +22,16 @@ MAX_VALUES = 3 * 4096**2
 
 # Pillow warns of a damaged file on the terminal before our message does.
 warnings.filterwarnings("ignore", module=r"PIL\.TiffImagePlugin")
+
+
+def _quiet_libtiff() -> None:
+    """The same of libtiff, which Pillow offers no way to; its errors come as Pillow's exceptions all the same."""
+    # A library's symbols are found through the one that is linked against it. Where it hides them, libtiff speaks on.
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
+
+
+_quiet_libtiff()
 
 _UNPACKED_BY_PILLOW = (COMPRESSION.LZW, COMPRESSION.JPEG)
 _ORIENTATION = 274
