@@ -95,6 +95,10 @@ def test_stand_ins_for_scans_from_elsewhere_have_a_section(contract: Contract, s
     section = card.split("## External scans")[1].split("## ")[0]
     assert "| 3-D Dice | 0.625 |" in section
     assert "domain_shift.csv" in section
+    assert "Undefined" not in section
+    card = write_card(contract, [], CardScores(scores, "2 patients", failure_detection, {"A": None, "B": 0.75}))
+    assert "| 3-D Dice | 0.750 |" in card
+    assert "Undefined, since nothing to find is left of the scan: A." in card
     assert "External scans" not in write_card(contract, [], CardScores(scores, "2 patients", failure_detection))
 
 

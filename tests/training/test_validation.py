@@ -11,6 +11,7 @@ from torch import nn
 
 from glioseg.dataset.phantom import write_phantoms
 from glioseg.dataset.store import ArrayStore, open_store
+from glioseg.evaluation import domain_shift
 from glioseg.evaluation.metrics import dice
 from glioseg.inference.backends.torch_backend import TorchBackend
 from glioseg.inference.contract import Contract, InferenceSettings
@@ -229,8 +230,9 @@ def head_masks(tmp_path_factory: pytest.TempPathFactory) -> ArrayStore:
     return open_store(root, cache=tmp_path_factory.mktemp("cache"))
 
 
-def test_scores_each_patients_stand_in_as_predict_would(head_masks: ArrayStore) -> None:
-    contract = Contract(
+@pytest.fixture
+def contract() -> Contract:
+    return Contract(
         network="unet",
         width=8,
         preprocessing=Preprocessing(),
@@ -240,6 +242,9 @@ def test_scores_each_patients_stand_in_as_predict_would(head_masks: ArrayStore) 
         training_patients=0,
         versions={},
     )
+
+
+def test_scores_each_patients_stand_in_as_predict_would(head_masks: ArrayStore, contract: Contract) -> None:
     model = Model.of(BrightFlair(1.2), contract)  # type: ignore[arg-type]
     names = [entry.patient for entry in head_masks.patients]
     scores = domain_shift_dice(model, head_masks, names)
@@ -249,6 +254,17 @@ def test_scores_each_patients_stand_in_as_predict_would(head_masks: ArrayStore) 
     assert all(scores[name] != at_home[name] for name in names)
     blind = Model.of(BrightFlair(100), contract)  # type: ignore[arg-type]
     assert set(domain_shift_dice(blind, head_masks, names).values()) == {0.0}
+
+
+def test_where_stripping_leaves_nothing_the_score_is_undefined_and_the_others_are_done(
+    head_masks: ArrayStore, contract: Contract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = domain_shift._brain
+    lost, kept = (entry.patient for entry in head_masks.patients)
+    monkeypatch.setattr(domain_shift, "_brain", lambda volume: found(volume) & (volume.patient != lost))
+    scores = domain_shift_dice(Model.of(BrightFlair(1.2), contract), head_masks, [lost, kept])  # type: ignore[arg-type]
+    assert scores[lost] is None
+    assert (scores[kept] or 0) > 0
 
 
 def test_a_run_that_is_told_to_keeps_the_scores(head_masks: ArrayStore, tmp_path: Path) -> None:

@@ -136,12 +136,14 @@ def _subgroups(scores: Scores) -> str:
 
 def _domain_shift(dice: Mapping[str, float | None]) -> str:
     row = _row("3-D Dice", summarise(list(dice.values())))
+    without = ", ".join(sorted(patient for patient, value in dice.items() if value is None))
+    undefined = f"\n\nUndefined, since nothing to find is left of the scan: {without}." if without else ""
     return (
         "## External scans\n\n"
         "No scans of other hospitals were there to score. In their stead stand the same patients as another hospital "
         "might have them: without skull and scalp, turned, in another size and contrast, without T1 after contrast, "
         "made so by a program whose changes differ in kind from those of training.\n\n"
-        f"{_HEAD}{row}\n\nEvery patient: `domain_shift.csv`."
+        f"{_HEAD}{row}{undefined}\n\nEvery patient: `domain_shift.csv`."
     )
 
 

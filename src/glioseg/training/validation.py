@@ -1,6 +1,7 @@
 """Validation patients, predicted whole as a user would have them, and what is chosen on them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 
 from glioseg.dataset.head_masks import BRAIN_BIT, stored_head_mask
 from glioseg.dataset.store import ArrayStore
+from glioseg.errors import GliosegError
 from glioseg.evaluation.calibration import LogitCounts
 from glioseg.evaluation.domain_shift import simulate_domain_shift
 from glioseg.evaluation.metrics import dice
@@ -126,9 +128,15 @@ def domain_shift_dice(model: Model, store: ArrayStore, patients: Sequence[str]) 
         model: Ready for use.
         store: The data.
         patients: Who is predicted so; a score that decides anything is one of validation patients.
+
+    Returns:
+        By patient; None where both masks are empty, or where no brain was found to keep, so that nothing is left.
     """
-    scores = {}
+    scores: dict[str, float | None] = {}
     for patient in patients:
         volume, truth = simulate_domain_shift(store.volume(patient), store.mask(patient))
-        scores[patient] = dice(predict_external(model, volume).mask.voxels, truth.voxels)
+        # Each was predicted as it is before: what is refused here is a scan that was stripped of too much.
+        scores[patient] = None
+        with suppress(GliosegError):
+            scores[patient] = dice(predict_external(model, volume).mask.voxels, truth.voxels)
     return scores
