@@ -255,6 +255,24 @@ def test_names_are_matched_only_where_one_can_be_meant(
     assert list(by_names_of(truth, {name: Path(name) for name in predicted})) == matched
 
 
+def test_the_runs_of_a_bids_session_are_scored_each_by_its_own_truth(tmp_path: Path) -> None:
+    for run, rows in (("1", slice(5, 11)), ("2", slice(8, 14))):
+        anat = f"sub-01/ses-1/anat/sub-01_ses-1_run-{run}"
+        save(tmp_path / "truth" / f"{anat}_dseg.nii.gz", cube(rows))
+        save(tmp_path / "predicted" / f"{anat}_label-tumor_mask.nii.gz", cube(rows))
+    for side, name in (("truth", "run-1_dseg"), ("predicted", "label-tumor_mask")):
+        save(tmp_path / side / f"sub-02/anat/sub-02_{name}.nii.gz", cube(slice(5, 11)))
+    scores = score_folders(tmp_path / "predicted", tmp_path / "truth").scores
+    assert {entry.patient: entry.values["dice"] for entry in scores.patients} == {
+        "sub-01_ses-1_run-1": 1.0,
+        "sub-01_ses-1_run-2": 1.0,
+        "sub-02": 1.0,
+    }
+    (tmp_path / "truth/sub-01/ses-1/anat/sub-01_ses-1_run-2_dseg.nii.gz").unlink()
+    with pytest.raises(GliosegError, match=r"sub-01_ses-1_run-2_label-tumor_mask.nii.gz has no truth"):
+        score_folders(tmp_path / "predicted", tmp_path / "truth")
+
+
 def test_two_masks_of_one_patient_are_told(tmp_path: Path) -> None:
     for name in ("P1_seg.nii.gz", "P1_mask.nii.gz"):
         save(tmp_path / "truth" / name, cube(slice(5, 11)))

@@ -3,6 +3,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from glioseg.errors import GliosegError
 from glioseg.formats.masks import read_mask
 from glioseg.formats.nifti import write_nifti_mask
 from glioseg.patients.tif_patient import TifPatient
-from glioseg.review.cases import Facts, ReviewCase, by_need, find_review_cases
+from glioseg.review.cases import Cases, Facts, Origin, ReviewCase, by_need, find_review_cases
 from glioseg.review.runs import as_list, runs_of
 from glioseg.review.store import Stroke
 
@@ -156,6 +157,14 @@ def test_an_earlier_examination_is_found(few_slices: Path) -> None:
     assert cases.earlier(by_name[later.name]) == by_name[first.name]
     assert cases.earlier(by_name[first.name]) is None
     assert by_name[later.name].visit.when == "2030-01-02"
+
+
+def test_of_the_runs_of_an_earlier_session_the_first_lies_beside_the_later_ones() -> None:
+    names = ("sub-1_ses-1_run-2", "sub-1_ses-1_run-1", "sub-1_ses-2_run-1", "sub-1_ses-2_run-2")
+    found = {name: ReviewCase(name, NOWHERE) for name in names}
+    cases = Cases(Path(), {case.id: case for case in found.values()}, cast(Origin, None))
+    earlier = [cases.earlier(found[name]) for name in names]
+    assert earlier == [None, None, found["sub-1_ses-1_run-1"], found["sub-1_ses-1_run-1"]]
 
 
 def test_an_earlier_examination_is_found_by_the_headers_of_dicom(tmp_path: Path) -> None:

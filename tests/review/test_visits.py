@@ -16,6 +16,9 @@ def of_name(name: str) -> Visit:
         ("TCGA_DU_7014_19860618", Visit("TCGA_DU_7014", "1986-06-18")),
         ("P1-2020-01-02", Visit("P1", "2020-01-02")),
         ("sub-01_ses-02", Visit("sub-01", "", "02")),
+        ("sub-01_ses-02_acq-iso_run-1", Visit("sub-01", "", "02")),
+        # A word that tells two examinations of one name apart may tell two people apart.
+        ("sub-01_ses-02_siteA", Visit("sub-01_ses-02_siteA")),
         # Neither a number nor a date alone tells a person.
         ("site_12", Visit("site_12")),
         ("20200102", Visit("20200102")),

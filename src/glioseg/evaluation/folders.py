@@ -102,7 +102,7 @@ def score_folders(
 
 def _found(predicted: Path, truth: Path) -> tuple[dict[str, Path], dict[str, Path]]:
     """The masks on both sides by the truth's names; one mask against one needs no names."""
-    masks, true_masks = find_patient_masks(predicted), find_patient_masks(truth, with_images=True)
+    masks, true_masks = find_patient_masks(predicted, truth)
     for root, found, what in ((predicted, masks, "predicted"), (truth, true_masks, "true")):
         if not found:
             raise GliosegError(

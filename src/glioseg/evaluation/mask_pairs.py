@@ -1,7 +1,8 @@
 """Which masks lie in a folder, of whichever format and layout, and two of one patient in one view."""
 
+import re
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,28 +20,39 @@ from glioseg.space.affine import Grid, grid_of, same_grid, spacing_mm
 from glioseg.space.axial import axial_affine, axial_view, to_axial
 from glioseg.volume import Mask
 
+_RUN = re.compile(r"_(run-[^_.]+)")
 
-def find_patient_masks(root: Path, *, with_images: bool = False) -> dict[str, Path]:
-    """The masks of a file or folder by patient: NIfTI and NRRD files, and folders of ``<patient>_<n>_mask.tif``.
+
+def find_patient_masks(predicted: Path, truth: Path) -> tuple[dict[str, Path], dict[str, Path]]:
+    """The masks on both sides by patient: NIfTI and NRRD files, and folders of ``<patient>_<n>_mask.tif``.
 
     Where no file's name tells that it is a mask, every file is taken for one, as in a folder of ``<patient>.nii.gz``.
+    Where one side has several of a BIDS session, both sides tell its runs apart, as ``sub-01_ses-1_run-2``.
 
     Args:
-        root: The file, or the folder at whatever depth.
-        with_images: Whether a folder of slices counts too that has images alone, so that its lack is noticed.
+        predicted: A file, or a folder at whatever depth.
+        truth: Likewise; a folder of slices counts too that has images alone, so that its lack is noticed.
 
     Raises:
         GliosegError: If a patient has two masks.
     """
-    if not root.is_dir():
-        return {patient_of(root): root} if kind_by_name(root.name) in SCANS and root.exists() else {}
-    found: dict[str, list[Path]] = defaultdict(list)
-    files = visible_files(root)
-    for folder in _slice_folders(root, files, with_images):
-        found[readable(folder.absolute().name)].append(folder)
-    images = [path for path in files if kind_by_name(path.name) in SCANS and not _lies_beside_a_mask(path)]
-    for patient, path in _mask_files(root, images):
-        found[patient].append(path)
+    sides = _masks_of(predicted, with_images=False), _masks_of(truth, with_images=True)
+    several = {patient for found in sides for patient, paths in found.items() if len(paths) > 1}
+    masks, true_masks = (_told_apart(found, several) for found in sides)
+    return _one_each(predicted, masks), _one_each(truth, true_masks)
+
+
+def _told_apart(found: Mapping[str, Sequence[Path]], several: Collection[str]) -> dict[str, list[Path]]:
+    """The masks by patient, and those of some patients by patient and run, where their names tell it."""
+    told: dict[str, list[Path]] = defaultdict(list)
+    for patient, paths in found.items():
+        for path in paths:
+            run = _RUN.search(path.name) if patient in several and patient.startswith("sub-") else None
+            told[f"{patient}_{run[1]}" if run else patient].append(path)
+    return told
+
+
+def _one_each(root: Path, found: Mapping[str, Sequence[Path]]) -> dict[str, Path]:
     for patient, paths in found.items():
         if len(paths) > 1:
             raise GliosegError(
@@ -50,6 +62,19 @@ def find_patient_masks(root: Path, *, with_images: bool = False) -> dict[str, Pa
                 remedy="Move the others away",
             )
     return {patient: paths[0] for patient, paths in sorted(found.items())}
+
+
+def _masks_of(root: Path, *, with_images: bool) -> dict[str, list[Path]]:
+    if not root.is_dir():
+        return {patient_of(root): [root]} if kind_by_name(root.name) in SCANS and root.exists() else {}
+    found: dict[str, list[Path]] = defaultdict(list)
+    files = visible_files(root)
+    for folder in _slice_folders(root, files, with_images):
+        found[readable(folder.absolute().name)].append(folder)
+    images = [path for path in files if kind_by_name(path.name) in SCANS and not _lies_beside_a_mask(path)]
+    for patient, path in _mask_files(root, images):
+        found[patient].append(path)
+    return found
 
 
 def _lies_beside_a_mask(path: Path) -> bool:

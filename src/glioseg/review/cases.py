@@ -125,7 +125,9 @@ class Cases:
 
     def earlier(self, case: ReviewCase) -> ReviewCase | None:
         """The examination of the same person before this one that can be opened, or None."""
-        others = {other.visit: other for other in self.cases.values() if other.problem is None}
+        # Of several runs of a session the first by name.
+        by_name = sorted(self.cases.values(), key=lambda other: other.patient, reverse=True)
+        others = {other.visit: other for other in by_name if other.problem is None}
         before = last_before(case.visit, others)
         return None if before is None else others[before]
 

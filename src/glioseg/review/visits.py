@@ -12,6 +12,9 @@ from glioseg.patients.examination import Examination
 
 _DATED = re.compile(r"(?P<person>.+)[_-](?P<year>(19|20)\d\d)-?(?P<month>\d\d)-?(?P<day>\d\d)")
 
+_ENTITIES = re.compile(r"(_[a-zA-Z]+-[a-zA-Z0-9]+)*")
+"""What may follow the session in a BIDS name, as ``_acq-iso_run-2``."""
+
 
 @dataclass(frozen=True)
 class Visit:
@@ -52,7 +55,7 @@ def visit_of(name: str, examination: Examination) -> Visit:
         day = examination.date
         return Visit(examination.person, f"{day[:4]}-{day[4:6]}-{day[6:]}" if day else "")
     subject, session = bids_visit(name) or ("", "")
-    if session and name == f"{subject}_{session}":
+    if session and _ENTITIES.fullmatch(name.removeprefix(f"{subject}_{session}")):
         return Visit(subject, _bids_date(subject, session, Path(examination.place)), session.removeprefix("ses-"))
     if found := _DATED.fullmatch(name):
         return Visit(found["person"], f"{found['year']}-{found['month']}-{found['day']}")
