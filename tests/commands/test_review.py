@@ -73,6 +73,12 @@ def test_a_port_that_is_taken_is_told() -> None:
             _listening(port)
 
 
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_a_port_that_is_none_is_told(port: int) -> None:
+    with pytest.raises(GliosegError, match=f"port {port} cannot be used: ports are numbers from 1 to 65535"):
+        _listening(port)
+
+
 def test_a_page_that_is_not_built_is_told(tmp_path: Path) -> None:
     with pytest.raises(GliosegError, match="make page"):
         page_files(tmp_path)

@@ -204,6 +204,28 @@ def test_a_full_disk_is_told_in_the_queue_and_the_decision_stays(masks: Path, mo
     desk.close()
 
 
+def test_a_prediction_made_again_is_drawn_anew_in_the_queue(masks: Path) -> None:
+    def image_of(desk: Desk) -> bytes | None:
+        # What the painter was given before is done.
+        desk._painter.submit(lambda: None).result()
+        return desk.store.thumbnail(case_id)
+
+    desk = open_desk(masks)
+    (case_id,) = desk.cases.cases
+    desk.start()
+    before = image_of(desk)
+    desk.close()
+    image = nibabel.load(masks / "A_mask.nii.gz")
+    moved = np.roll(np.asarray(image.dataobj), 3, axis=0)
+    nibabel.save(nibabel.Nifti1Image(moved, image.affine), masks / "A_mask.nii.gz")
+    desk = open_desk(masks)
+    desk.open(case_id)
+    after = image_of(desk)
+    desk.close()
+    assert None not in (before, after)
+    assert before != after
+
+
 def test_a_prediction_made_again_does_not_move_what_was_drawn(masks: Path) -> None:
     desk = open_desk(masks)
     (case_id,) = desk.cases.cases

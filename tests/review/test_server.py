@@ -65,6 +65,24 @@ def test_strokes_move_the_mask_and_are_listed(client: TestClient) -> None:
     assert client.get(address).json()["state"] == "in work"
 
 
+@pytest.mark.parametrize("after", ["-1", "x", "9" * 30])
+def test_what_is_no_revision_is_refused(client: TestClient, after: str) -> None:
+    assert client.get(f"{case_of(client)}/strokes?after={after}").status_code == 422
+
+
+def test_a_defect_is_not_told_as_a_missing_case(
+    client: TestClient, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(case_id: str) -> None:
+        raise KeyError("a defect")
+
+    address = case_of(client)
+    assert client.get("api/cases/none").status_code == 404
+    monkeypatch.setattr(desk, "describe", broken)
+    with pytest.raises(KeyError, match="a defect"):
+        client.get(address)
+
+
 def test_a_repeated_stroke_is_taken_once(client: TestClient) -> None:
     address = case_of(client)
     for _ in range(2):

@@ -97,6 +97,24 @@ def test_the_prediction_stays_the_one_that_strokes_rest_on(store: Store) -> None
     assert store.prediction("c")[1] == [1, 3]
 
 
+def test_another_prediction_takes_the_image_of_the_earlier_one_away(store: Store) -> None:
+    store.keep_thumbnail("c", b"png")
+    store.keep_prediction("c", "C", [1, 2, 4], [0, 2], "prediction")
+    assert store.thumbnail("c") == b"png"
+    store.keep_prediction("c", "C", [1, 2, 4], [0, 3], "prediction")
+    assert store.thumbnail("c") is None
+
+
+def test_a_full_disk_is_told_and_the_store_goes_on_once_there_is_space(store: Store) -> None:
+    pages = store._connection.execute("pragma page_count").fetchone()[0]
+    store._connection.execute(f"pragma max_page_count = {pages}")
+    with pytest.raises(GliosegError, match="full"):
+        store.keep_thumbnail("c", bytes(1_000_000))
+    store._connection.execute(f"pragma max_page_count = {pages + 1000}")
+    store.keep_thumbnail("c", bytes(1_000_000))
+    assert store.thumbnail("c") == bytes(1_000_000)
+
+
 def test_a_file_that_is_no_store_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.sqlite").write_bytes(b"something else" * 100)
     with pytest.raises(GliosegError, match=r"a\.sqlite cannot be used"):

@@ -30,6 +30,10 @@ OPEN_CASES = 3
 """The one that is read, the next, and the earlier examination."""
 
 
+class UnknownCaseError(KeyError):
+    """There is no case with this identifier."""
+
+
 class Desk:
     """One reader at the cases of a folder.
 
@@ -74,15 +78,17 @@ class Desk:
         """A case by its identifier.
 
         Raises:
-            KeyError: If there is none.
+            UnknownCaseError: If there is none.
         """
+        if case_id not in self.cases.cases:
+            raise UnknownCaseError(case_id)
         return self.cases.cases[case_id]
 
     def open(self, case_id: str) -> OpenCase:
         """A case in memory, read from its files where it is not there yet.
 
         Raises:
-            KeyError: If there is none.
+            UnknownCaseError: If there is none.
             GliosegError: If scan or mask cannot be read.
         """
         case = self.case(case_id)
@@ -116,7 +122,7 @@ class Desk:
         the strokes since a revision.
 
         Raises:
-            KeyError: If there is no such case.
+            UnknownCaseError: If there is no such case.
             GliosegError: If the case cannot be opened.
         """
         opened = self.open(case_id)
@@ -134,7 +140,7 @@ class Desk:
         """Take a stroke, and tell the revision that it makes once it is in the store.
 
         Raises:
-            KeyError: If there is no such case.
+            UnknownCaseError: If there is no such case.
             ConflictError: If it was drawn on another revision than the current one.
             GliosegError: If it does not fit the mask, or the store cannot be written.
         """
@@ -156,7 +162,7 @@ class Desk:
         A mask with changed voxels is corrected and one without is accepted, whichever of the two is said.
 
         Raises:
-            KeyError: If there is no such case.
+            UnknownCaseError: If there is no such case.
             ConflictError: If the case has changed.
             GliosegError: If the decision is none, or the store cannot be written.
         """
@@ -255,6 +261,9 @@ class Desk:
     def _read(self, case: ReviewCase, future: "Future[OpenCase]") -> None:
         try:
             future.set_result(open_case(self.cases, self.store, case))
+            # The image of a mask that was replaced since has gone. A desk that closes leaves it to the next one.
+            with suppress(RuntimeError):
+                self._painter.submit(self._paint, case.id)
         except BaseException as error:
             # First, so that whoever holds the lock and waits gets on.
             future.set_exception(error)
@@ -263,6 +272,8 @@ class Desk:
 
     def _paint(self, case_id: str) -> None:
         with suppress(GliosegError):
+            if self.store.thumbnail(case_id) is not None:
+                return
             # A case that is read stays in memory; one that is only drawn does not push it out.
             opened = (
                 self.open(case_id) if case_id in self._open else open_case(self.cases, self.store, self.case(case_id))

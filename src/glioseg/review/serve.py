@@ -46,7 +46,8 @@ class _Announcing(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._begun()
+        if self.started:
+            self._begun()
 
 
 def _listening(port: int) -> socket.socket:
@@ -54,9 +55,10 @@ def _listening(port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((LOOPBACK, port))
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         listener.close()
+        reason = getattr(error, "strerror", None) or "ports are numbers from 1 to 65535"
         raise BadOptionError(
-            f"port {port} cannot be used: {error.strerror}", remedy="Name another with --port, or none for a free one"
+            f"port {port} cannot be used: {reason}", remedy="Name another with --port, or none for a free one"
         ) from error
     return listener

@@ -20,13 +20,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from glioseg.errors import GliosegError
-from glioseg.review.desk import Desk
+from glioseg.review.desk import Desk, UnknownCaseError
 from glioseg.review.guard import Guard, TooLargeError
 from glioseg.review.store import ConflictError, Stroke
 
 PAGE = Path(__file__).parent / "page"
 DETAIL_LIMIT = 4096
 LONGEST_ACTIVITY_S = 3600.0
+LONGEST_REVISION = 15
+"""Digits; SQLite knows no numbers of more than 18."""
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".woff2": "font/woff2"}
 
 
@@ -137,7 +139,7 @@ def _told(answer: Callable[[], Response]) -> Response:
     """Errors in the form that the page knows."""
     try:
         return answer()
-    except KeyError:
+    except UnknownCaseError:
         return _error(404, "there is no such case")
     except ConflictError as conflict:
         return _error(409, conflict.problem, conflict.remedy, revision=conflict.revision, reader=conflict.reader)
@@ -198,7 +200,7 @@ def _measurement(desk: Desk, request: Request) -> Response:
 
 def _strokes(desk: Desk, request: Request) -> Response:
     after = request.query_params.get("after", "0")
-    if not after.isdecimal():
+    if not after.isdecimal() or len(after) > LONGEST_REVISION:
         raise GliosegError("after is no revision", found=after[:20])
     return JSONResponse(desk.strokes(_case(request), int(after)))
 

@@ -171,6 +171,14 @@ class Store:
             if used and run("select 1 from cases where case_id = ?", case_id).fetchone():
                 return
             values = (case_id, patient, json.dumps(shape), _text(prediction), kind, _now())
+            # Its small image shows the mask of before.
+            run(
+                "delete from thumbnails where case_id = ? and exists (select 1 from cases where case_id = ?"
+                " and prediction != ?)",
+                case_id,
+                case_id,
+                values[3],
+            )
             run("insert or replace into cases values (?, ?, ?, ?, ?, ?)", *values)
 
     def prediction(self, case_id: str) -> tuple[list[int], list[int], str]:
@@ -359,10 +367,12 @@ class Store:
             self._connection.execute("begin immediate")
             try:
                 yield lambda query, *values: self._connection.execute(query, values)
+                self._connection.execute("commit")
             except BaseException:
-                self._connection.execute("rollback")
+                # On a full disk SQLite has taken it back already, or failed to write it at the very end.
+                if self._connection.in_transaction:
+                    self._connection.execute("rollback")
                 raise
-            self._connection.execute("commit")
 
     def _all(self, query: str, *values: Any) -> list[sqlite3.Row]:
         with self._lock, _told(self.path):
