@@ -1,7 +1,7 @@
 /** One pane of the viewer on a canvas: a slice, what is laid over it, and where it lies. */
 
 import type { Scan } from "../case";
-import { type Geometry, type Place, type Plane, planeSlice, type PlaneSlice, sidesOf, sliceAxis, sliceCount, toPlane } from "../space/geometry";
+import { type Geometry, type Place, pixelSize, type Plane, planeSlice, type PlaneSlice, sidesOf, sliceAxis, sliceCount, toPlane } from "../space/geometry";
 import type { Overlay } from "../state";
 import type { Mask } from "../voxels/change";
 import type { Diameters, Line } from "../voxels/diameters";
@@ -150,7 +150,7 @@ function drawTools(context: CanvasRenderingContext2D, scene: Scene, transform: T
   context.strokeStyle = COLOURS.cross;
   if (scene.brush !== null) {
     const { x, y } = pointAt(transform, scene.brush);
-    const millimetres = transform.column / columnSize(scene);
+    const millimetres = transform.column / pixelSize(scene.geometry, scene.plane).column;
     const radius = Math.max(scene.brush.radius * millimetres, transform.column / 2);
     context.beginPath();
     context.ellipse(x, y, radius, radius, 0, 0, 2 * Math.PI);
@@ -161,10 +161,6 @@ function drawTools(context: CanvasRenderingContext2D, scene: Scene, transform: T
     scene.lasso.map((point) => pointAt(transform, point)).forEach(({ x, y }, at) => (at === 0 ? context.moveTo(x, y) : context.lineTo(x, y)));
     context.stroke();
   }
-}
-
-function columnSize({ geometry, plane }: Scene): number {
-  return geometry.spacing[plane === "sagittal" ? 1 : 2];
 }
 
 /** Four short arms around the place, so that what lies at it is seen. */
@@ -197,8 +193,15 @@ function drawWords(context: CanvasRenderingContext2D, { width, height }: HTMLCan
   write(sides.bottom, width / 2, height - margin, "center", "bottom");
   if (scene.isSmall) return;
   const [low, high] = scene.window;
-  write(`W ${Math.round(high - low)}  L ${Math.round((high + low) / 2)}`, margin, height - margin, "left", "bottom");
+  write(windowInWords(low, high), margin, height - margin, "left", "bottom");
   if (!isKnown) write("sides not known", width - margin, height - margin, "right", "bottom");
+}
+
+/** Width and level; a scan whose intensities lie within a few units has them with decimals. */
+export function windowInWords(low: number, high: number): string {
+  const decimals = Math.max(0, 2 - Math.floor(Math.log10(high - low || 1)));
+  const [width, level] = [high - low, (high + low) / 2].map((value) => value.toFixed(Math.min(decimals, 6)));
+  return `W ${width}  L ${level}`;
 }
 
 function writer(context: CanvasRenderingContext2D, size: number) {

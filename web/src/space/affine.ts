@@ -59,6 +59,12 @@ export function gramOf(affine: Affine | null, axes: readonly number[]): number[]
   return steps.map((a) => steps.map((b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2]));
 }
 
+/** The squared length of so many steps along slices, rows and columns, by the inner products of {@link gramOf}. */
+export function lengthSquared(gram: number[][], s: number, r: number, c: number): number {
+  const across = 2 * (gram[0][1] * s * r + gram[0][2] * s * c + gram[1][2] * r * c);
+  return gram[0][0] * s * s + gram[1][1] * r * r + gram[2][2] * c * c + across;
+}
+
 /** The volume of a voxel in mm³. */
 export function voxelVolume(affine: Affine): number {
   const [a, b, c] = [column(affine, 0), column(affine, 1), column(affine, 2)];

@@ -1,5 +1,6 @@
 /** The voxels under a round brush, in millimetres, so that it is round whatever the spacing. */
 
+import { lengthSquared } from "../space/affine";
 import { type Geometry, indexOf, isInside, type Place, type Plane, sliceAxis } from "../space/geometry";
 
 /** Relative difference below which two lengths are equal, so that rounding does not make a brush lopsided. */
@@ -56,9 +57,4 @@ function reachAlong(gram: number[][], axis: number, radius: number): number {
 
 function determinant([[a, b, c], [, d, e], [, , f]]: number[][]): number {
   return a * (d * f - e * e) - b * (b * f - e * c) + c * (b * e - d * c);
-}
-
-function lengthSquared(gram: number[][], s: number, r: number, c: number): number {
-  const across = 2 * (gram[0][1] * s * r + gram[0][2] * s * c + gram[1][2] * r * c);
-  return gram[0][0] * s * s + gram[1][1] * r * r + gram[2][2] * c * c + across;
 }

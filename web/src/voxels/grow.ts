@@ -1,5 +1,6 @@
 /** A region grown from a click: alike in intensity, likely enough by the networks, connected, and not far away. */
 
+import { lengthSquared } from "../space/affine";
 import { type Geometry, indexOf, type Place, placeOf } from "../space/geometry";
 import { flood } from "./region";
 
@@ -48,7 +49,7 @@ export function grow(
 
 function nearness(geometry: Geometry, seed: Place, reach: number): (index: number) => boolean {
   return (index) => {
-    const place = placeOf(geometry, index);
-    return Math.hypot(...place.map((value, axis) => (value - seed[axis]) * geometry.spacing[axis])) <= reach;
+    const [slice, row, column] = placeOf(geometry, index);
+    return lengthSquared(geometry.gram, slice - seed[0], row - seed[1], column - seed[2]) <= reach * reach;
   };
 }

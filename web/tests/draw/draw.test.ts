@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { edgesOf } from "../../src/draw/outline";
 import { blank, colourOf, paintGrey, paintMask } from "../../src/draw/image";
+import { windowInWords } from "../../src/draw/pane";
 import { sliceAt } from "../../src/draw/strip";
 import { pixelAt, pointAt, transformOf } from "../../src/draw/transform";
 import { geometryOf, planeSlice } from "../../src/space/geometry";
@@ -8,6 +9,12 @@ import { drawn, hung } from "../support";
 
 const GEOMETRY = hung([1, 3, 4]);
 const PLANE = planeSlice(GEOMETRY, "axial", 0);
+
+test("the window is told in whole numbers, or with decimals where the intensities lie within few units", () => {
+  expect(windowInWords(0, 255)).toBe("W 255  L 128");
+  expect(windowInWords(-0.5, 1)).toBe("W 1.50  L 0.25");
+  expect(windowInWords(100, 100)).toBe("W 0.00  L 100.00");
+});
 
 test("one pixel has four edges", () => {
   expect(edgesOf(drawn(["....", ".#..", "...."]), PLANE)).toEqual([1, 1, 2, 1, 1, 2, 2, 2, 1, 1, 1, 2, 2, 1, 2, 2]);

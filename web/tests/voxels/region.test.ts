@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { planeSlice } from "../../src/space/geometry";
+import { geometryOf, planeSlice } from "../../src/space/geometry";
 import { component, holes } from "../../src/voxels/region";
 import { grow, seedIntensity } from "../../src/voxels/grow";
 import { drawn, hung, maskOf, images } from "../support";
@@ -56,6 +56,13 @@ test("a region grows no farther than its reach, in millimetres", () => {
   const shape = [1, 3, 4] as const;
   const found = grow(BRIGHT, null, hung(shape, [1, 5, 1]), [0, 0, 0], { tolerance: 1, probability: 0, reach: 5 });
   expect(images(maskOf(found, shape), shape)[0]).toEqual(["##..", "#...", "...."]);
+});
+
+test("the reach is one in millimetres on a grid whose axes are not at right angles too", () => {
+  const shape = [1, 3, 3] as const;
+  const leaning = geometryOf(shape, [[0, 0.9, -1, 0], [0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]]);
+  const found = grow(new Uint8Array(9), null, leaning, [0, 1, 1], { tolerance: 1, probability: 0, reach: 1.2 });
+  expect(images(maskOf(found, shape), shape)[0]).toEqual(["#..", "###", "..#"]);
 });
 
 test("a region grows only where the networks think it likely enough", () => {
