@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,14 @@ from glioseg.dataset.splits import Split, save_split
 from glioseg.errors import GliosegError
 from glioseg.inference import prediction
 from glioseg.inference.bundle import save_bundle
-from glioseg.inference.contract import ENSEMBLE, SPLIT, Contract, EnsembleContract, save_ensemble
+from glioseg.inference.contract import (
+    ENSEMBLE,
+    SPLIT,
+    Contract,
+    EnsembleContract,
+    load_ensemble_contract,
+    save_ensemble,
+)
 from glioseg.inference.model import Model
 from glioseg.inference.postprocessing import Decision, Postprocessing, calibrated
 from glioseg.inference.preprocessing import Preprocessing, intensity_statistics
@@ -44,6 +52,28 @@ def test_it_is_the_calibrated_mean_of_its_members(folder: Path, scan: Volume) ->
     found = load(folder).probabilities(scan)
     np.testing.assert_allclose(found, calibrated((alone[0] + alone[1]) / 2, 1.5), rtol=0, atol=1e-6)
     assert np.abs(alone[0] - alone[1]).max() > 1e-3
+
+
+def test_networks_see_a_scan_and_its_mirror_image_in_turn(folder: Path, scan: Volume) -> None:
+    both = load_ensemble_contract(folder)
+    save_ensemble(folder, both.model_copy(update={"flips_in_turn": True}), "")
+    first, second = (
+        Model.of(network.backend, network.contract.model_copy(update={"flip": False}))
+        for network in load(folder).networks.values()
+    )
+    mirrored = replace(scan, voxels=np.ascontiguousarray(scan.voxels[:, :, ::-1]))
+    expected = (first.probabilities(scan) + second.probabilities(mirrored)[..., ::-1]) / 2
+    np.testing.assert_allclose(load(folder).probabilities(scan), calibrated(expected, 1.5), rtol=0, atol=1e-6)
+
+
+def test_a_network_that_sees_no_mirror_image_sees_none_in_turn_either(
+    tmp_path: Path, network: nn.Module, contract: Contract, scan: Volume
+) -> None:
+    plain = contract.model_copy(update={"flip": False})
+    members = {name: save_bundle(tmp_path / name, network, plain, "").weights_sha256 for name in ("one", "two")}
+    save_ensemble(tmp_path, EnsembleContract(members=members, flips_in_turn=True), "")
+    expected = load(tmp_path / "one").probabilities(scan)
+    np.testing.assert_allclose(load(tmp_path).probabilities(scan), expected, rtol=0, atol=1e-6)
 
 
 def test_the_mask_follows_its_own_rule(folder: Path, scan: Volume) -> None:

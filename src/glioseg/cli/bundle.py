@@ -16,6 +16,7 @@ def bundle(
     out: Path,
     domain_shift: Annotated[bool, Parameter(name=("--domain-shift", "--stand-ins"))] = True,
     shared: Annotated[bool, Flag] = False,
+    flips_in_turn: Annotated[bool, Flag] = False,
     siblings: Path | None = None,
     json_output: Json = False,
 ) -> None:
@@ -37,6 +38,8 @@ def bundle(
         Score the test patients as external scans too: stripped, turned, in another size and contrast.
     shared
         Use the networks where they lie, in a model beside --out, instead of copying them.
+    flips_in_turn
+        Show the networks a new scan and its left-right mirror image in turn, instead of both to each: half the time.
     siblings
         For one run that was trained on every patient: a model beside --out, of networks of the same recipe, one for
         each fold. Rule and scores are those of the patients that these held back.
@@ -45,8 +48,10 @@ def bundle(
     from glioseg.commands.bundle_refit import bundle_refit
 
     if siblings is None:
-        outcome = bundle(runs, data, out, domain_shift=domain_shift, shared=shared, progress=progress)
-    elif len(runs) == 1 and not shared:
+        outcome = bundle(
+            runs, data, out, domain_shift=domain_shift, shared=shared, flips_in_turn=flips_in_turn, progress=progress
+        )
+    elif len(runs) == 1 and not shared and not flips_in_turn:
         outcome = bundle_refit(runs[0], siblings, data, out, domain_shift=domain_shift, progress=progress)
     else:
         raise BadOptionError("--siblings goes with one run alone", found=f"{len(runs)} runs")

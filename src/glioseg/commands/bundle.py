@@ -19,6 +19,7 @@ from glioseg.commands.bundle_members import (
 from glioseg.commands.bundle_scores import BundleOutcome, score_model
 from glioseg.dataset.splits import check_patients_present, save_split
 from glioseg.dataset.store import ArrayStore, open_store
+from glioseg.errors import BadOptionError
 from glioseg.inference.backends.torch_backend import TorchBackend
 from glioseg.inference.bundle import load_bundle, save_bundle
 from glioseg.inference.contract import SPLIT, EnsembleContract, load_contract, save_ensemble
@@ -33,6 +34,7 @@ def bundle(
     *,
     domain_shift: bool = True,
     shared: bool = False,
+    flips_in_turn: bool = False,
     progress: Callable[[str], None] = lambda line: None,
 ) -> BundleOutcome:
     """Make a model of finished runs: of one a bundle, of several an ensemble.
@@ -49,6 +51,7 @@ def bundle(
         domain_shift: Whether the test patients are also scored as external scans, which takes as long again.
         shared: Use the networks where they lie, in an ensemble beside ``out``, as they were settled there, instead of
             copying them.
+        flips_in_turn: As :attr:`glioseg.inference.contract.EnsembleContract.flips_in_turn`; the scores are with it too.
         progress: Takes a line for each step.
 
     Raises:
@@ -57,11 +60,13 @@ def bundle(
     """
     check_new(out)
     members = read_members(runs)
+    if flips_in_turn and len(members) == 1:
+        raise BadOptionError("--flips-in-turn needs several networks", found="one")
     folds, store = folds_of(members), open_store(data)
     _check_data(store, folds, members)
     members_in = shared_folder(members, out) if shared else None
     with atomic_folder(out) as unfinished:
-        outcome = _make(members, folds, store, unfinished, members_in, domain_shift, progress)
+        outcome = _make(members, folds, store, unfinished, members_in, domain_shift, flips_in_turn, progress)
     return replace(outcome, folder=out)
 
 
@@ -72,6 +77,7 @@ def _make(
     out: Path,
     members_in: Path | None,
     domain_shift: bool,
+    flips_in_turn: bool,
     progress: Callable[[str], None],
 ) -> BundleOutcome:
     """Write the model into a folder beside ``members_in``, the networks' own where they are shared."""
@@ -84,7 +90,7 @@ def _make(
     contract = _settle(places, folds, store, shared=members_in is not None)
     if contract is not None:
         where = "." if members_in is None else f"../{members_in.name}"
-        save_ensemble(out, contract.model_copy(update={"members_in": where}), "")
+        save_ensemble(out, contract.model_copy(update={"members_in": where, "flips_in_turn": flips_in_turn}), "")
     tested = sum(len(fold.split.test) for fold in folds)
     progress(f"predicting {tested} test patients{', and their stand-ins from elsewhere' if domain_shift else ''}")
     return score_model(Model.load(out, backend="torch"), out, folds, store, domain_shift)

@@ -162,6 +162,9 @@ class EnsembleContract(Decision):
         members: For the folder of each network the hash of its weights.
         members_in: Where these folders lie: ``.``, or ``../NAME`` for those of a model beside this one.
         folds: Where the networks come from several splits, what those of one decide together, by the split's hash.
+        flips_in_turn: Whether the networks see a scan and its left-right mirror image in turn, the first the scan,
+            the second the mirror image and so on: half the work of showing each of them both. A network by itself
+            sees both.
         presence: As in :class:`Contract`.
     """
 
@@ -169,6 +172,7 @@ class EnsembleContract(Decision):
     members: dict[Annotated[str, AfterValidator(_folder_name)], str] = Field(min_length=2)
     members_in: Annotated[str, AfterValidator(_here_or_beside)] = "."
     folds: dict[str, Decision] = Field(default_factory=dict)
+    flips_in_turn: bool = False
     presence: PresenceRule | None = None
 
     def member_folder(self, folder: Path, name: str) -> Path:

@@ -30,7 +30,7 @@ from glioseg.inference.contract import (
 from glioseg.inference.evidence import find_evidence
 from glioseg.inference.out_of_distribution import check_distribution, image_features
 from glioseg.inference.postprocessing import Decision, binarise, calibrated, expected_dice
-from glioseg.inference.prediction import batches, predict_batches
+from glioseg.inference.prediction import Side, batches, predict_batches
 from glioseg.inference.presence import Finding
 from glioseg.machine import Precision
 from glioseg.networks.table import find_network
@@ -230,9 +230,13 @@ class Model:
     def _several(self, names: Sequence[str], split_sha256: str) -> "Model":
         assert self.contract is not None
         decision = self.contract.folds.get(split_sha256, self.contract)
-        hashes = {name: self.contract.members[name] for name in names}
-        settings = {"temperature": decision.temperature, "postprocessing": decision.postprocessing}
-        return Model({name: self.networks[name] for name in names}, EnsembleContract(members=hashes, **settings))
+        contract = EnsembleContract(
+            members={name: self.contract.members[name] for name in names},
+            temperature=decision.temperature,
+            postprocessing=decision.postprocessing,
+            flips_in_turn=self.contract.flips_in_turn,
+        )
+        return Model({name: self.networks[name] for name in names}, contract)
 
     def out_of_fold(self) -> dict[str, "Model"]:
         """The patients that the model was not trained on, and for each what predicts it.
@@ -289,7 +293,7 @@ class Model:
             GliosegError: If the scan lacks a channel that a network needs.
         """
         prepared: dict[Any, Any] = {}
-        for network in self.networks.values():
+        for network, side in zip(self.networks.values(), self._sides(), strict=True):
             contract = network.contract
             _check_channels(volume, contract)
             shared = contract.preprocessing, contract.patch_px
@@ -297,8 +301,16 @@ class Model:
                 found = batches(volume, *shared)
                 # One network takes batch after batch, so that no more than one is held.
                 prepared[shared] = list(found) if len(self.networks) > 1 else found
-            alone = predict_batches(network.backend, prepared[shared], volume, contract.preprocessing, contract)
+            alone = predict_batches(network.backend, prepared[shared], volume, contract.preprocessing, contract, side)
             yield calibrated(alone, contract.temperature, out=alone)
+
+    def _sides(self) -> list[Side | None]:
+        """What each network is shown; None where its own contract says it."""
+        if self.contract is None or not self.contract.flips_in_turn:
+            return [None] * len(self.networks)
+        in_turn: tuple[Side, Side] = "scan", "mirror image"
+        flips = [network.contract.flip for network in self.networks.values()]
+        return [in_turn[index % 2] if flip else None for index, flip in enumerate(flips)]
 
     def probabilities(self, volume: Volume) -> NDArray[np.float32]:
         """Tumour probability of each voxel, shape (slice, row, column), 0 to 1; raises as

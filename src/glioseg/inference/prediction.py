@@ -1,7 +1,8 @@
 """From a scan to the probabilities that a network finds in it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,9 @@ BATCH_SIZE = 8
 
 PATCHES_PER_THREAD = 4
 """Patches that a thread computes at a time, where that makes more than a batch of slices."""
+
+Side = Literal["scan", "mirror image", "both"]
+"""What a network is shown: the scan as it lies, its left-right mirror image, or one after the other for their mean."""
 
 
 @dataclass(frozen=True)
@@ -86,12 +90,23 @@ def predict_batches(
     volume: Volume,
     preprocessing: Preprocessing,
     settings: InferenceSettings,
+    side: Side | None = None,
 ) -> NDArray[np.float32]:
-    """As :func:`predict_probabilities`, of a scan that :func:`batches` has prepared, for several networks at once."""
+    """As :func:`predict_probabilities`, of a scan that :func:`batches` has prepared, for several networks at once.
+
+    Args:
+        backend: The network.
+        prepared: The scan's slices.
+        volume: The scan.
+        preprocessing: As in training.
+        settings: How the network is used.
+        side: What the network is shown, in place of what the settings say.
+    """
+    compute = _COMPUTED[side or ("both" if settings.flip else "scan")]
     slices, rows, columns = volume.voxels.shape[:3]
     probabilities = np.zeros((slices, rows, columns), np.float32)
     for batch in prepared:
-        found = _predicted(backend, batch, settings.flip)
+        found = _predicted(backend, batch, compute)
         probabilities[batch.slices] = upsample(found, preprocessing.downsampling_factor, rows, columns)
     return smoothed_through_plane(probabilities, settings.through_plane_smoothing, out=probabilities)
 
@@ -136,9 +151,10 @@ def _without_noise(head: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.where(opened.any(axis=(1, 2), keepdims=True), opened, head)
 
 
-def _predicted(backend: Backend, batch: Batch, flip: bool) -> NDArray[np.float32]:
+def _predicted(
+    backend: Backend, batch: Batch, compute: Callable[[Backend, NDArray[np.float32]], NDArray[np.float32]]
+) -> NDArray[np.float32]:
     """Probabilities of whole slices, downsampled, shape (slice, row, column)."""
-    compute = _mirrored_mean if flip else _probabilities
     if batch.patches is None:
         return compute(backend, batch.images)
     return batch.patches.stitch(compute(backend, batch.patches.extract(batch.images)))
@@ -154,6 +170,13 @@ def _probabilities(backend: Backend, images: NDArray[np.float32]) -> NDArray[np.
     return found
 
 
-def _mirrored_mean(backend: Backend, images: NDArray[np.float32]) -> NDArray[np.float32]:
-    mirrored = _probabilities(backend, np.ascontiguousarray(images[..., ::-1]))[..., ::-1]
-    return (_probabilities(backend, images) + mirrored) / np.float32(2)
+def _of_mirror_image(backend: Backend, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Of the left-right mirror image, turned back."""
+    return _probabilities(backend, np.ascontiguousarray(images[..., ::-1]))[..., ::-1]
+
+
+def _of_both(backend: Backend, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    return (_probabilities(backend, images) + _of_mirror_image(backend, images)) / np.float32(2)
+
+
+_COMPUTED = {"scan": _probabilities, "mirror image": _of_mirror_image, "both": _of_both}
