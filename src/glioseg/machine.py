@@ -25,7 +25,7 @@ Item = TypeVar("Item")
 Done = TypeVar("Done")
 TRAINING_LIBRARIES = ("torch", "lightning-fabric", "kornia", "monai")
 EIGHT_BIT_INSTRUCTIONS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
-LARGE_BLOCK = 8 * 2**20
+LARGE_BLOCK = 12 * 2**20
 """Bytes from which memory goes back to the system once it is free; to fetch smaller blocks anew costs too much time."""
 LARGE_PX = 192
 """From this side on an image is large to :func:`choose_memory_format`; measured on two cores."""

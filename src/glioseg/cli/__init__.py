@@ -86,8 +86,10 @@ def main() -> None:
     # A path that is no text in the terminal's encoding is printed with its bytes escaped.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    # Threads that spin while they wait take the cores from each other on a busy machine; libraries read this once.
+    # Threads that spin while they wait take the cores from each other on a busy machine, and those of NumPy's products
+    # from our own, which fill them already; libraries read this once.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # What imports leave behind stays; to look through it again and again costs a tenth of their time.
     gc.set_threshold(COLLECTED_AFTER, *gc.get_threshold()[1:])
     try:

@@ -13,6 +13,7 @@ from glioseg.head import FOREGROUND_THRESHOLD
 from glioseg.head.brain import brain_mask
 from glioseg.head.depth import head_depth_px
 from glioseg.machine import side_by_side
+from glioseg.space.interpolation import interpolated, neighbours
 from glioseg.volume import Volume, filled_by_flair, joined
 
 MEASURED_ROWS_PX = 232
@@ -188,10 +189,11 @@ def _resized(volume: Volume, scale: tuple[float, float], head: Box) -> tuple[Vol
 
 
 def _zoomed(image: NDArray[np.uint8] | NDArray[np.float32], scale: tuple[float, float]) -> NDArray[np.float32]:
-    zoomed: NDArray[np.float32] = ndimage.zoom(
-        image.astype(np.float32), scale, order=1, grid_mode=True, mode="grid-constant"
+    sizes = [(pixels, round(pixels * by)) for pixels, by in zip(image.shape, scale, strict=True)]
+    rows, columns = (
+        neighbours((np.arange(count) + 0.5) * (pixels / count) - 0.5, pixels, fades=True) for pixels, count in sizes
     )
-    return zoomed
+    return interpolated(image, rows, columns)
 
 
 def _window(head: tuple[float, float], size: int, scale: float) -> slice:

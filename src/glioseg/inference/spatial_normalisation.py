@@ -6,7 +6,7 @@ averaged to slabs, and they are scaled until the brain has that height. What alr
 pixel.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from glioseg.inference.intensities import Scaling
 from glioseg.machine import side_by_side
 from glioseg.space.affine import spacing_mm
 from glioseg.space.axial import AxialView, axial_affine, axial_view, seen_axially
+from glioseg.space.interpolation import Neighbours, interpolated, neighbours
 from glioseg.space.slabs import Slabs, slabs_of
 from glioseg.volume import Volume, Voxels, filled_by_flair, joined
 
@@ -119,27 +120,33 @@ class SpatialNormalisation:
         start = [c - (n - 1) / 2 * s for c, n, s in zip(self.centre, self.field_of_view, step, strict=True)]
         # Below half the resolution a linear interpolation would skip pixels.
         blur = [max(0.0, (s - 1) / 2) for s in step]
-        image = image.astype(np.float32, copy=False)
         if any(blur):
-            image = ndimage.gaussian_filter(image, blur)
-        placed: NDArray[np.float32] = ndimage.affine_transform(
-            image, step, start, output_shape=self.field_of_view, order=1
-        )
-        return placed
+            image = ndimage.gaussian_filter(image.astype(np.float32, copy=False), blur)
+        return interpolated(image, *_neighbours(image.shape, self.field_of_view, step, start))
 
     def _restore(self, slices: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
         assert self.field_of_view is not None
         start = [(n - 1) / 2 - c * s for c, n, s in zip(self.centre, self.field_of_view, self.scale, strict=True)]
+        rows, columns = _neighbours(slices.shape[1:], size, self.scale, start)
         restored = np.zeros((len(slices), *size), np.float32)
 
         def restore(index: int) -> None:
             # Beyond the head nothing was found, and nothing is to be brought back.
             if slices[index].any():
-                out = restored[index]
-                ndimage.affine_transform(slices[index], self.scale, start, output_shape=size, output=out, order=1)
+                restored[index] = interpolated(slices[index], rows, columns)
 
         side_by_side(restore, range(len(slices)))
         return restored
+
+
+def _neighbours(
+    shape: Sequence[int], size: Sequence[int], step: Sequence[float], start: Sequence[float]
+) -> list[Neighbours]:
+    """Of the rows and the columns of an image of a size, in one of another shape."""
+    return [
+        neighbours((np.arange(count, dtype=np.float64) + first / by) * by, pixels)
+        for pixels, count, by, first in zip(shape, size, step, start, strict=True)
+    ]
 
 
 def find_spatial_normalisation(volume: Volume, scaling: Mapping[str, Scaling] | None = None) -> SpatialNormalisation:
