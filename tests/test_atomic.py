@@ -165,6 +165,35 @@ def test_a_folder_appears_with_all_its_files(tmp_path: Path) -> None:
     assert contents(tmp_path) == {"deep/P1/1_mask.tif": "new 1", "deep/P1/2_mask.tif": "new 2"}
 
 
+def test_a_folder_takes_its_name_once_all_its_files_are_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: set[str] = set()
+
+    def note(descriptor: int) -> None:
+        assert not (tmp_path / "P1").exists()
+        flushed.add(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+
+    monkeypatch.setattr(os, "fsync", note)
+    with atomic_folder(tmp_path / "P1") as folder:
+        write_folder(folder, {"1": "new", "2": "new", "sub/a": "new"})
+    assert flushed == {"1", "2", "a"}
+
+
+def test_a_folder_for_which_the_disk_is_full_at_the_last_moment_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_folder(tmp_path / "P1", {"1": "old"})
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(GliosegError, match=r"cannot write .*P1: No space"), atomic_folder(tmp_path / "P1") as folder:
+        (folder / "1").write_text("new")
+    assert contents(tmp_path) == {"P1/1": "old"}
+
+
 def test_of_an_earlier_folder_what_is_ours_goes_and_the_rest_is_taken_along(tmp_path: Path) -> None:
     write_folder(tmp_path / "P1", {"1_mask.tif": "old 1", "3_mask.tif": "old 3", "notes.txt": "mine", "sub/a": "mine"})
     with atomic_folder(tmp_path / "P1", ours="*_mask.tif") as folder:

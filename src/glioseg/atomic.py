@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
@@ -14,6 +15,7 @@ from glioseg.errors import GliosegError
 from glioseg.files import readable
 
 _UNFINISHED, _REPLACED = ".unfinished", ".replaced"
+_AT_ONCE = 4
 
 
 @contextmanager
@@ -37,7 +39,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def atomic_folder(path: Path, *, ours: str = "*") -> Iterator[Path]:
-    """A new folder that takes its name, with all its files, only once it is complete.
+    """A new folder that takes its name, with all its files, only once it is complete and on the disk.
 
     Of a folder that stood there, the files that match ``ours`` are replaced as a whole, and all others are taken along.
 
@@ -47,6 +49,7 @@ def atomic_folder(path: Path, *, ours: str = "*") -> Iterator[Path]:
     try:
         with unfinished_folder(path) as unfinished:
             yield unfinished
+            _bring_to_disk(unfinished)
             unfinished.chmod(0o777 & ~_umask())
             if path.is_dir():
                 _take_along(path, unfinished, ours)
@@ -164,6 +167,21 @@ def _complete(file: BinaryIO, path: Path) -> None:
     file.flush()
     os.fsync(file.fileno())
     path.chmod(0o666 & ~_umask())
+
+
+def _bring_to_disk(folder: Path) -> None:
+    """All files of a folder, several at once: one after the other, each would wait for a journal entry of its own."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for _ in pool.map(_flush, (path for path in folder.rglob("*") if path.is_file())):
+            pass
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _cannot_write(path: Path, error: OSError) -> GliosegError:

@@ -9,7 +9,6 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from glioseg.atomic import write_bytes_atomically
 from glioseg.errors import BadFileError
 from glioseg.formats.damage import damage_told
 from glioseg.formats.tif_pixels import shown_pixels
@@ -71,10 +70,11 @@ def read_mask_slice(path: Path) -> NDArray[np.bool_]:
 
 
 def write_mask_slice(path: Path, inside: NDArray[np.bool_]) -> None:
-    """Write the mask of one slice, shape (row, column), as uint8 0 or 255, whole or not at all."""
+    """Write the mask of one slice, shape (row, column), as uint8 0 or 255, into a folder that is written whole."""
     buffer = BytesIO()
     tifffile.imwrite(buffer, inside * np.uint8(255), photometric="minisblack", metadata=None)
-    write_bytes_atomically(path, buffer.getvalue())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(buffer.getvalue())
 
 
 def read_tif(path: Path) -> NDArray[Any]:
