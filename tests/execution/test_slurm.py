@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,6 +18,7 @@ from glioseg.execution.executor import Event, Task
 
 cloudpickle = pytest.importorskip("cloudpickle", reason="submitit is not installed")
 pytest.importorskip("submitit", reason="submitit is not installed")
+from glioseg.execution import slurm as slurm_module  # noqa: E402
 from glioseg.execution.slurm import SlurmExecutor  # noqa: E402
 
 
@@ -61,6 +63,32 @@ def begin_at_once(number: str) -> None:
         if not subprocess.run(["scontrol", "update", f"JobId={number}", "StartTime=now"], check=False).returncode:
             return
         time.sleep(0.2)
+
+
+@pytest.mark.parametrize("patience", [600.0, -1.0])
+def test_a_controller_that_is_silent_for_a_while_ends_no_driver(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patience: float
+) -> None:
+    answers = iter([GliosegError("SLURM does not answer"), {}])
+
+    def queue() -> dict[str, str]:
+        answer = next(answers)
+        if isinstance(answer, GliosegError):
+            raise answer
+        return answer
+
+    (tmp_path / "result").touch()
+    ended = SimpleNamespace(job_id="1", paths=SimpleNamespace(result_pickle=tmp_path / "result"), result=lambda: None)
+    monkeypatch.setattr(slurm_module, "_queue", queue)
+    monkeypatch.setattr(slurm_module, "POLL_SECONDS", 0)
+    monkeypatch.setattr(slurm_module, "SILENT_SECONDS", patience)
+    monkeypatch.setattr(SlurmExecutor, "_submitted", lambda executor, jobs: {job.key: ended for job in jobs})
+    events = SlurmExecutor(tmp_path).run([task("easy", tmp_path)])
+    if patience > 0:
+        assert list(events) == [Event("easy", "done")]
+    else:
+        with pytest.raises(GliosegError, match="SLURM does not answer"):
+            list(events)
 
 
 def test_tasks_end_as_they_should_whatever_happens_to_them_and_to_the_driver(slurm: Path, tmp_path: Path) -> None:

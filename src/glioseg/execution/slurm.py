@@ -20,6 +20,9 @@ POLL_SECONDS = 2.0
 GONE_SECONDS = 15.0
 """A shared file system may show a result so long after its job has left the queue."""
 
+SILENT_SECONDS = 600.0
+"""So long SLURM may give no answer before the driver ends; the jobs go on without it."""
+
 REQUEUES_AFTER_TIMEOUT = 1000
 
 
@@ -49,14 +52,22 @@ class SlurmExecutor:
         When no more are wanted, jobs go on: the next driver finds them.
 
         Raises:
-            GliosegError: If SLURM refuses the jobs.
+            GliosegError: If SLURM refuses the jobs, or gives no answer for :data:`SILENT_SECONDS`.
         """
         queued = self._adopted(jobs)
         queued |= self._submitted([job for job in jobs if job.key not in queued])
         write_text_atomically(self._known, json.dumps({key: one.job_id for key, one in queued.items()}, indent=1))
         waiting, running, gone = {job.key: job for job in jobs}, set[str](), dict[str, float]()
+        answered = time.monotonic()
         while waiting:
-            states = _queue()
+            try:
+                states, answered = _queue(), time.monotonic()
+            except GliosegError:
+                # Its controller is restarted now and then, and jobs go on meanwhile.
+                if time.monotonic() - answered > SILENT_SECONDS:
+                    raise
+                time.sleep(POLL_SECONDS)
+                continue
             for key, job in list(waiting.items()):
                 state = states.get(queued[key].job_id)
                 ended = self._ended(queued[key], job, state, gone)
