@@ -138,6 +138,8 @@ def check_writable(folder: Path, *, file: Path | None = None) -> None:
     Raises:
         GliosegError: If they cannot.
     """
+    if file is not None and file.is_dir():
+        raise GliosegError(f"{file} is a folder", expected="the name of a file to write")
     wanted = folder.absolute()
     try:
         nearest = next(path for path in (wanted, *wanted.parents) if path.exists())

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from glioseg.commands.presence import (
     read_examples,
     write_section,
 )
+from glioseg.dataset.lgg import find_patients
+from glioseg.dataset.splits import Split, save_split
 from glioseg.errors import GliosegError
 from glioseg.inference.contract import CONTRACT, load_contract
 from glioseg.inference.evidence import Evidence
@@ -46,6 +49,22 @@ def test_a_damaged_or_missing_table_says_what_to_do(tmp_path: Path) -> None:
         with pytest.raises(GliosegError, match="no examples of tumours") as caught:
             read_examples(tmp_path / name)
         assert "--data" in str(caught.value.remedy)
+
+
+def test_data_without_the_patients_of_the_model_and_an_empty_folder_are_refused_before_anything_is_predicted(
+    few_slices: Path, untrained_bundle: Path, tmp_path: Path
+) -> None:
+    model = shutil.copytree(untrained_bundle, tmp_path / "model")
+    first, second, third = (files.patient for files in find_patients(few_slices))
+    save_split(Split("mine", (first,), (second,), ("PHANTOM_DU_9999_19990101",)), model / "split.json")
+    with pytest.raises(GliosegError, match=r"lacks 1 patients that tested the model: found no PHANTOM_DU_9999"):
+        fit_model(model, few_slices)
+    save_split(Split("mine", (first,), (second,), (third,)), model / "split.json")
+    (tmp_path / "empty").mkdir()
+    said: list[str] = []
+    with pytest.raises(GliosegError, match="empty holds no patient"):
+        fit_model(model, few_slices, tumour_free=[tmp_path / "empty"], progress=said.append)
+    assert said == []
 
 
 def test_the_rule_goes_into_the_contract_and_the_operating_points_into_the_card(

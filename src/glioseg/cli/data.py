@@ -42,7 +42,7 @@ def phantom(dest: Path, *, patients: int = 20, seed: int = 0, size: int = 256, j
     from glioseg.dataset.phantom import write_phantoms
 
     names = write_phantoms(dest, patients=patients, seed=seed, size=size)
-    print(json.dumps(names) if json_output else f"{len(names)} practice patients in {dest}")
+    print(json.dumps(names) if json_output else f"{len(names)} practice patient{'s' * (len(names) > 1)} in {dest}")
 
 
 def split(

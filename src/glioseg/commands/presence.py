@@ -23,6 +23,7 @@ from glioseg.inference.model import Model, Prediction
 from glioseg.inference.presence import PresenceRule
 from glioseg.inference.shipped import find_model
 from glioseg.patients.find import find_sources
+from glioseg.patients.source import PatientSource
 from glioseg.training.presence import Example, fit_presence, left_out_chances
 
 EXAMPLES = "presence.csv"
@@ -98,10 +99,13 @@ def fit_model(
     if data is None:
         examples = read_examples(folder / EXAMPLES)
     else:
-        asked = Model.load(folder)
-        examples = [*_home(asked, open_store(data), progress)]
-        for paths, tumour in ((tumour_free, False), (tumours, True)):
-            examples += _elsewhere(asked, paths, tumour, progress)
+        asked, store = Model.load(folder), open_store(data)
+        _check_home(asked, store)
+        # Before the home patients, which take long.
+        external = [(_external(paths, progress), tumour) for paths, tumour in ((tumour_free, False), (tumours, True))]
+        examples = [*_home(asked, store, progress)]
+        for sources, tumour in external:
+            examples += _elsewhere(asked, sources, tumour, progress)
     outcome = fit_examples(examples)
     write_text_atomically(folder / EXAMPLES, examples_as_csv(outcome.examples))
     for place in places:
@@ -184,6 +188,26 @@ def _example(row: dict[str, str]) -> Example:
     return Example(row["person"], row["kind"], row["tumour"] == "1", evidence)
 
 
+def _check_home(model: Model, store: ArrayStore) -> None:
+    missing = sorted(model.out_of_fold().keys() - {entry.patient for entry in store.patients})
+    if missing:
+        raise GliosegError(
+            f"the data lacks {len(missing)} patients that tested the model",
+            found=f"no {', '.join(missing[:5])}{', ...' if len(missing) > 5 else ''}",
+            remedy="Give the data that the model was trained on",
+        )
+
+
+def _external(paths: Sequence[Path], progress: Callable[[str], None]) -> Sequence[PatientSource]:
+    """The scans of folders; one that cannot be used is told."""
+    if not paths:
+        return ()
+    found = find_sources(paths)
+    for name, why in found.failures.items():
+        progress(f"{name}: skipped, {why}")
+    return found.sources
+
+
 def _home(model: Model, store: ArrayStore, progress: Callable[[str], None]) -> Iterator[Example]:
     for number, (patient, held_out) in enumerate(sorted(model.out_of_fold().items()), start=1):
         progress(f"[{number}] {patient}, with its tumour and without")
@@ -194,9 +218,11 @@ def _home(model: Model, store: ArrayStore, progress: Callable[[str], None]) -> I
             yield Example(person, "home", False, _evidence(held_out.predict(removed)))
 
 
-def _elsewhere(model: Model, paths: Sequence[Path], tumour: bool, progress: Callable[[str], None]) -> Iterator[Example]:
+def _elsewhere(
+    model: Model, sources: Sequence[PatientSource], tumour: bool, progress: Callable[[str], None]
+) -> Iterator[Example]:
     model.presence = _ASK
-    for source in find_sources(paths).sources if paths else ():
+    for source in sources:
         progress(f"{source.patient}, from elsewhere")
         found = predict_external(model, source.read().volume)
         yield Example(_person(source.patient), "elsewhere", tumour, _evidence(found))

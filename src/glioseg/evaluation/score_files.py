@@ -52,7 +52,8 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise BadFileError(path, f"cannot be read: {error}", remedy="Give a file of scores, JSON or CSV") from error
+        reason = getattr(error, "strerror", None) or error
+        raise BadFileError(path, f"cannot be read: {reason}", remedy="Give a file of scores, JSON or CSV") from error
 
 
 def _of_scores(scores: Scores, metric: str, path: Path) -> PatientValues:

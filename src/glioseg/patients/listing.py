@@ -18,7 +18,8 @@ def read_list(path: Path) -> list[Path]:
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, ValueError) as error:
-        raise GliosegError(f"{path} cannot be read as a list of scans: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise GliosegError(f"{path} cannot be read as a list of scans: {reason}") from error
     return [Path(line) for line in dict.fromkeys(line for line in lines if line and not line.startswith("#"))]
 
 

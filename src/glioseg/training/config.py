@@ -295,7 +295,9 @@ def load_config(
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"] if isinstance(part, str)) or "the configuration"
         raise GliosegError(
-            f"setting {where} is not allowed", expected=first["msg"], found=repr(first["input"])
+            f"setting {where} is not allowed",
+            expected=first["msg"].removeprefix("Input should be "),
+            found=repr(first["input"]),
         ) from None
 
 
