@@ -138,8 +138,6 @@ def check_writable(folder: Path, *, file: Path | None = None) -> None:
     Raises:
         GliosegError: If they cannot.
     """
-    if file is not None and file.is_dir():
-        raise GliosegError(f"{file} is a folder", expected="the name of a file to write")
     wanted = folder.absolute()
     try:
         nearest = next(path for path in (wanted, *wanted.parents) if path.exists())
@@ -149,6 +147,17 @@ def check_writable(folder: Path, *, file: Path | None = None) -> None:
             f"cannot write {file or f'into {folder}'}: {error.strerror or error}",
             remedy="Choose a folder that can be written",
         ) from error
+
+
+def check_file_writable(path: Path) -> None:
+    """As :func:`check_writable`, for a file.
+
+    Raises:
+        GliosegError: If it cannot be written, or is a folder.
+    """
+    if path.is_dir():
+        raise GliosegError(f"{path} is a folder", expected="the name of a file to write")
+    check_writable(path.parent, file=path)
 
 
 @contextmanager

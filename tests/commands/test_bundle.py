@@ -217,6 +217,8 @@ def test_an_unfinished_run_is_refused(runs: list[Path], phantom_data: Path, tmp_
 def test_nothing_is_replaced(runs: list[Path], phantom_data: Path, tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "mine").touch()
+    with pytest.raises(GliosegError, match="mine is a file"):
+        bundle(runs, phantom_data, tmp_path / "model" / "mine")
     with pytest.raises(GliosegError, match="is not empty"):
         bundle(runs, phantom_data, tmp_path / "model")
 

@@ -115,6 +115,8 @@ def check_new(out: Path) -> None:
     """
     check_writable(out.absolute().parent, file=out)
     clear_unfinished(out.absolute().parent, out.name)
+    if out.exists() and not out.is_dir():
+        raise GliosegError(f"{out} is a file", remedy="Name a new folder")
     if out.exists() and any(out.iterdir()):
         raise GliosegError(f"{out} is not empty", remedy="Name a new folder")
     if out.exists() and (out.is_mount() or out.samefile(Path.cwd())):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from glioseg.atomic import check_writable, write_text_atomically
+from glioseg.atomic import check_file_writable, write_text_atomically
 from glioseg.check.cleaning import Cleaning, check_destination, write_cleaned
 from glioseg.check.dataset_check import CheckResult, Predictions, check_dataset, open_source
 from glioseg.check.label_errors import Probabilities
@@ -55,7 +55,7 @@ def check(
         raise BadOptionError("--model and --probabilities exclude each other", remedy="Give one of them")
     for file in (html, statistics):
         if file is not None:
-            check_writable(file.parent, file=file)
+            check_file_writable(file)
     source = open_source(data)
     if fix is not None:
         check_destination(source.root, fix)

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from glioseg.atomic import check_writable, write_text_atomically
+from glioseg.atomic import check_file_writable, write_text_atomically
 from glioseg.evaluation.detection import Detection, detection
 from glioseg.evaluation.folders import Evaluation, score_folders
 from glioseg.evaluation.scores import Scores
@@ -29,7 +29,7 @@ def evaluate(
     Raises:
         GliosegError: If the folders do not fit each other, none can be scored, or the file cannot be written.
     """
-    check_writable(out.parent, file=out)
+    check_file_writable(out)
     found = score_folders(predicted, truth, spacing_mm=spacing_mm, labels=labels)
     write_text_atomically(out, found.scores.to_csv() if out.suffix == ".csv" else as_json(found.scores, predicted))
     return found

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from glioseg.atomic import check_writable, write_text_atomically
+from glioseg.atomic import check_file_writable, write_text_atomically
 from glioseg.errors import BadFileError, BadOptionError, GliosegError
 from glioseg.evaluation.score_files import read_scores
 from glioseg.formats.masks import find_masks, mask_of, patient_of, read_mask
@@ -71,7 +71,7 @@ def measure(
             f"--scan {scan} belongs to one mask", expected="one mask", found=f"{len(paths)}", remedy="Measure it alone"
         )
     if table is not None:
-        check_writable(table.parent, file=table)
+        check_file_writable(table)
     run = MeasureRun({}, {})
     for path in paths:
         try:
