@@ -301,8 +301,11 @@ class Model:
                 found = batches(volume, *shared)
                 # One network takes batch after batch, so that no more than one is held.
                 prepared[shared] = list(found) if len(self.networks) > 1 else found
-            alone = predict_batches(network.backend, prepared[shared], volume, contract.preprocessing, contract, side)
-            yield calibrated(alone, contract.temperature, out=alone)
+            # Held by no name here while the next is computed.
+            yield _calibrated_in_place(
+                predict_batches(network.backend, prepared[shared], volume, contract.preprocessing, contract, side),
+                contract.temperature,
+            )
 
     def _sides(self) -> list[Side | None]:
         """What each network is shown; None where its own contract says it."""
@@ -315,12 +318,12 @@ class Model:
     def probabilities(self, volume: Volume) -> NDArray[np.float32]:
         """Tumour probability of each voxel, shape (slice, row, column), 0 to 1; raises as
         :meth:`network_probabilities`."""
-        return self.combine(self.network_probabilities(volume))
+        mean = mean_of(self.network_probabilities(volume), overwrite=True)
+        return _calibrated_in_place(mean, self.decision.temperature)
 
     def combine(self, network_probabilities: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
         """The model's probabilities from those of its networks, all of one shape."""
-        mean = mean_of(network_probabilities)
-        return calibrated(mean, self.decision.temperature, out=mean)
+        return _calibrated_in_place(mean_of(network_probabilities), self.decision.temperature)
 
     def predict(self, volume: Volume) -> Prediction:
         """Predict a scan as it lies, an image of the dataset's kind; raises as :meth:`network_probabilities`."""
@@ -385,17 +388,27 @@ def _one_hash(hashes: Sequence[str]) -> str:
     return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
-def mean_of(found: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+def mean_of(found: Iterable[NDArray[np.float32]], *, overwrite: bool = False) -> NDArray[np.float32]:
     """The mean of several networks' probabilities, all of one shape; one after the other, so that memory holds two.
 
     Of one network it is the very array.
+
+    Args:
+        found: The probabilities.
+        overwrite: Whether the mean may take the first one's place in memory.
     """
     others = iter(found)
     total, count = next(others), 1
-    for other in others:
-        total = np.add(total, other, out=None if count == 1 else total)
+    while (other := next(others, None)) is not None:
+        total = np.add(total, other, out=total if overwrite or count > 1 else None)
+        # Not held while the next is computed.
+        del other
         count += 1
     return total if count == 1 else np.divide(total, np.float32(count), out=total)
+
+
+def _calibrated_in_place(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    return calibrated(probabilities, temperature, out=probabilities)
 
 
 def joined(words: Sequence[str]) -> str:
