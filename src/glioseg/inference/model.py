@@ -318,12 +318,13 @@ class Model:
     def probabilities(self, volume: Volume) -> NDArray[np.float32]:
         """Tumour probability of each voxel, shape (slice, row, column), 0 to 1; raises as
         :meth:`network_probabilities`."""
-        mean = mean_of(self.network_probabilities(volume), overwrite=True)
-        return _calibrated_in_place(mean, self.decision.temperature)
+        return self.combine(self.network_probabilities(volume), overwrite=True)
 
-    def combine(self, network_probabilities: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """The model's probabilities from those of its networks, all of one shape."""
-        return _calibrated_in_place(mean_of(network_probabilities), self.decision.temperature)
+    def combine(
+        self, network_probabilities: Iterable[NDArray[np.float32]], *, overwrite: bool = False
+    ) -> NDArray[np.float32]:
+        """The model's probabilities from those of its networks, all of one shape; arguments as of :func:`mean_of`."""
+        return _calibrated_in_place(mean_of(network_probabilities, overwrite=overwrite), self.decision.temperature)
 
     def predict(self, volume: Volume) -> Prediction:
         """Predict a scan as it lies, an image of the dataset's kind; raises as :meth:`network_probabilities`."""
