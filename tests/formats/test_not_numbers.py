@@ -50,6 +50,17 @@ def test_nan_within_the_head_stays(place: tuple[int, int, int]) -> None:
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_gap_that_is_enclosed_along_one_axis_alone_is_air(axis: int) -> None:
+    """As between brain stem and temporal lobes of a stripped brain."""
+    voxels = np.full((12, 12, 12), 100, np.float32)
+    voxels[[0, -1]] = voxels[:, [0, -1]] = voxels[:, :, [0, -1]] = np.nan
+    np.moveaxis(voxels, axis, 0)[:, 5:7, 5:7] = np.nan
+    found, remarks = nan_as_background("a", voxels)
+    assert np.array_equal(found, np.nan_to_num(voxels))
+    assert len(remarks) == 1
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
 def test_a_lost_section_between_others_is_no_background(axis: int) -> None:
     voxels = head()
     np.moveaxis(voxels, axis, 0)[5] = np.nan

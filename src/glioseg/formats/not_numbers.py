@@ -43,14 +43,18 @@ def nan_as_background(name: str, voxels: NDArray[np.float32]) -> tuple[NDArray[n
 
 
 def _within_head(voxels: NDArray[np.float32], missing: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """What the head encloses in any section along the three axes, and lost sections between others of the head."""
+    """What the head encloses in sections along two axes or more, and lost sections between others of the head.
+
+    A gap that a stripped brain encloses along one axis, as beside the brain stem, is open along the others.
+    """
     head = roughly_head(voxels, ~missing)
-    within = np.zeros_like(head)
+    enclosed, lost = np.zeros(head.shape, np.uint8), np.zeros_like(head)
     for axis in range(3):
-        sections, found = np.moveaxis(head, axis, 0), np.moveaxis(within, axis, 0)
-        for section, enclosed in zip(sections, found, strict=True):
-            enclosed |= ndimage.binary_fill_holes(section)
+        sections, filled = np.moveaxis(head, axis, 0), np.moveaxis(enclosed, axis, 0)
+        for section, count in zip(sections, filled, strict=True):
+            count += ndimage.binary_fill_holes(section)
         shown = np.flatnonzero(sections.any(axis=(1, 2)))
-        lost = np.flatnonzero(np.moveaxis(missing, axis, 0).all(axis=(1, 2)))
-        found[lost[(lost > shown[0]) & (lost < shown[-1])]] = True
+        empty = np.flatnonzero(np.moveaxis(missing, axis, 0).all(axis=(1, 2)))
+        np.moveaxis(lost, axis, 0)[empty[(empty > shown[0]) & (empty < shown[-1])]] = True
+    within: NDArray[np.bool_] = lost | (enclosed > 1)
     return within
