@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from glioseg.inference.intensities import BRIGHTEST, FAINTEST_HEAD, to_dataset_range
 from glioseg.volume import Volume, copies_of_flair
@@ -42,6 +43,35 @@ def test_a_scan_of_zero_mean_keeps_its_background_black_and_its_order() -> None:
     assert flair[inside].min() >= FAINTEST_HEAD
     order = np.argsort(image[inside])
     assert (np.diff(flair[inside][order]) >= -1e-3).all()
+
+
+@pytest.mark.parametrize("offset", [-1000.0, -1.0, 0.0, 100.0, 60000.0])
+@pytest.mark.parametrize("noise", [0.0, 1e-3])
+def test_a_background_that_is_not_quite_zero_is_background(offset: float, noise: float) -> None:
+    """An offset, and what rounding or an interpolation leaves around it, change nothing."""
+    rng = np.random.default_rng(0)
+    image = np.maximum(head(rng) - 0.15, 0)
+    outside = np.where(image > 0, 0, rng.normal(0, noise, image.shape))
+    flair = to_dataset_range(volume((image + outside) * 1000 + offset)).channel("flair")
+    plain = to_dataset_range(volume(image * 1000)).channel("flair")
+    np.testing.assert_allclose(flair, plain, atol=2.0)
+    assert flair.min() == 0
+
+
+def test_the_ringing_of_a_spline_is_background() -> None:
+    image = ndimage.zoom(head(np.random.default_rng(0)), (1, 2, 2), order=0)
+    ringing = ndimage.shift(image, (0, 0.4, 0.4), order=3)
+    assert ringing.min() < 0
+    flair = to_dataset_range(volume(ringing * 1000)).channel("flair")
+    np.testing.assert_allclose(flair / flair.max(), np.maximum(ringing, 0) / ringing.max(), atol=1e-4)
+
+
+@pytest.mark.parametrize("background", [-9.0, -1000.0])
+def test_a_background_far_below_the_head_is_brought_near_to_it(background: float) -> None:
+    image = head(np.random.default_rng(0))
+    flair = to_dataset_range(volume(np.where(image > 0, (image - 0.6) / 0.2, background))).channel("flair")
+    assert (flair[image == 0] == 0).all()
+    assert flair[image > 0].min() == pytest.approx(FAINTEST_HEAD)
 
 
 def test_copied_sequences_stay_copies() -> None:

@@ -20,6 +20,9 @@ FAINTEST_HEAD = 15.0
 """Where intensities may be negative, the head's begin here, so that none falls below the threshold."""
 BACKGROUND_SHARE = 0.02
 """Voxels below this share of the brightest count as background."""
+RINGING_SHARE = 0.15
+"""Of the range from the background to the brightest: what lies less far below the background is noise, or the ringing
+of an interpolation. Of a head normalised to zero mean, the darkest lie half as far below as the brightest above."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,15 @@ class Scaling:
 
     Attributes:
         factor: What they are multiplied by, or None.
-        border: What lies at the image's border and is background, where intensities may be negative; else None.
+        offset: What is taken off before, and what lies below it is 0; or None.
+        border: What lies at the image's border and is background, where the head's intensities lie on both sides of it
+            or far from it; else None.
         low: The intensity that comes to where the head begins, likewise.
         high: The intensity that comes to :data:`BRIGHTEST`, likewise.
     """
 
     factor: float | None = None
+    offset: float | None = None
     border: float | None = None
     low: float = 0.0
     high: float = 1.0
@@ -42,6 +48,8 @@ class Scaling:
         """Some of the sequence's voxels; the very array where they lie in the range already."""
         if self.border is not None:
             return self._around_zero(values)
+        if self.offset is not None:
+            values = np.maximum(values - np.float32(self.offset), 0)
         return values if self.factor is None else np.multiply(values, np.float32(self.factor), dtype=np.float32)
 
     def _around_zero(self, values: Voxels) -> NDArray[np.float32]:
@@ -88,16 +96,28 @@ def _is_in_range(ranges: Mapping[str, tuple[float, float]]) -> bool:
 
 def _scaling_of(values: Voxels, darkest: float, brightest: float) -> Scaling:
     if darkest < 0:
-        return _scaling_around_zero(values)
-    bright = values[values > np.float32(BACKGROUND_SHARE * brightest)]
-    top = float(np.percentile(bright, 99.9)) if bright.size else 1.0
-    return Scaling(factor=BRIGHTEST / top)
+        return _scaling_around_border(values, brightest)
+    if darkest > BACKGROUND_SHARE * brightest:
+        return _scaling_above(values, darkest, brightest)
+    return Scaling(factor=_factor(values, brightest))
 
 
-def _scaling_around_zero(values: Voxels) -> Scaling:
+def _scaling_around_border(values: Voxels, brightest: float) -> Scaling:
     border = np.float32(np.median(np.concatenate([values[:, [0, -1]].ravel(), values[:, :, [0, -1]].ravel()])))
-    head = values[values != border]
-    if not head.size:
+    others = values[values != border]
+    if not others.size:
         return Scaling(border=float(border))
-    low, high = np.percentile(head, [0.1, 99.9])
-    return Scaling(border=float(border), low=float(low), high=float(high))
+    low, high = map(float, np.percentile(others, [0.1, 99.9]))
+    if abs(low - border) <= RINGING_SHARE * (high - border):
+        return _scaling_above(values, float(border), brightest)
+    return Scaling(border=float(border), low=low, high=high)
+
+
+def _scaling_above(values: Voxels, background: float, brightest: float) -> Scaling:
+    above = values[values > np.float32(background)] - np.float32(background)
+    return Scaling(factor=_factor(above, brightest - background), offset=background)
+
+
+def _factor(values: Voxels, brightest: float) -> float:
+    bright = values[values > np.float32(BACKGROUND_SHARE * brightest)]
+    return BRIGHTEST / (float(np.percentile(bright, 99.9)) if bright.size else 1.0)
