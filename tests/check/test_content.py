@@ -82,3 +82,9 @@ def test_a_steady_fall_stands_out_nowhere_and_a_dip_does() -> None:
     assert against_neighbours(dip, usable) == pytest.approx(expected)
     usable[5] = False
     assert against_neighbours(dip, usable) == pytest.approx(np.ones((SLICES, 1)))
+
+
+def test_a_value_of_nothing_beside_nothing_is_no_change() -> None:
+    """As a sequence that is black throughout; without a warning of a division."""
+    with np.errstate(all="raise"):
+        assert (against_neighbours(np.zeros((5, 2)), np.ones(5, np.bool_)) == 1).all()

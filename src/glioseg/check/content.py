@@ -188,7 +188,9 @@ def against_neighbours(values: NDArray[np.float64], usable: NDArray[np.bool_]) -
         sides = [places[max(rank - NEIGHBOURS, 0) : rank], places[rank + 1 : rank + 1 + NEIGHBOURS]]
         if min(map(len, sides)) == 0:
             continue
-        before, after = (values[place] / np.maximum(np.median(values[side], axis=0), 1e-6) for side in sides)
+        before, after = (
+            np.maximum(values[place], 1e-6) / np.maximum(np.median(values[side], axis=0), 1e-6) for side in sides
+        )
         same_way = (before - 1) * (after - 1) > 0
         nearer = np.where(np.abs(np.log(before)) < np.abs(np.log(after)), before, after)
         ratios[place] = np.where(same_way, nearer, 1)
