@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from glioseg.errors import GliosegError
-from glioseg.machine import choose_memory_format, peak_memory_mb, share_threads, threads, use_threads
+from glioseg.machine import choose_device, choose_memory_format, peak_memory_mb, share_threads, threads, use_threads
 
 
 def test_the_peak_is_that_of_the_process_and_not_of_the_one_that_started_it() -> None:
@@ -64,3 +64,12 @@ def test_processes_side_by_side_share_the_cores_unless_told_otherwise(monkeypatc
     use_threads(5)
     share_threads(2)
     assert threads() == 5
+
+
+def test_a_gpu_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(GliosegError, match="finds no GPU"):
+        choose_device("cuda")
+    assert {choose_device("auto").type, choose_device("cpu").type} == {"cpu"}
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert [choose_device(wish).type for wish in ("auto", "cuda", "cpu")] == ["cuda", "cuda", "cpu"]

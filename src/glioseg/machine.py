@@ -32,12 +32,22 @@ LARGE_PX = 192
 
 
 def choose_device(wish: Literal["auto", "cpu", "cuda"] = "auto") -> "torch.device":
-    """The device to compute on: the GPU where there is one and nothing else is wished."""
+    """The device to compute on: the GPU where there is one and nothing else is wished.
+
+    Raises:
+        GliosegError: If a GPU is wished and PyTorch finds none.
+    """
     import torch
 
-    if wish == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(wish)
+    there = torch.cuda.is_available()
+    if wish == "cuda" and not there:
+        raise GliosegError(
+            "PyTorch finds no GPU",
+            expected="an NVIDIA GPU with its driver, and a build of PyTorch for CUDA",
+            found=f"PyTorch {torch.__version__}",
+            remedy="Ask for the device auto or cpu",
+        )
+    return torch.device("cuda" if there and wish != "cpu" else "cpu")
 
 
 def choose_precision(wish: Precision, device: "torch.device") -> Literal["32", "bf16"]:
