@@ -16,6 +16,7 @@ from glioseg.commands.measure import compare, in_words, measure
 from glioseg.dataset.lgg import find_patients
 from glioseg.errors import GliosegError
 from glioseg.evaluation.scores import Scores, score_patient
+from glioseg.formats.tif import write_mask_slice
 from glioseg.measurement.region import NO_GEOMETRY
 from glioseg.volume import Mask
 
@@ -160,6 +161,8 @@ def test_mistakes_are_one_line(glioseg: Run, tmp_path: Path) -> None:
     scores = ("--scores", tmp_path / "broken.json")
     assert_one_line(glioseg("measure", "--earlier", mask, "--later", other, *scores), "broken.json", "no JSON")
     assert_one_line(glioseg("measure", mask, "--labels", "x"), "--labels x")
+    write_mask_slice(tmp_path / "P" / "P_1_mask.tif", np.ones((4, 4), np.bool_))
+    assert_one_line(glioseg("measure", tmp_path / "P", "--labels", "2"), tmp_path / "P", "none of the labels 2", "255")
 
 
 def test_when_no_mask_can_be_measured_nothing_is_written(tmp_path: Path) -> None:

@@ -238,6 +238,12 @@ def test_a_true_mask_of_several_labels_needs_to_be_told_which(tmp_path: Path) ->
     assert entry.values["dice"] == 1.0
 
 
+def test_labels_are_not_ignored_where_the_truth_is_slices(predicted: Path, few_slices: Path) -> None:
+    with pytest.raises(GliosegError, match="holds none of the labels 2"):
+        score_folders(predicted, few_slices, labels=(2,))
+    assert score_folders(predicted, few_slices, labels=(255,)).failures == {}
+
+
 @pytest.mark.parametrize(
     ("predicted", "truth", "matched"),
     [

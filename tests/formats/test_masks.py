@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from glioseg.errors import GliosegError
+from glioseg.errors import BadOptionError, GliosegError
 from glioseg.formats.masks import find_masks, patient_of, read_mask
 from glioseg.formats.tif import write_mask_slice
 
@@ -97,6 +97,14 @@ def test_slices_of_the_dataset_stand_by_number_and_have_no_place(tmp_path: Path)
     assert mask.patient == "TCGA_CS_1"
     assert mask.slice_names[:2] == ("TCGA_CS_1_1", "TCGA_CS_1_2")
     assert mask.slice_names[-1] == "TCGA_CS_1_12"
+
+
+def test_labels_that_slices_cannot_hold_are_refused(tmp_path: Path) -> None:
+    voxels = np.random.default_rng(0).random((3, 4, 3)) < 0.5
+    folder = write_slices(tmp_path / "P", voxels)
+    with pytest.raises(BadOptionError, match=r"P holds none of the labels 2, 4: expected 255.*Leave out --labels"):
+        read_mask(folder, labels=(2, 4))
+    assert np.array_equal(read_mask(folder, labels=(1, 255)).voxels, voxels)
 
 
 def test_images_beside_the_masks_do_not_matter(few_slices: Path) -> None:

@@ -148,7 +148,7 @@ def _measured(path: Path, scan: Path | None, labels: Sequence[int], progress: Ca
 def _read(path: Path, labels: Sequence[int], progress: Callable[[str], None]) -> Mask:
     """A mask; what its reader remarks of the file, as two places that disagree, reaches the user."""
     if path.is_dir():
-        return read_mask(path)
+        return read_mask(path, labels=labels)
     found = read_scan(path, patient=patient_of(path))
     for remark in found.remarks:
         progress(remark)

@@ -11,7 +11,7 @@ from glioseg.evaluation.definitions import OWN, Spacing
 from glioseg.evaluation.mask_pairs import by_names_of, find_patient_masks, in_one_view
 from glioseg.evaluation.scores import PatientScores, Scores, score_patient
 from glioseg.files import entries
-from glioseg.formats.masks import mask_slices, read_mask
+from glioseg.formats.masks import check_labels_of_slices, mask_slices, read_mask
 from glioseg.formats.readers import kind_by_name
 from glioseg.formats.tif import read_mask_slice
 from glioseg.volume import Mask
@@ -117,8 +117,9 @@ def _found(predicted: Path, truth: Path) -> tuple[dict[str, Path], dict[str, Pat
 
 def _read(name: str, predicted: Path, truth: Path, labels: tuple[int, ...]) -> _Pair:
     if truth.is_dir() and predicted.is_dir():
+        check_labels_of_slices(truth, labels)
         return _read_slices(name, predicted, truth)
-    true_mask = replace(read_mask(truth, labels=() if truth.is_dir() else labels), patient=name)
+    true_mask = replace(read_mask(truth, labels=labels), patient=name)
     mask, true_mask, own_mm = in_one_view(replace(read_mask(predicted), patient=name), true_mask)
     return _Pair(mask, true_mask, own_mm)
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from glioseg.errors import BadFileError, GliosegError
+from glioseg.errors import BadFileError, BadOptionError, GliosegError
 from glioseg.files import entries
 from glioseg.formats.readers import SCANS, kind_by_name, read_scan, without_suffix
 from glioseg.formats.sequences import patient_of_mask
-from glioseg.formats.tif import read_mask_slice
+from glioseg.formats.tif import INSIDE, read_mask_slice
 from glioseg.scan import Scan
 from glioseg.volume import Mask
 
@@ -45,7 +45,8 @@ def read_mask(path: Path, *, labels: Sequence[int] = ()) -> Mask:
 
     Args:
         path: A NIfTI or NRRD file, or a folder of ``<patient>_<n>_mask.tif``. The tif files carry no geometry.
-        labels: Which values are the tumour. Without it the file may hold one value besides 0.
+        labels: Which values are the tumour. Without it the file may hold one value besides 0. The tif files hold
+            no other than 255.
 
     Raises:
         GliosegError: If it cannot be read, holds no mask, or several values and no labels were given.
@@ -55,6 +56,7 @@ def read_mask(path: Path, *, labels: Sequence[int] = ()) -> Mask:
         201
     """
     if path.is_dir():
+        check_labels_of_slices(path, labels)
         return _read_slices(path)
     return mask_of(read_scan(path, patient=patient_of(path)), labels=labels)
 
@@ -84,6 +86,20 @@ def mask_of(scan: Scan, *, labels: Sequence[int] = ()) -> Mask:
             remedy="Name the values that are tumour with --labels, as --labels 1,2,4, or cut a probability first",
         )
     return Mask(scan.patient, scan.voxels != 0, affine=affine)
+
+
+def check_labels_of_slices(folder: Path, labels: Sequence[int]) -> None:
+    """Refuse labels for a folder of mask slices that hold none of them.
+
+    Raises:
+        GliosegError: If there are labels without 255 among them.
+    """
+    if labels and INSIDE not in labels:
+        raise BadOptionError(
+            f"{folder} holds none of the labels {', '.join(map(str, labels))}",
+            expected=f"{INSIDE}, the one value of tumour in tif masks",
+            remedy="Leave out --labels for tif masks",
+        )
 
 
 def _values(scan: Scan) -> NDArray[np.float32]:

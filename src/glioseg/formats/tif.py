@@ -14,6 +14,9 @@ from glioseg.formats.damage import damage_told
 from glioseg.formats.tif_pixels import shown_pixels
 from glioseg.volume import CHANNELS
 
+INSIDE = 255
+"""The value of tumour in a mask; all else is 0."""
+
 # Without a handler of its own, tifffile's remarks on a damaged file reach the terminal before our message does.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
@@ -55,9 +58,9 @@ def read_mask_slice(path: Path) -> NDArray[np.bool_]:
             expected="uint8 (row, column)",
             found=f"{pixels.dtype} {pixels.shape}",
         )
-    inside = pixels == 255
+    inside = pixels == INSIDE
     if not np.all(inside | (pixels == 0)):
-        others = [int(value) for value in np.unique(pixels) if value not in (0, 255)]
+        others = [int(value) for value in np.unique(pixels) if value not in (0, INSIDE)]
         shown = ", ".join(map(str, others[:5])) + (", ..." if len(others) > 5 else "")
         raise BadFileError(
             path,
@@ -72,7 +75,7 @@ def read_mask_slice(path: Path) -> NDArray[np.bool_]:
 def write_mask_slice(path: Path, inside: NDArray[np.bool_]) -> None:
     """Write the mask of one slice, shape (row, column), as uint8 0 or 255, into a folder that is written whole."""
     buffer = BytesIO()
-    tifffile.imwrite(buffer, inside * np.uint8(255), photometric="minisblack", metadata=None)
+    tifffile.imwrite(buffer, inside * np.uint8(INSIDE), photometric="minisblack", metadata=None)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(buffer.getvalue())
 
