@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 import tifffile
 from bids_data import write_raw_data
+from cyclopts import App
 from safetensors.numpy import load_file, save_file
 
 import glioseg.dataset.lgg as lgg_module
 from glioseg import __version__
-from glioseg.cli import OUTPUT_WAS_CLOSED, main
+from glioseg.cli import OUTPUT_WAS_CLOSED, app, main
 from glioseg.commands import predict_many
 from glioseg.dataset.lgg import find_patients
 from glioseg.dataset.splits import load_split
@@ -403,6 +404,24 @@ def test_train_refuses_a_split_of_nobody_or_of_others(
     assert not (tmp_path / "run").exists()
 
 
+def leaves(of: App) -> Iterator[App]:
+    """The commands, without those that only hold others."""
+    if of.default_command is not None:
+        yield of
+        return
+    for name in of:
+        if not name.startswith("-"):
+            yield from leaves(of[name])
+
+
+def test_every_option_with_a_whole_number_is_read_alike() -> None:
+    arguments = [argument for command in leaves(app) for argument in command.assemble_argument_collection()]
+    whole = [argument for argument in arguments if re.search(r"\bint\b", str(argument.hint))]
+    assert len(whole) > 10
+    rounded = [argument.names for argument in whole if argument.parameter.converter is None]
+    assert rounded == []
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [
@@ -428,6 +447,12 @@ def test_train_refuses_a_split_of_nobody_or_of_others(
         (["predict", "--list", "no.txt", "--out", "o"], "no.txt cannot be read as a list of scans: No such file"),
         (["data", "phantom", "new", "--patients", "0"], "1 to 9999"),
         (["data", "phantom", "new", "--size", "16"], "at least 32"),
+        (["predict", "data", "--out", "o", "--workers", "1.5"], "--workers 1.5 is no whole number"),
+        (["predict", "data", "--out", "o", "--threads", "2.0"], "--threads 2.0 is no whole number"),
+        (["study", "--data", "d", "--out", "o", "--folds", "2.5"], "--folds 2.5 is no whole number"),
+        (["study", "--data", "d", "--out", "o", "--parallel", "1e1"], "--parallel 1e1 is no whole number"),
+        (["study", "--data", "d", "--out", "o", "--seeds", "0,-1"], "--seeds -1 is no whole number"),
+        (["review", ".", "--port", "0x10"], "--port 0x10 is no whole number"),
     ],
 )
 def test_a_wrong_command_line_is_one_line(
@@ -644,7 +669,7 @@ QUICK = ["--help", "--version", "info --json", "info", "train --help", "predict 
 def test_a_quick_answer_imports_nothing_heavy(words: str) -> None:
     script = f"""
 import sys
-from glioseg.cli import OUTPUT_WAS_CLOSED, main
+from glioseg.cli import OUTPUT_WAS_CLOSED, app, main
 sys.argv = ["glioseg", *{words.split()!r}]
 try:
     main()

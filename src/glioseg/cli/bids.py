@@ -6,7 +6,18 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from glioseg.cli.options import Backend, Device, Flag, Json, Precision, Presence, comma_separated, of_bids_app, spelled
+from glioseg.cli.options import (
+    Backend,
+    Device,
+    Flag,
+    Json,
+    Precision,
+    Presence,
+    WholeNumber,
+    comma_separated,
+    of_bids_app,
+    spelled,
+)
 from glioseg.cli.predict import tell_run
 from glioseg.terminal import progress
 
@@ -27,7 +38,7 @@ def bids(
     device: Device = "auto",
     precision: Precision = "auto",
     backend: Backend = "auto",
-    threads: Annotated[int | None, Parameter(name=("--threads", "--n-cpus", "--n_cpus"))] = None,
+    threads: Annotated[WholeNumber | None, Parameter(name=("--threads", "--n-cpus", "--n_cpus"))] = None,
     json_output: Json = False,
 ) -> int:
     """Segment a BIDS data set into BIDS derivatives, as a BIDS app; a repeated command does only what is missing.

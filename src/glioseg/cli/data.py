@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from glioseg.cli.options import Json
+from glioseg.cli.options import Json, WholeNumber
 from glioseg.terminal import print_check, print_place, progress
 
 
@@ -25,7 +25,14 @@ def fetch(dest: Path, *, json_output: Json = False) -> None:
     print(json.dumps({"patients": patients}) if json_output else f"{patients} patients in {dest}")
 
 
-def phantom(dest: Path, *, patients: int = 20, seed: int = 0, size: int = 256, json_output: Json = False) -> None:
+def phantom(
+    dest: Path,
+    *,
+    patients: WholeNumber = 20,
+    seed: WholeNumber = 0,
+    size: WholeNumber = 256,
+    json_output: Json = False,
+) -> None:
     """Make practice patients with known tumours, in the dataset's layout.
 
     Parameters
@@ -49,10 +56,10 @@ def split(
     data: Path,
     out: Path,
     *,
-    folds: int | None = None,
-    fold: int = 0,
+    folds: WholeNumber | None = None,
+    fold: WholeNumber = 0,
     leave_site_out: str | None = None,
-    seed: int = 0,
+    seed: WholeNumber = 0,
     json_output: Json = False,
 ) -> None:
     """Write a split of the patients as a file: the published one, one of K folds, or all hospitals but one.

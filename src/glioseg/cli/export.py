@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from glioseg.cli.options import Flag, Json
+from glioseg.cli.options import Flag, Json, WholeNumber
 
 
 def export(
@@ -11,7 +11,7 @@ def export(
     *,
     to: Literal["onnx", "openvino"],
     out: Path,
-    size: int | None = None,
+    size: WholeNumber | None = None,
     int8: Annotated[bool, Flag] = False,
     patients: Path | None = None,
     json_output: Json = False,

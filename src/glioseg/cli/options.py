@@ -1,13 +1,17 @@
 """Options that several commands share, and how their words are read."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from glioseg.errors import GliosegError
+from glioseg.errors import BadOptionError
 
 if TYPE_CHECKING:
+    from cyclopts import Token
+
     from glioseg.execution.engines import Engine
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print the result as JSON.")]
@@ -19,6 +23,14 @@ Presence = Literal["on", "off"]
 Settings = Annotated[tuple[str, ...], Parameter(name="--set", negative="")]
 Flag = Parameter(negative="")
 Several = Parameter(negative="", consume_multiple=True)
+
+
+def _whole(kind: type[int], words: "Sequence[Token]") -> int:
+    return _as_whole(words[0].keyword or "", words[0].value)
+
+
+WholeNumber = Annotated[int, Parameter(converter=_whole)]
+"""Of an option with one: cyclopts by itself rounds 1.5, and takes 0x10."""
 
 
 @Parameter(name="*")
@@ -45,12 +57,12 @@ class EngineOptions:
     """
 
     engine: Literal["local", "slurm", "ray"] = "local"
-    workers: Annotated[int | None, Parameter(name=("--workers", "--parallel"))] = None
+    workers: Annotated[WholeNumber | None, Parameter(name=("--workers", "--parallel"))] = None
     gpus_per_run: float | None = None
-    cpus_per_run: int = 1
+    cpus_per_run: WholeNumber = 1
     address: str | None = None
     partition: str | None = None
-    time: int | None = None
+    time: WholeNumber | None = None
 
     def chosen(self) -> "Engine":
         """The engine, which is imported when a command runs."""
@@ -87,13 +99,16 @@ def comma_separated(words: tuple[str, ...]) -> list[str]:
 
 
 def whole_numbers(option: str, words: tuple[str, ...]) -> tuple[int, ...]:
-    """Words as :func:`comma_separated` reads them, each a number.
+    """Words as :func:`comma_separated` reads them, each a number from 0.
 
     Raises:
         GliosegError: If one is none.
     """
-    found = comma_separated(words)
-    for word in found:
-        if not word.isdecimal():
-            raise GliosegError(f"{option} {word} is no whole number", expected="as 0,1,2")
-    return tuple(int(word) for word in found)
+    return tuple(_as_whole(option, word, r"[0-9]+") for word in comma_separated(words))
+
+
+def _as_whole(option: str, word: str, form: str = r"[+-]?[0-9]+") -> int:
+    # Digits of other scripts are decimals too for Python.
+    if not re.fullmatch(form, word):
+        raise BadOptionError(f"{option} {word} is no whole number", expected="digits alone, as 2")
+    return int(word)

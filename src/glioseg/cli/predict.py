@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from glioseg.cli.options import ON_THIS_MACHINE, Backend, Device, EngineOptions, Flag, Json, Precision, Presence
+from glioseg.cli.options import (
+    ON_THIS_MACHINE,
+    Backend,
+    Device,
+    EngineOptions,
+    Flag,
+    Json,
+    Precision,
+    Presence,
+    WholeNumber,
+)
 from glioseg.errors import GliosegError
 from glioseg.terminal import progress
 
@@ -39,7 +49,7 @@ def predict(
     device: Device = "auto",
     precision: Precision = "auto",
     backend: Backend = "auto",
-    threads: int | None = None,
+    threads: WholeNumber | None = None,
     json_output: Json = False,
 ) -> int:
     """Segment scans: a mask on each scan's own grid, measurements, previews, and a record of the run.

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from glioseg.cli.options import WholeNumber
 from glioseg.terminal import print_place, progress
 
 
@@ -13,7 +14,7 @@ def review(
     reader: str | None = None,
     report: Path | None = None,
     store: str | None = None,
-    port: int = 0,
+    port: WholeNumber = 0,
     browser: bool = True,
 ) -> None:
     """Look at masks, correct and accept them, in a page on this machine. Every stroke is kept as it is drawn.

@@ -5,7 +5,16 @@ import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
-from glioseg.cli.options import ON_THIS_MACHINE, EngineOptions, Json, Settings, Several, comma_separated, whole_numbers
+from glioseg.cli.options import (
+    ON_THIS_MACHINE,
+    EngineOptions,
+    Json,
+    Settings,
+    Several,
+    WholeNumber,
+    comma_separated,
+    whole_numbers,
+)
 from glioseg.errors import BadOptionError
 from glioseg.terminal import print_study, progress
 
@@ -17,11 +26,11 @@ def study(
     networks: Annotated[tuple[str, ...], Several] = (),
     widths: Literal["published", "matched"] = "matched",
     split: Path | None = None,
-    folds: int | None = None,
+    folds: WholeNumber | None = None,
     only_folds: Annotated[tuple[str, ...], Several] = (),
     seeds: Annotated[tuple[str, ...], Several] = ("0",),
     minutes: float | None = None,
-    steps: int | None = None,
+    steps: WholeNumber | None = None,
     where: EngineOptions = ON_THIS_MACHINE,
     config: Path | None = None,
     set_: Settings = (),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from glioseg.cli.options import Flag, Json, Settings
+from glioseg.cli.options import Flag, Json, Settings, WholeNumber
 from glioseg.terminal import print_place, print_scores
 
 
@@ -19,8 +19,8 @@ def train(
     config: Path | None = None,
     set_: Settings = (),
     split: Path | None = None,
-    folds: int | None = None,
-    fold: int = 0,
+    folds: WholeNumber | None = None,
+    fold: WholeNumber = 0,
     deterministic: Annotated[bool, Flag] = False,
     resume: Annotated[bool, Flag] = False,
     json_output: Json = False,
