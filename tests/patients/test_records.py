@@ -100,3 +100,16 @@ def test_a_file_that_is_no_record_is_named(tmp_path: Path) -> None:
     (tmp_path / RECORDS / "strange.json").write_text(json.dumps({"state": "done"}))
     with pytest.raises(GliosegError, match=r"strange\.json cannot be read: expected the record of an examination"):
         ResultRecords(tmp_path)
+
+
+def test_what_another_process_records_meanwhile_is_caught_up_with(tmp_path: Path) -> None:
+    ours, theirs = ResultRecords(tmp_path), ResultRecords(tmp_path)
+    complete(ours, "first")
+    theirs.begin("theirs", examination("theirs"))
+    ours.catch_up()
+    assert list(ours.rows()) == ["first"]
+    complete(theirs, "theirs")
+    complete(ours, "last")
+    ours.catch_up()
+    assert list(ours.rows()) == ["first", "theirs", "last"]
+    assert [result["patient"] for result in ours.results()] == ["first", "theirs", "last"]

@@ -232,6 +232,9 @@ def predict(
     facts |= _where_the_scans_are(inputs, sequences or {}, out) | {"files": found.as_json()}
     if shard is None:
         manifest = out / MANIFEST
+        # A record of another process that cannot be read shall not keep this one's rows out of the tables.
+        with suppress(GliosegError):
+            records.catch_up()
         write_text_atomically(out / MEASUREMENTS, records.table() or as_csv(PatientResult.columns(), []))
         write_manifest(manifest, facts, records.results())
     else:

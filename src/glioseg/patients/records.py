@@ -81,7 +81,21 @@ class ResultRecords:
         self.out, self._kept_in = out, kept_in or out / RECORDS
         self._columns: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._unwritten: dict[str, dict[str, Any]] = {}
-        found = {path.stem: self._entry(_read(path)) for path in self._kept_in.glob("*.json") if only(path.stem)}
+        self._only = only
+        self._by_name: dict[str, _Entry] = {}
+        self._by_key: dict[str, _Entry] = {}
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Read what is not known yet, as what other processes have recorded in the folder meanwhile.
+
+        Raises:
+            GliosegError: If a record cannot be read.
+        """
+        unknown = [
+            path for path in self._kept_in.glob("*.json") if not self._knows(path.stem) and self._only(path.stem)
+        ]
+        found = self._by_name | {path.stem: self._entry(_read(path)) for path in unknown}
         self._by_name = dict(sorted(found.items(), key=lambda item: item[1].ended))
         self._by_key = {entry.key: entry for entry in self._by_name.values()}
 
@@ -199,6 +213,10 @@ class ResultRecords:
 
     def _is_taken(self, name: str) -> bool:
         return name in self._by_name or any((self.out / f"{name}{ending}").exists() for ending in _ENDINGS)
+
+    def _knows(self, name: str) -> bool:
+        entry = self._by_name.get(name)
+        return entry is not None and entry.state != BEGUN
 
     def _done(self) -> list[tuple[str, _Entry]]:
         return [(name, entry) for name, entry in list(self._by_name.items()) if entry.state == DONE]
