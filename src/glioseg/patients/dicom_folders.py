@@ -134,4 +134,8 @@ def _not_one(folder: Path, people: Sequence[str], files: Identities) -> str:
 
 
 def _damaged(path: Path) -> str:
-    return str(BadFileError(path, "is damaged, cut short or lacks its StudyInstanceUID", remedy="Export it again or take it away"))
+    return str(
+        BadFileError(
+            path, "is damaged, cut short or lacks its StudyInstanceUID", remedy="Export it again or take it away"
+        )
+    )

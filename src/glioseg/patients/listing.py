@@ -16,7 +16,7 @@ def read_list(path: Path) -> list[Path]:
         GliosegError: If the file cannot be read.
     """
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise GliosegError(f"{path} cannot be read as a list of scans: {reason}") from error
