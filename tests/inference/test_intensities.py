@@ -58,6 +58,13 @@ def test_a_background_that_is_not_quite_zero_is_background(offset: float, noise:
     assert flair.min() == 0
 
 
+def test_a_background_within_the_range_that_would_count_as_head_is_taken_off() -> None:
+    image = head(np.random.default_rng(0))
+    flair = to_dataset_range(volume(image * 200 + 30)).channel("flair")
+    assert (flair[image == 0] == 0).all()
+    assert np.percentile(flair[image > 0], 99.9) == pytest.approx(BRIGHTEST, rel=1e-3)
+
+
 def test_the_ringing_of_a_spline_is_background() -> None:
     image = ndimage.zoom(head(np.random.default_rng(0)), (1, 2, 2), order=0)
     ringing = ndimage.shift(image, (0, 0.4, 0.4), order=3)

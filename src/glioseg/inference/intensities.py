@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from glioseg.head import FOREGROUND_THRESHOLD
 from glioseg.machine import side_by_side
 from glioseg.volume import Volume, Voxels, filled_by_flair, joined
 
 BRIGHTEST = 255.0
 FAINTEST_PICTURE = 64.0
-"""A FLAIR between 0 and 255 whose brightest voxel exceeds this is in the range already."""
+"""A FLAIR between 0 and 255 is in the range already if its brightest voxel exceeds this and its darkest is not head."""
 FAINTEST_HEAD = 15.0
 """Where intensities may be negative, the head's begin here, so that none falls below the threshold."""
 BACKGROUND_SHARE = 0.02
@@ -91,7 +92,8 @@ def _range(values: Voxels) -> tuple[float, float]:
 
 def _is_in_range(ranges: Mapping[str, tuple[float, float]]) -> bool:
     inside = all(darkest >= 0 and brightest <= BRIGHTEST for darkest, brightest in ranges.values())
-    return inside and ranges["flair"][1] > FAINTEST_PICTURE
+    darkest, brightest = ranges["flair"]
+    return inside and darkest <= FOREGROUND_THRESHOLD and brightest > FAINTEST_PICTURE
 
 
 def _scaling_of(values: Voxels, darkest: float, brightest: float) -> Scaling:
