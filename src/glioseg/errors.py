@@ -66,3 +66,13 @@ class BadOptionError(GliosegError):
 
 class MissingLibraryError(GliosegError):
     """A library that is not installed; arguments as for :class:`GliosegError`."""
+
+
+def fault_in_words(error: Exception) -> str:
+    """What is wrong with a JSON file, on one line: of a check by pydantic the first place and what is wrong there."""
+    from pydantic import ValidationError
+
+    if not isinstance(error, ValidationError):
+        return str(error) or type(error).__name__
+    first = error.errors()[0]
+    return ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))

@@ -110,6 +110,17 @@ def test_the_tables_keep_the_rows_of_earlier_runs(few_slices: Path, untrained_bu
     assert record["inputs"] == [str(few_slices / name) for name in (second, third, first)]
 
 
+def test_a_foreign_record_in_the_folder_does_not_cost_the_run(
+    few_slices: Path, untrained_bundle: Path, tmp_path: Path
+) -> None:
+    """It has the same sequences, none, and no word of inputs."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "run.json").write_text('{"sequences": {}}')
+    scan = few_slices / find_patients(few_slices)[0].patient
+    predicted([scan], tmp_path / "out", untrained_bundle)
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["inputs"] == [str(scan)]
+
+
 def broken(*_: object, **__: object) -> None:
     raise ZeroDivisionError("a defect")
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from glioseg.patients.manifest import read_facts, write_manifest
+from glioseg.errors import GliosegError
+from glioseg.patients.manifest import read_facts, read_run, write_manifest
 
 FACTS = {"model": {"name": "a model", "folds": [1, 2]}, "inputs": [], "words": 'two\nlines "and" é'}
 PATIENTS = [{"patient": "one", "nested": [{"patients": [1, [2]]}]}, {"patient": "two\u2028lines", "empty": {}}]
@@ -33,3 +34,39 @@ def test_what_fails_on_the_way_leaves_the_file_as_it_was(tmp_path: Path) -> None
         write_manifest(path, FACTS, ({"patient": 1 / number} for number in (1, 0)))
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_of_a_run_is_read_again_what_others_need(tmp_path: Path) -> None:
+    facts = {"inputs": ["/scans"], "sequences": {}, "model": {"postprocessing": {"threshold": 0.4}, "new": 1}}
+    results = [{"patient": "one", "voxels": 5, "volume_ml": None, "remarks": ["Odd."], "components": []}]
+    write_manifest(tmp_path / "run.json", facts, results)
+    run = read_run(tmp_path / "run.json")
+    (result,) = run.patients
+    assert (run.inputs, run.sequences, run.failures, run.threshold) == (("/scans",), {}, None, 0.4)
+    assert (result.patient, result.voxels, result.volume_ml, result.remarks) == ("one", 5, None, ("Odd.",))
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("", "Invalid JSON: EOF"),
+        ('{"patients": [{"patient": "on', "Invalid JSON: EOF"),
+        ("\x00\x01", "Invalid JSON: expected value"),
+        ("[" * 20_000, "Invalid JSON: recursion limit"),
+        ("null", "Input should be an object"),
+        ('{"name": "of another program"}', "patients: Field required"),
+        ('{"patients": 5}', "patients: Input should be a valid array"),
+        ('{"patients": [{"patient": 5}]}', "patients.0.patient: Input should be a valid string"),
+        ('{"patients": [{"patient": "A", "remarks": 5}]}', "patients.0.remarks: Input should be"),
+        ('{"patients": [], "inputs": [5]}', "inputs.0: Input should be a valid string"),
+        ('{"patients": [], "model": {"postprocessing": 5}}', "model.postprocessing: Input should be an object"),
+    ],
+)
+def test_a_file_that_is_no_record_of_a_run_is_named_with_what_is_wrong(
+    tmp_path: Path, content: str, fault: str
+) -> None:
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(GliosegError, match=r"run\.json cannot be read: expected the record of a run") as told:
+        read_run(tmp_path / "run.json")
+    assert f"found {fault}" in str(told.value)
+    assert "\n" not in str(told.value)

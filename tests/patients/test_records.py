@@ -81,7 +81,7 @@ def test_what_finds_no_room_on_the_disk_is_in_the_tables_of_its_run(
 def test_only_the_same_request_done_whole_is_settled(tmp_path: Path) -> None:
     records = ResultRecords(tmp_path)
     complete(records, "done")
-    records.complete("half", examination("half"), RUN, {}, {"not_written": {"sheet": "why"}})
+    records.complete("half", examination("half"), RUN, {}, {"patient": "half", "not_written": {"sheet": "why"}})
     records.fail("failed", examination("failed"), RUN, "why")
     records.begin("begun", examination("begun"))
     for known in (records, ResultRecords(tmp_path)):
@@ -95,11 +95,31 @@ def test_only_the_same_request_done_whole_is_settled(tmp_path: Path) -> None:
         assert known.failures() == {"failed": "why"}
 
 
-def test_a_file_that_is_no_record_is_named(tmp_path: Path) -> None:
+KEY = {"key": "k", "place": "/scans/k"}
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("", "Invalid JSON: EOF"),
+        ('{"state": "do', "Invalid JSON: EOF"),
+        ("[" * 20_000, "Invalid JSON: recursion limit"),
+        ("[]", "Input should be an object"),
+        ('{"state": "done"}', "done.examination: Field required"),
+        (json.dumps({"state": "done", "examination": KEY}), "done.run: Field required"),
+        (json.dumps({"state": "failed", "examination": KEY, "run": None}), "failed.run: Input should be an object"),
+        (json.dumps({"state": "begun", "examination": {**KEY, "key": ["k"]}}), "begun.examination.key: Input should"),
+        (json.dumps({"state": "done", "examination": KEY, "run": {}, "row": [], "result": {}}), "done.row: Input"),
+        (json.dumps({"state": "done", "examination": KEY, "run": {}, "row": {}, "result": {}}), "done.result.patient:"),
+    ],
+)
+def test_a_file_that_is_no_record_is_named_with_what_is_wrong(tmp_path: Path, content: str, fault: str) -> None:
     (tmp_path / RECORDS).mkdir()
-    (tmp_path / RECORDS / "strange.json").write_text(json.dumps({"state": "done"}))
-    with pytest.raises(GliosegError, match=r"strange\.json cannot be read: expected the record of an examination"):
+    (tmp_path / RECORDS / "strange.json").write_text(content)
+    with pytest.raises(GliosegError, match=r"strange\.json cannot be read: expected the record") as told:
         ResultRecords(tmp_path)
+    assert f"found {fault}" in str(told.value)
+    assert "\n" not in str(told.value)
 
 
 def test_what_another_process_records_meanwhile_is_caught_up_with(tmp_path: Path) -> None:

@@ -48,6 +48,15 @@ def test_scans_that_have_moved_are_named(masks: Path, tmp_path: Path) -> None:
         find_review_cases(masks, tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize(
+    "content", ["", '{"patients": [{', "[]", '{"patients": [[]], "inputs": []}', '{"scripts": {}}']
+)
+def test_a_damaged_record_of_the_run_is_named(masks: Path, content: str) -> None:
+    (masks / "run.json").write_text(content)
+    with pytest.raises(GliosegError, match=r"run\.json cannot be read: .*Predict again"):
+        find_review_cases(masks)
+
+
 def test_a_patient_whose_scan_is_missing_is_listed_with_the_reason(masks: Path) -> None:
     record = json.loads((masks / "run.json").read_text())
     record["patients"].append({**record["patients"][0], "patient": "B"})

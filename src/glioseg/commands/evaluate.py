@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 
 from glioseg.atomic import check_file_writable, write_text_atomically
+from glioseg.errors import GliosegError
 from glioseg.evaluation.detection import Detection, detection
 from glioseg.evaluation.folders import Evaluation, score_folders
 from glioseg.evaluation.scores import Scores
+from glioseg.patients.manifest import read_run
 
 
 def evaluate(
@@ -60,9 +62,7 @@ def detected(scores: Scores, predicted: Path) -> Detection:
 def _chances(run: Path) -> dict[str, float]:
     """Of a tumour, by patient; empty where nobody told them."""
     try:
-        patients = json.loads(run.read_text(encoding="utf-8"))["patients"]
-        return {
-            one["patient"]: float(one["presence_chance"]) for one in patients if one.get("presence_chance") is not None
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        results = read_run(run).patients
+    except GliosegError:
         return {}
+    return {one.patient: one.presence_chance for one in results if one.presence_chance is not None}

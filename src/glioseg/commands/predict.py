@@ -31,7 +31,7 @@ from glioseg.patients.examination import NOBODY, Examination
 from glioseg.patients.find import find_sources
 from glioseg.patients.found import FoundPatients
 from glioseg.patients.listing import find_listed
-from glioseg.patients.manifest import read_facts, write_manifest
+from glioseg.patients.manifest import KeptRun, read_facts, write_manifest
 from glioseg.patients.records import SHARDS, ResultRecords, as_csv, clear_leftovers
 from glioseg.patients.shard import Shard
 from glioseg.patients.source import OutputOptions, PatientSource, ReadPatient, Result
@@ -665,8 +665,8 @@ def _where_the_scans_are(inputs: Sequence[Path], sequences: Mapping[str, str], o
     if not inputs:
         named = {sequence: str(Path(text).resolve()) for sequence, text in named.items()}
     places = [str(path.resolve()) for path in inputs]
-    with suppress(OSError, ValueError, TypeError):
-        earlier = read_facts(out / MANIFEST)
-        if earlier.get("sequences") == named:
-            places = [*(place for place in earlier["inputs"] if place not in places), *places]
+    with suppress(OSError, ValueError, TypeError, RecursionError):
+        earlier = KeptRun.model_validate(read_facts(out / MANIFEST))
+        if earlier.sequences == named:
+            places = [*(place for place in earlier.inputs or () if place not in places), *places]
     return {"inputs": places, "sequences": named}

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from glioseg.atomic import write_text_atomically
-from glioseg.errors import BadFileError, GliosegError
+from glioseg.errors import BadFileError, GliosegError, fault_in_words
 from glioseg.former_names import with_present_names
 from glioseg.inference.postprocessing import Decision
 from glioseg.inference.preprocessing import Preprocessing
@@ -229,10 +229,8 @@ def _read(path: Path, kind: type[_Kind]) -> _Kind:
     try:
         return kind.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise BadFileError(path, f"is damaged at {where}: {first['msg']}", remedy=DAMAGED) from error
-    except (OSError, ValueError) as error:
+        raise BadFileError(path, f"is damaged at {fault_in_words(error)}", remedy=DAMAGED) from error
+    except (OSError, ValueError, RecursionError) as error:
         raise BadFileError(path, f"cannot be read: {error}", remedy=DAMAGED) from error
 
 

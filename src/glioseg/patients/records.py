@@ -12,11 +12,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, TypeAdapter
 
 from glioseg.atomic import claim, clear_unfinished, write_text_atomically
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError, GliosegError, fault_in_words
 from glioseg.patients.examination import Examination, names_of
+from glioseg.patients.manifest import KeptResult
 from glioseg.patients.source import PatientSource
 
 RECORDS, SHARDS, STUDIES = "records", "shards", "studies"
@@ -259,14 +262,44 @@ def as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
     return buffer.getvalue()
 
 
+class _Key(BaseModel):
+    key: str = Field(min_length=1)
+    place: str
+
+
+class _Begun(BaseModel):
+    state: Literal["begun"]
+    examination: _Key
+
+
+class _Failed(BaseModel):
+    state: Literal["failed"]
+    examination: _Key
+    run: dict[str, Any] = {}
+    message: str = ""
+
+
+class _Done(BaseModel):
+    state: Literal["done"]
+    examination: _Key
+    run: dict[str, Any]
+    row: dict[str, Any]
+    result: KeptResult
+
+
+_RECORD = TypeAdapter[_Begun | _Failed | _Done](Annotated[_Begun | _Failed | _Done, Field(discriminator="state")])
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if record["state"] in (BEGUN, DONE, FAILED) and record["examination"]["key"]:
-            return dict(record)
-        found = "another file"
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        found = str(error) or type(error).__name__
-    raise GliosegError(
-        f"{path} cannot be read", expected="the record of an examination", found=found, remedy="Take the file away"
-    )
+        content = path.read_bytes()
+        _RECORD.validate_json(content)
+        return dict(json.loads(content))
+    except (OSError, ValueError) as error:
+        raise BadFileError(
+            path,
+            "cannot be read",
+            expected="the record of an examination",
+            found=fault_in_words(error),
+            remedy="Take the file away",
+        ) from error

@@ -1,12 +1,11 @@
 """What there is to read: masks of whatever origin, each beside its scan."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +15,13 @@ from glioseg.bids.derivatives import LOGS, RECORDS, raw_data_of
 from glioseg.bids.layout import BidsDataset
 from glioseg.bids.patient import BidsPatient
 from glioseg.dataset.lgg import find_patient_folders, find_slices, parse_slice_name, read_patient
-from glioseg.errors import BadFileError, GliosegError
+from glioseg.errors import GliosegError
 from glioseg.files import entries
 from glioseg.formats.masks import read_mask
 from glioseg.formats.nifti import read_nifti
 from glioseg.patients.examination import NOBODY
 from glioseg.patients.find import find_sources
+from glioseg.patients.manifest import KeptResult, read_run
 from glioseg.patients.records import ResultRecords
 from glioseg.patients.source import PatientSource, ReadPatient
 from glioseg.patients.tif_patient import TifPatient
@@ -247,10 +247,10 @@ class _OutOfFold(_MasksAlone):
 
 
 def _predicted(folder: Path, scans: Path | None) -> Cases:
-    record = _read_record(folder / RUN_RECORD)
-    entries = {entry["patient"]: entry for entry in record.get("patients", [])}
-    named = record.get("sequences") or {}
-    given = [scans] if scans is not None else [*map(Path, record.get("inputs") or []), *fetched_scans(folder)]
+    run = read_run(folder / RUN_RECORD)
+    results = {result.patient: result for result in run.patients}
+    named = run.sequences or {}
+    given = [scans] if scans is not None else [*map(Path, run.inputs or ()), *fetched_scans(folder)]
     sources = _sources(given, {} if scans is not None else named, ResultRecords(folder).names())
     if not sources:
         raise GliosegError(
@@ -259,7 +259,7 @@ def _predicted(folder: Path, scans: Path | None) -> Cases:
             found=", ".join(map(str, given)) or f"no word of them in {RUN_RECORD}",
             remedy="Give it with --scans, or the archive that they came from with --dicomweb",
         )
-    return _written(folder, sources, entries.values(), record.get("failures") or {}, record)
+    return _written(folder, sources, results.values(), run.failures or {}, run.threshold)
 
 
 def _derived(folder: Path, raw: Path) -> Cases:
@@ -272,29 +272,29 @@ def _derived(folder: Path, raw: Path) -> Cases:
     dataset = BidsDataset(raw, require_description=False)
     sources = {source.patient: source for source in find_bids_patients(dataset).sources}
     runs = sorted((folder / LOGS).glob(f"*/{RUN_RECORD}"))
-    last = _read_record(runs[-1]) if runs else {}
-    return _written(folder, sources, records.results(), records.failures(), last)
+    threshold = read_run(runs[-1]).threshold if runs else None
+    results = map(KeptResult.model_validate, records.results())
+    return _written(folder, sources, results, records.failures(), threshold)
 
 
 def _written(
     folder: Path,
     sources: Mapping[str, PatientSource],
-    results: Iterable[Mapping[str, Any]],
+    results: Iterable[KeptResult],
     failures: Mapping[str, str],
-    run: Mapping[str, Any],
+    threshold: float | None,
 ) -> Cases:
-    """Predictions of patients, and those that could not be predicted, with the threshold of the run."""
-    found = [_predicted_case(result, sources.get(result["patient"])) for result in results]
+    """Predictions of patients, and those that could not be predicted."""
+    found = [_predicted_case(result, sources.get(result.patient)) for result in results]
     found += [
         ReviewCase(patient, None, Facts(remarks=("Not predicted.",)), problem=why) for patient, why in failures.items()
     ]
-    postprocessing = (run.get("model") or {}).get("postprocessing") or {}
-    return Cases(folder, by_need(found), _Written(folder), postprocessing.get("threshold"))
+    return Cases(folder, by_need(found), _Written(folder), threshold)
 
 
-def _predicted_case(result: Mapping[str, Any], source: PatientSource | None) -> ReviewCase:
-    has_candidate = source is not None and source.name_of("candidate") in (result.get("files") or ())
-    return _case(result["patient"], source, _facts(result, has_candidate=has_candidate))
+def _predicted_case(result: KeptResult, source: PatientSource | None) -> ReviewCase:
+    has_candidate = source is not None and source.name_of("candidate") in (result.files or ())
+    return _case(result.patient, source, _facts(result, has_candidate=has_candidate))
 
 
 def _out_of_fold(folder: Path, scans: Path | None) -> Cases:
@@ -353,18 +353,7 @@ def _sources(
     return {source.patient: source for source in called}
 
 
-def _facts(entry: Mapping[str, Any], *, has_candidate: bool) -> Facts:
-    keys = ("voxels", "volume_ml", "expected_dice", "presence")
+def _facts(result: KeptResult, *, has_candidate: bool) -> Facts:
     candidate = ("Something was found and taken for no tumour; it is shown dashed and can be taken.",)
-    remarks = (*(candidate if has_candidate else ()), *(entry.get("remarks") or ()))
-    return Facts(**{key: entry.get(key) for key in keys}, remarks=remarks)
-
-
-def _read_record(path: Path) -> dict[str, Any]:
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BadFileError(path, f"cannot be read: {error}", expected="what 'glioseg predict' wrote") from error
-    if not isinstance(record, dict):
-        raise BadFileError(path, "is no record of a run", expected="what 'glioseg predict' wrote")
-    return record
+    remarks = (*(candidate if has_candidate else ()), *(result.remarks or ()))
+    return Facts(result.voxels, result.volume_ml, result.expected_dice, result.presence, remarks)
