@@ -143,6 +143,16 @@ def test_probabilities_come_back_in_256_steps_and_are_averaged(tmp_path: Path) -
 def test_without_probabilities_the_user_is_told(tmp_path: Path) -> None:
     with pytest.raises(GliosegError, match="holds no probabilities"):
         Probabilities(tmp_path)
-    (tmp_path / "bad.npz").write_bytes(b"nothing")
-    with pytest.raises(GliosegError, match="cannot be read as NPZ"):
-        Probabilities(tmp_path)
+
+
+def test_damaged_probabilities_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "bad.npz"
+    np.savez(path, P=np.ones((2, 3, 3), np.bool_))
+    whole = path.read_bytes()
+    for content in (b"", b"nothing", whole[: len(whole) // 2]):
+        path.write_bytes(content)
+        with pytest.raises(GliosegError, match=r"bad\.npz cannot be read as NPZ"):
+            Probabilities(tmp_path)
+    path.write_bytes(whole.replace(b"\x01" * 18, b"\x00" * 18))
+    with pytest.raises(GliosegError, match=r"bad\.npz cannot be read as NPZ: .*CRC"):
+        Probabilities(tmp_path).of("P")

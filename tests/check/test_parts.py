@@ -30,7 +30,7 @@ def test_patients_of_one_side_only_are_named(tmp_path: Path) -> None:
     assert "does not name" in found["D"]
 
 
-@pytest.mark.parametrize("content", ["[]", "{}", '{"train": [1]}', "nonsense"])
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"train": [1]}', '{"train": 5}', "nonsense", "[" * 20_000])
 def test_what_is_no_split_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "s.json").write_text(content)
     with pytest.raises(GliosegError, match="is no split file"):

@@ -1,4 +1,5 @@
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -269,13 +270,15 @@ def test_a_file_that_leaks_is_refused(tmp_path: Path) -> None:
         '{"train": ["A_B_1_x"], "validation": null}',
         '{"train": ["A_B_1_x", "A_B_1_x"]}',
         "\ud800",
+        "[" * 20_000,
     ],
 )
 def test_something_else_is_no_split(tmp_path: Path, content: str) -> None:
     path = tmp_path / "split.json"
     path.write_bytes(content.encode(errors="surrogatepass"))
-    with pytest.raises(GliosegError, match=r"split\.json is no split file"):
+    with pytest.raises(GliosegError, match=r"split\.json is no split file") as told:
         load_split(path)
+    assert not re.search("object|NoneType|indices", str(told.value).replace("an object", ""))
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ def test_files_keep_every_digit_and_every_gap(make_table: Callable[..., StudyTab
     [
         ("a,b\n1,2\n", "is no table of a study: expected columns patient, network"),
         ("", "found nothing"),
+        ("x" * 200_000, "cannot be read: field larger"),
+        ("\udcff", "cannot be read: .* can't decode"),
         ("patient,network,width,seed,fold,metric,value\np,unet,x,0,f,dice,1\n", "has a damaged row"),
         ("patient,network,width,seed,fold,metric,value\np,unet,32,0,f,dice,high\n", "has a damaged row"),
     ],
@@ -32,7 +34,7 @@ def test_what_is_no_table_is_refused(
     make_table: Callable[..., StudyTable], tmp_path: Path, text: str, message: str
 ) -> None:
     make_table({UNET: [0.5]}).write(tmp_path / "scores.csv", tmp_path / "patients.csv")
-    (tmp_path / "scores.csv").write_text(text)
+    (tmp_path / "scores.csv").write_text(text, errors="surrogateescape")
     with pytest.raises(GliosegError, match=message):
         StudyTable.read(tmp_path / "scores.csv", tmp_path / "patients.csv")
 

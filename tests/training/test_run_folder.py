@@ -1,7 +1,10 @@
 import csv
 from pathlib import Path
 
-from glioseg.training.run_folder import HISTORY_COLUMNS, RunFolder, write_history
+import pytest
+
+from glioseg.errors import GliosegError
+from glioseg.training.run_folder import HISTORY_COLUMNS, RunFolder, read_history, write_history
 
 
 def row(epoch: int, **values: float | None) -> dict[str, float | None]:
@@ -29,6 +32,15 @@ def test_a_row_for_each_epoch(tmp_path: Path) -> None:
     assert tuple(first) == HISTORY_COLUMNS
     assert (first["epoch"], first["step"], first["validation_dice"], first["learning_rate"]) == ("1", "10", "", "0.002")
     assert (second["epoch"], second["loss"]) == ("2", "0.333333")
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe\x00", b"epoch,step\n1,two\n", b"epoch\n1,2,3\n", b'epoch\n"' + b"1" * 200_000]
+)
+def test_a_damaged_log_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "log.csv").write_bytes(content)
+    with pytest.raises(GliosegError, match=r"log\.csv cannot be read: expected the log of a training"):
+        read_history(tmp_path / "log.csv")
 
 
 def test_a_zero_is_no_gap(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ several slices in a row, so a slice weighs as much as mask and network agree on 
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from scipy import ndimage
 from glioseg.check.finding import Finding
 from glioseg.check.labels import dice
 from glioseg.errors import BadFileError, GliosegError
+from glioseg.formats.damage import damage_told
 
 CONTOUR_PX = 3
 VICINITY_PX = 12
@@ -228,7 +230,7 @@ class Probabilities:
         paths = self._files.get(patient, [])
         total: NDArray[np.float32] | None = None
         for path in paths:
-            with np.load(path, allow_pickle=False) as kept:
+            with _reading(path), np.load(path, allow_pickle=False) as kept:
                 values = _as_shares(kept[patient])
             if total is not None and total.shape != values.shape:
                 raise BadFileError(path, f"predicts {patient} on another grid", found=str(values.shape))
@@ -237,11 +239,12 @@ class Probabilities:
 
 
 def _names_in(path: Path) -> list[str]:
-    try:
-        with np.load(path, allow_pickle=False) as kept:
-            return list(kept.files)
-    except (OSError, ValueError, AttributeError) as error:
-        raise BadFileError(path, "cannot be read as NPZ", found=str(error) or type(error).__name__) from error
+    with _reading(path), np.load(path, allow_pickle=False) as kept:
+        return list(kept.files)
+
+
+def _reading(path: Path) -> AbstractContextManager[None]:
+    return damage_told(path, "NPZ", "Take the file away, or make it again")
 
 
 def _as_shares(values: NDArray[Any]) -> NDArray[np.float32]:

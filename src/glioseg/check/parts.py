@@ -1,6 +1,5 @@
 """A split as the checks read it: with tolerance, because a leak in it is what they look for."""
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from pathlib import Path
 
 from glioseg.check.finding import Finding
 from glioseg.dataset.lgg import case_of
-from glioseg.dataset.splits import PARTS
+from glioseg.dataset.splits import PARTS, read_split_file
 from glioseg.errors import BadFileError
 
 
@@ -37,16 +36,10 @@ def read_parts(path: Path) -> Parts:
     Raises:
         GliosegError: If it is no split file.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        places = [(name, part) for part in PARTS for name in content.get(part, ())]
-        if not places or not all(isinstance(name, str) for name, _ in places):
-            raise ValueError("no lists of names")
-    except FileNotFoundError:
-        raise BadFileError(path, "does not exist") from None
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        expected = "JSON with the lists train, validation and test"
-        raise BadFileError(path, "is no split file", expected=expected, found=str(error)) from error
+    found = read_split_file(path)
+    places = [(name, part) for part in PARTS for name in getattr(found, part)]
+    if not places:
+        raise BadFileError(path, "is no split file", expected="patients in train, validation or test", found="none")
     of: dict[str, str] = {}
     standing: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for name, part in places:

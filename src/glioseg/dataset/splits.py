@@ -2,16 +2,17 @@
 
 import hashlib
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from pydantic import BaseModel
 
 from glioseg.atomic import write_text_atomically
 from glioseg.dataset.lgg import case_of, site_of
-from glioseg.errors import BadFileError, BadOptionError, GliosegError
+from glioseg.errors import BadFileError, BadOptionError, GliosegError, fault_in_words
 
 PUBLISHED_TEST_CASES = frozenset(
     {
@@ -138,23 +139,44 @@ def save_split(split: Split, path: Path) -> None:
 _SPLIT_FILE = "JSON with the lists train, validation and test"
 
 
+class SplitFile(BaseModel):
+    """A split as it is written; whoever reads it decides what it may lack."""
+
+    name: str | None = None
+    train: tuple[str, ...] = ()
+    validation: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+    sha256: str | None = None
+
+
+def read_split_file(path: Path) -> SplitFile:
+    """Read what a split file says, even if it leaks.
+
+    Raises:
+        GliosegError: If it cannot be read, or a part is no list of names.
+    """
+    try:
+        return SplitFile.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise BadFileError(path, "does not exist") from None
+    except (OSError, ValueError) as error:
+        raise BadFileError(path, "is no split file", expected=_SPLIT_FILE, found=fault_in_words(error)) from error
+
+
 def load_split(path: Path) -> Split:
     """Read a split file; its hash, where it has one, must fit.
 
     Raises:
         GliosegError: If the file is no split, has been changed by hand without its hash, or leaks.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        parts = {part: _names(content[part] if part == "train" else content.get(part, [])) for part in PARTS}
-    except FileNotFoundError:
-        raise BadFileError(path, "does not exist") from None
-    except KeyError:
-        raise BadFileError(path, "is no split file", expected=_SPLIT_FILE, found="no train") from None
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise BadFileError(path, "is no split file", expected=_SPLIT_FILE, found=str(error)) from error
-    split = Split(str(content.get("name", path.stem)), **parts)
-    if content.get("sha256", split.sha256) != split.sha256:
+    found = read_split_file(path)
+    if "train" not in found.model_fields_set:
+        raise BadFileError(path, "is no split file", expected=_SPLIT_FILE, found="no train")
+    twice = [name for part in PARTS for name, count in Counter(getattr(found, part)).items() if count > 1]
+    if twice:
+        raise BadFileError(path, "is no split file", expected=_SPLIT_FILE, found=f"{twice[0]} twice in a part")
+    split = Split(found.name or path.stem, **{part: tuple(sorted(getattr(found, part))) for part in PARTS})
+    if found.sha256 not in (None, split.sha256):
         raise BadFileError(path, "does not fit its own sha256", remedy="Remove the line sha256 if the change is meant")
     return split
 
@@ -224,14 +246,6 @@ class SplitChoice:
         if len(chosen) > 1:
             raise GliosegError(f"one training has one split, not {len(chosen)}", remedy="Name one of the folds")
         return chosen[0]
-
-
-def _names(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        raise TypeError("a part that is not a list of names")
-    if len(set(value)) < len(value):
-        raise ValueError("a name that stands twice in a part")
-    return tuple(sorted(value))
 
 
 def _set_test_apart(patients: Iterable[str]) -> tuple[list[str], tuple[str, ...]]:

@@ -30,7 +30,7 @@ def read_patient_values(path: Path, metric: str) -> dict[str, PatientValues]:
     """
     if path.suffix == ".json":
         return {"": _of_scores(read_scores(path), metric, path)}
-    return _of_table(list(csv.DictReader(_text(path).splitlines())), metric, path)
+    return _of_table(_lines(path), metric, path)
 
 
 def read_scores(path: Path) -> Scores:
@@ -46,6 +46,14 @@ def read_scores(path: Path) -> Scores:
         raise GliosegError(
             f"{path}: {error.problem}", expected=error.expected, found=error.found, remedy=error.remedy
         ) from error
+
+
+def _lines(path: Path) -> list[dict[str, str]]:
+    """The rows of a table; what a row lacks is empty."""
+    try:
+        return list(csv.DictReader(_text(path).splitlines(), restval=""))
+    except csv.Error as error:
+        raise BadFileError(path, f"cannot be read: {error}", expected="a table of scores, CSV") from error
 
 
 def _text(path: Path) -> str:

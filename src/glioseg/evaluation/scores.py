@@ -188,7 +188,7 @@ def _with_newer(patient: dict[str, Any], newer: dict[str, None]) -> dict[str, An
 def _parsed(text: str) -> dict[str, Any]:
     try:
         content = json.loads(text, parse_constant=_refuse_constant)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise GliosegError("the scores file is no JSON", found=str(error)) from error
     schema = content.get("schema") if isinstance(content, dict) else None
     if schema != SCHEMA:

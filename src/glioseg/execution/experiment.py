@@ -10,12 +10,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from pydantic import TypeAdapter
 from torch import nn
 
 from glioseg.atomic import atomic_file, write_text_atomically
 from glioseg.dataset.splits import Split
 from glioseg.dataset.store import ArrayStore
+from glioseg.errors import BadFileError, fault_in_words
 from glioseg.evaluation.scores import PatientScores, Scores, score_patient
+from glioseg.formats.damage import damage_told
 from glioseg.inference.bundle import save_bundle
 from glioseg.inference.card import CardScores, write_card
 from glioseg.inference.contract import CARD, Contract
@@ -91,15 +94,31 @@ def train_and_score(
 
 
 def load_masks(folder: RunFolder) -> dict[str, Mask]:
-    """The masks of the patients that the run was scored on, by patient."""
-    with np.load(folder.masks) as kept:
+    """The masks of the patients that the run was scored on, by patient.
+
+    Raises:
+        GliosegError: If they cannot be read.
+    """
+    with damage_told(folder.masks, "NPZ", _AGAIN), np.load(folder.masks) as kept:
         return {patient: Mask(patient, kept[patient]) for patient in kept.files}
 
 
 def load_cost(folder: RunFolder) -> RunCost | None:
-    """What the run took; None where it was scored on nobody."""
-    content = json.loads(folder.cost.read_text(encoding="utf-8"))
-    return RunCost(**content) if content else None
+    """What the run took; None where it was scored on nobody.
+
+    Raises:
+        GliosegError: If the file cannot be read.
+    """
+    try:
+        text = folder.cost.read_text(encoding="utf-8")
+        return None if text.strip() == "{}" else TypeAdapter(RunCost).validate_json(text)
+    except (OSError, ValueError) as error:
+        raise BadFileError(
+            folder.cost, "cannot be read", expected="what a run took", found=fault_in_words(error), remedy=_AGAIN
+        ) from error
+
+
+_AGAIN = "Take the run's folder away and repeat the command"
 
 
 def prediction_ms_per_slice(bundle: Path, volume: Volume, *, repeats: int = 3) -> float:

@@ -135,8 +135,9 @@ def _lines(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
             lines, header = list(reader), tuple(reader.fieldnames or ())
-    except OSError as error:
-        raise BadFileError(path, f"cannot be read: {error.strerror}") from error
+    except (OSError, ValueError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BadFileError(path, f"cannot be read: {reason}", expected="a table of a study, CSV") from error
     if header != tuple(columns):
         found = ", ".join(header) or "nothing"
         raise BadFileError(path, "is no table of a study", expected=f"columns {', '.join(columns)}", found=found)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glioseg.atomic import write_text_atomically
+from glioseg.errors import BadFileError
 
 HISTORY_COLUMNS = ("epoch", "step", "seconds", "loss", "validation_dice", "learning_rate", "slices_per_second")
 
@@ -87,11 +88,20 @@ def write_history(path: Path, history: Sequence[Mapping[str, float | None]]) -> 
 
 
 def read_history(path: Path) -> list[dict[str, float | None]]:
-    """Read what :func:`write_history` wrote; empty where there is no log."""
+    """Read what :func:`write_history` wrote; empty where there is no log.
+
+    Raises:
+        GliosegError: If it cannot be read.
+    """
     if not path.exists():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return [{key: float(text) if text else None for key, text in row.items()} for row in csv.DictReader(file)]
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [{key: float(text) if text else None for key, text in row.items()} for row in csv.DictReader(file)]
+    except (OSError, TypeError, ValueError, csv.Error) as error:
+        raise BadFileError(
+            path, "cannot be read", expected="the log of a training, a number in each cell", found=str(error)
+        ) from error
 
 
 def _shown(value: float | None) -> str:
