@@ -30,7 +30,7 @@ from glioseg.inference.contract import (
 from glioseg.inference.evidence import find_evidence
 from glioseg.inference.out_of_distribution import check_distribution, image_features
 from glioseg.inference.postprocessing import Decision, binarise, calibrated, expected_dice
-from glioseg.inference.prediction import Side, batches, predict_batches
+from glioseg.inference.prediction import Side, batches, predict_batches, side_shown
 from glioseg.inference.presence import Finding
 from glioseg.machine import Precision
 from glioseg.networks.table import find_network
@@ -303,17 +303,24 @@ class Model:
                 prepared[shared] = list(found) if len(self.networks) > 1 else found
             # Held by no name here while the next is computed.
             yield _calibrated_in_place(
-                predict_batches(network.backend, prepared[shared], volume, contract.preprocessing, contract, side),
+                predict_batches(
+                    network.backend,
+                    prepared[shared],
+                    volume,
+                    contract.preprocessing,
+                    side,
+                    contract.through_plane_smoothing,
+                ),
                 contract.temperature,
             )
 
-    def _sides(self) -> list[Side | None]:
-        """What each network is shown; None where its own contract says it."""
+    def _sides(self) -> list[Side]:
+        """What each network is shown."""
+        own = [side_shown(network.contract) for network in self.networks.values()]
         if self.contract is None or not self.contract.flips_in_turn:
-            return [None] * len(self.networks)
+            return own
         in_turn: tuple[Side, Side] = "scan", "mirror image"
-        flips = [network.contract.flip for network in self.networks.values()]
-        return [in_turn[index % 2] if flip else None for index, flip in enumerate(flips)]
+        return [in_turn[index % 2] if side == "both" else side for index, side in enumerate(own)]
 
     def probabilities(self, volume: Volume) -> NDArray[np.float32]:
         """Tumour probability of each voxel, shape (slice, row, column), 0 to 1; raises as

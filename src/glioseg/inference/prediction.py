@@ -81,7 +81,14 @@ def predict_probabilities(
         Shape (slice, row, column), 0 to 1.
     """
     prepared = batches(volume, preprocessing, settings.patch_px)
-    return predict_batches(backend, prepared, volume, preprocessing, settings)
+    return predict_batches(
+        backend, prepared, volume, preprocessing, side_shown(settings), settings.through_plane_smoothing
+    )
+
+
+def side_shown(settings: InferenceSettings) -> Side:
+    """What a network is shown by its own settings."""
+    return "both" if settings.flip else "scan"
 
 
 def predict_batches(
@@ -89,8 +96,8 @@ def predict_batches(
     prepared: Iterable[Batch],
     volume: Volume,
     preprocessing: Preprocessing,
-    settings: InferenceSettings,
-    side: Side | None = None,
+    side: Side,
+    through_plane_smoothing: float,
 ) -> NDArray[np.float32]:
     """As :func:`predict_probabilities`, of a scan that :func:`batches` has prepared, for several networks at once.
 
@@ -99,16 +106,15 @@ def predict_batches(
         prepared: The scan's slices.
         volume: The scan.
         preprocessing: As in training.
-        settings: How the network is used.
-        side: What the network is shown, in place of what the settings say.
+        side: What the network is shown.
+        through_plane_smoothing: As for :func:`glioseg.inference.postprocessing.smoothed_through_plane`.
     """
-    compute = _COMPUTED[side or ("both" if settings.flip else "scan")]
     slices, rows, columns = volume.voxels.shape[:3]
     probabilities = np.zeros((slices, rows, columns), np.float32)
     for batch in prepared:
-        found = _predicted(backend, batch, compute)
+        found = _predicted(backend, batch, _COMPUTED[side])
         probabilities[batch.slices] = upsample(found, preprocessing.downsampling_factor, rows, columns)
-    return smoothed_through_plane(probabilities, settings.through_plane_smoothing, out=probabilities)
+    return smoothed_through_plane(probabilities, through_plane_smoothing, out=probabilities)
 
 
 def network_images(
