@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from glioseg.check.finding import Finding
-from glioseg.check.labels import dice
 from glioseg.errors import BadFileError, GliosegError
+from glioseg.evaluation.mask_overlap import MaskOverlap
 from glioseg.formats.damage import damage_told
 
 CONTOUR_PX = 3
@@ -159,7 +159,7 @@ def _at_an_end(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _agreement_around(place: int, masks: NDArray[np.bool_], probabilities: NDArray[Any]) -> float | None:
     """The Dice of mask and prediction over the slices next to one; None where both are empty."""
     near = [i for i in range(place - NEIGHBOURS, place + NEIGHBOURS + 1) if 0 <= i < len(masks) and i != place]
-    return dice(masks[near], probabilities[near] >= 0.5)
+    return MaskOverlap(masks[near], probabilities[near] >= 0.5).dice()
 
 
 def _vicinity(masks: NDArray[np.bool_], probabilities: NDArray[Any]) -> NDArray[np.bool_]:

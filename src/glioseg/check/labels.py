@@ -12,6 +12,7 @@ from glioseg.check.finding import Finding
 from glioseg.check.head import shrink
 from glioseg.check.measures import SMALL, SliceMeasures
 from glioseg.check.scan import CheckedScan
+from glioseg.evaluation.mask_overlap import MaskOverlap
 
 OUTSIDE_SHARE = 0.2
 SURFACE_SHARE, SURFACE_DEPTH = 0.5, 0.03
@@ -99,10 +100,10 @@ def jumps(scan: CheckedScan) -> Iterator[Finding]:
         if scan.numbers[place + 1] - scan.numbers[place - 1] != 2 or not scan.labelled[place - 1 : place + 2].all():
             continue
         before, own, after = scan.masks[place - 1 : place + 2]
-        around = dice(before, after)
+        around = MaskOverlap(before, after).dice()
         if around is None or around < JUMP_AROUND:
             continue
-        fits = max(dice(own, before) or 0.0, dice(own, after) or 0.0)
+        fits = max(MaskOverlap(own, beside).dice() or 0.0 for beside in (before, after))
         evidence = {"dice_around": round(around, 3), "dice_own": round(fits, 3), "pixels": int(areas[place])}
         number = scan.numbers[place]
         if areas[place] == 0:
@@ -137,12 +138,6 @@ def tumour_at_ends(scan: CheckedScan) -> Iterator[Finding]:
             message = f"the {name} slice has a mask of {pixels} pixels"
             number = scan.numbers[place]
             yield Finding("mask_at_scan_end", message, scan.patient, number, evidence={"pixels": pixels})
-
-
-def dice(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float | None:
-    """Twice the overlap over the sum of both masks; None where both are empty."""
-    total = int(first.sum() + second.sum())
-    return 2 * int((first & second).sum()) / total if total else None
 
 
 def _cropped(mask: NDArray[Any]) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""Where two masks of a patient agree and where not: what the metrics are computed from, each part once."""
+"""Where two masks agree and where not: what metrics and checks are computed from, each part once."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class MaskOverlap:
         return np.asarray(self.predicted_mask.any(axis=(1, 2)))
 
     def dice(self) -> float | None:
-        """Dice over all voxels; None where both masks are empty."""
+        """Dice over all voxels, of masks of a slice too; None where both are empty."""
         return ratio(2 * self.both, self.predicted + self.true)
 
     def slice_dice(self) -> float | None:
