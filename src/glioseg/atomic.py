@@ -128,12 +128,15 @@ def claim(path: Path, text: str) -> bool:
     return True
 
 
-def check_writable(folder: Path, *, file: Path | None = None) -> None:
+def check_writable(
+    folder: Path, *, file: Path | None = None, remedy: str = "Choose a folder that can be written"
+) -> None:
     """See that files can be written into a folder, which need not exist yet, before anything is computed for it.
 
     Args:
         folder: The folder.
         file: What will be written there, for the message.
+        remedy: What to do where they cannot, likewise.
 
     Raises:
         GliosegError: If they cannot.
@@ -145,7 +148,7 @@ def check_writable(folder: Path, *, file: Path | None = None) -> None:
     except OSError as error:
         raise GliosegError(
             f"cannot write {file or f'into {folder}'}: {error.strerror or error}",
-            remedy="Choose a folder that can be written",
+            remedy=remedy,
         ) from error
 
 

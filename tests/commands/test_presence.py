@@ -1,5 +1,7 @@
+import errno
 import json
 import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +67,18 @@ def test_data_without_the_patients_of_the_model_and_an_empty_folder_are_refused_
     with pytest.raises(GliosegError, match="empty holds no patient"):
         fit_model(model, few_slices, tumour_free=[tmp_path / "empty"], progress=said.append)
     assert said == []
+
+
+def test_a_model_that_cannot_be_written_is_refused_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(dir: Path) -> None:
+        assert dir == tmp_path
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", forbidden)
+    with pytest.raises(GliosegError, match=r"cannot write into .*: Permission denied\. Copy the folder of the model"):
+        fit_model(tmp_path, tmp_path / "no data")
 
 
 def test_the_rule_goes_into_the_contract_and_the_operating_points_into_the_card(

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from glioseg.atomic import write_text_atomically
+from glioseg.atomic import check_writable, write_text_atomically
 from glioseg.dataset.lgg import case_of
 from glioseg.dataset.removal import without_tumour
 from glioseg.dataset.store import ArrayStore, open_store
@@ -92,10 +92,13 @@ def fit_model(
 
     Raises:
         GliosegError: If the networks are of several kinds though ``members`` is asked for, the model does not tell
-            whom it has not seen, there is no example of either answer, or a file cannot be read or written.
+            whom it has not seen, there is no example of either answer, or a file cannot be read or written: whether
+            it can is seen first.
     """
     folder = find_model(model)
     places = [folder, *(_members(folder) if members else ())]
+    for place in places:
+        check_writable(place, remedy="Copy the folder of the model, and fit the copy")
     if data is None:
         examples = read_examples(folder / EXAMPLES)
     else:
