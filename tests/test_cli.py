@@ -452,6 +452,7 @@ def test_every_option_with_a_whole_number_is_read_alike() -> None:
         (["study", "--data", "d", "--out", "o", "--folds", "2.5"], "--folds 2.5 is no whole number"),
         (["study", "--data", "d", "--out", "o", "--parallel", "1e1"], "--parallel 1e1 is no whole number"),
         (["study", "--data", "d", "--out", "o", "--seeds", "0,-1"], "--seeds -1 is no whole number"),
+        (["presence", "fast", "--domain-shift"], "--data DATA alone"),
         (["review", ".", "--port", "0x10"], "--port 0x10 is no whole number"),
     ],
 )

@@ -11,10 +11,12 @@ from glioseg.commands.presence import (
     CARD,
     EXAMPLES,
     HEADING,
+    decisions_under_domain_shift,
     examples_as_csv,
     fit_examples,
     fit_model,
     read_examples,
+    write_rule,
     write_section,
 )
 from glioseg.dataset.lgg import find_patients
@@ -22,6 +24,7 @@ from glioseg.dataset.splits import Split, save_split
 from glioseg.errors import GliosegError
 from glioseg.inference.contract import CONTRACT, load_contract
 from glioseg.inference.evidence import Evidence
+from glioseg.inference.presence import PresenceRule
 from glioseg.training.presence import Example
 
 
@@ -79,6 +82,25 @@ def test_a_model_that_cannot_be_written_is_refused_before_anything_is_read(
     monkeypatch.setattr(tempfile, "TemporaryFile", forbidden)
     with pytest.raises(GliosegError, match=r"cannot write into .*: Permission denied\. Copy the folder of the model"):
         fit_model(tmp_path, tmp_path / "no data")
+
+
+@pytest.mark.parametrize(("intercept", "said"), [(5, "present"), (0, "doubtful"), (-5, "none")])
+def test_decisions_under_domain_shift_are_counted_and_nothing_is_written(
+    few_slices: Path, untrained_bundle: Path, tmp_path: Path, intercept: float, said: str
+) -> None:
+    model = shutil.copytree(untrained_bundle, tmp_path / "model")
+    first, second, third = (files.patient for files in find_patients(few_slices))
+    save_split(Split("mine", (first,), (), (second, third)), model / "split.json")
+    with pytest.raises(GliosegError, match="does not tell whether there is a tumour"):
+        decisions_under_domain_shift(model, few_slices)
+    write_rule(model, PresenceRule(intercept=intercept, weights={}, none_below=0.2, present_from=0.8))
+    before = {path: path.read_bytes() for path in model.iterdir()}
+    lines: list[str] = []
+    found = decisions_under_domain_shift(model, few_slices, progress=lines.append)
+    assert found["with tumour"] == {"present": 0, "doubtful": 0, "none": 0, "refused": 0, said: 2}
+    assert found["tumour removed"].total() == found["tumour removed"][said] <= 2
+    assert [line.split(",")[0] for line in lines] == [f"[1] {second}", f"[2] {third}"]
+    assert {path: path.read_bytes() for path in model.iterdir()} == before
 
 
 def test_the_rule_goes_into_the_contract_and_the_operating_points_into_the_card(

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -16,6 +17,7 @@ from glioseg.dataset.removal import without_tumour
 from glioseg.dataset.store import ArrayStore, open_store
 from glioseg.errors import GliosegError
 from glioseg.evaluation.detection import Rate, auroc
+from glioseg.evaluation.domain_shift import simulate_domain_shift
 from glioseg.inference.contract import CARD, CONTRACT, ENSEMBLE, load_contract, load_ensemble_contract
 from glioseg.inference.evidence import Evidence
 from glioseg.inference.external import predict_external
@@ -25,6 +27,7 @@ from glioseg.inference.shipped import find_model
 from glioseg.patients.find import find_sources
 from glioseg.patients.source import PatientSource
 from glioseg.training.presence import Example, fit_presence, left_out_chances
+from glioseg.volume import Mask, Volume
 
 EXAMPLES = "presence.csv"
 HEADING = "## Presence"
@@ -115,6 +118,54 @@ def fit_model(
         write_rule(place, outcome.rule)
     write_section(folder / CARD, outcome)
     return outcome
+
+
+def decisions_under_domain_shift(
+    model: str | Path, data: Path, *, progress: Callable[[str], None] = lambda line: None
+) -> dict[str, Counter[str]]:
+    """What a model decides of the patients of its data made to look like external scans; nothing is written.
+
+    The networks have not seen the patients that they predict. The rule has, but as they are at home.
+
+    Args:
+        model: A name or a folder.
+        data: As for :func:`fit_model`.
+        progress: Takes a line for each patient.
+
+    Returns:
+        For scans with their tumour and with the tumour removed, how often each was said: ``present``, ``doubtful``,
+        ``none``, or ``refused`` where no brain was found to keep.
+
+    Raises:
+        GliosegError: If the model has no rule or does not tell whom it has not seen, or the data lacks a patient.
+    """
+    asked, store = Model.load(find_model(model)), open_store(data)
+    if asked.presence is None:
+        raise GliosegError(f"{model} does not tell whether there is a tumour", remedy="Fit that first, without shift")
+    _check_home(asked, store)
+    said = {kind: Counter(dict.fromkeys(_SAID, 0)) for kind in ("with tumour", "tumour removed")}
+    for number, (patient, held_out) in enumerate(sorted(asked.out_of_fold().items()), start=1):
+        progress(f"[{number}] {patient}, with its tumour and without, under a simulated domain shift")
+        volume, truth = store.volume(patient), store.mask(patient)
+        said["with tumour"][_said_under_shift(held_out, volume, truth)] += 1
+        removed = without_tumour(volume, truth)
+        if removed is not None:
+            nothing = Mask(patient, np.zeros(removed.voxels.shape[:3], np.bool_))
+            said["tumour removed"][_said_under_shift(held_out, removed, nothing)] += 1
+    return said
+
+
+_SAID = ("present", "doubtful", "none", "refused")
+
+
+def _said_under_shift(model: Model, volume: Volume, truth: Mask) -> str:
+    try:
+        found = predict_external(model, simulate_domain_shift(volume, truth)[0])
+    except GliosegError:
+        # As in domain_shift_dice: a scan that was stripped of too much.
+        return "refused"
+    assert found.finding is not None
+    return found.finding.presence
 
 
 def _members(folder: Path) -> list[Path]:
