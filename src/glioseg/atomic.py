@@ -11,7 +11,7 @@ from glob import escape
 from pathlib import Path
 from typing import BinaryIO
 
-from glioseg.errors import GliosegError
+from glioseg.errors import BadOptionError, GliosegError
 from glioseg.files import readable
 
 _UNFINISHED, _REPLACED = ".unfinished", ".replaced"
@@ -161,6 +161,16 @@ def check_file_writable(path: Path) -> None:
     if path.is_dir():
         raise GliosegError(f"{path} is a folder", expected="the name of a file to write")
     check_writable(path.parent, file=path)
+
+
+def check_empty(folder: Path) -> None:
+    """See that a folder is new or holds nothing.
+
+    Raises:
+        GliosegError: If it holds something, or is a file.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise BadOptionError(f"{folder} is not an empty folder", remedy="Name a folder that does not exist yet")
 
 
 @contextmanager

@@ -159,7 +159,7 @@ def test_a_series_that_comes_incomplete_leaves_nothing(monkeypatch: pytest.Monke
         fetch_examination("http://127.0.0.1:9/x", STUDY, tmp_path / "x")
     assert not list((tmp_path / "x").iterdir())
     (tmp_path / "x" / "file").touch()
-    with pytest.raises(GliosegError, match="is not empty"):
+    with pytest.raises(GliosegError, match="is not an empty folder"):
         fetch_examination("http://127.0.0.1:9/x", STUDY, tmp_path / "x")
 
 

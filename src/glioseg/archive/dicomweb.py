@@ -11,6 +11,7 @@ from dicomweb_client.web import DICOMwebClient
 from pydicom.dataset import Dataset
 
 from glioseg.archive.session import explained, open_session, sends_readable_credentials
+from glioseg.atomic import check_empty
 from glioseg.errors import BadFileError, GliosegError
 from glioseg.formats.dicom_headers import quiet_parser
 
@@ -128,8 +129,7 @@ def fetch_examination(
         GliosegError: As :func:`list_series`, or if nothing is of these modalities, a series comes incomplete, or
             ``dest`` cannot be written or holds files.
     """
-    if dest.exists() and (not dest.is_dir() or any(dest.iterdir())):
-        raise GliosegError(f"{dest} is not empty", expected="a new or empty folder for the series")
+    check_empty(dest)
     if sends_readable_credentials(url, open_session(url)):
         progress(
             "warning: the credentials travel unencrypted over http; use https where the archive is another machine"

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from glioseg.atomic import atomic_folder, clear_unfinished, write_text_atomically
+from glioseg.atomic import atomic_folder, check_empty, clear_unfinished, write_text_atomically
 from glioseg.check.against_set import MOST_SLICES
 from glioseg.check.dataset_check import CheckResult
 from glioseg.check.finding import Finding
@@ -207,5 +207,5 @@ def check_destination(root: Path, dest: Path) -> None:
             f"--fix {dest} would write into the data itself",
             remedy="Name a folder beside the data: it is never changed",
         )
-    if dest.suffix != ".json" and dest.exists() and (not dest.is_dir() or any(dest.iterdir())):
-        raise BadOptionError(f"--fix {dest} is not an empty folder", remedy="Name a folder that does not exist yet")
+    if dest.suffix != ".json":
+        check_empty(dest)

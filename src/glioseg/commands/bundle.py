@@ -92,7 +92,7 @@ def _make(
         where = "." if members_in is None else f"../{members_in.name}"
         save_ensemble(out, contract.model_copy(update={"members_in": where, "flips_in_turn": flips_in_turn}), "")
     tested = sum(len(fold.split.test) for fold in folds)
-    progress(f"predicting {tested} test patients{', and their stand-ins from elsewhere' if domain_shift else ''}")
+    progress(f"predicting {tested} test patients{', also as external scans' if domain_shift else ''}")
     return score_model(Model.load(out, backend="torch"), out, folds, store, domain_shift)
 
 

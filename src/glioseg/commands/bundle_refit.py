@@ -59,7 +59,7 @@ def bundle_refit(
     with atomic_folder(out) as unfinished:
         save_bundle(unfinished, member.network, member.contract.model_copy(update=update), "", half=True)
         save_split(member.split, unfinished / SPLIT)
-        progress(f"scoring {len(out_of_fold)} patients{', and their stand-ins from elsewhere' if domain_shift else ''}")
+        progress(f"scoring {len(out_of_fold)} patients{', also as external scans' if domain_shift else ''}")
         outcome = score_refit(Model.load(unfinished, backend="torch"), out_of_fold, unfinished, store, domain_shift)
     return replace(outcome, folder=out)
 

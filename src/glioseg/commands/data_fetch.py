@@ -4,9 +4,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from glioseg.atomic import atomic_folder
+from glioseg.atomic import atomic_folder, check_empty
 from glioseg.dataset.lgg import find_patient_folders
-from glioseg.errors import BadOptionError, GliosegError, MissingLibraryError
+from glioseg.errors import GliosegError, MissingLibraryError
 
 DATASET = "mateuszbuda/lgg-mri-segmentation"
 BY_HAND = f"download https://www.kaggle.com/datasets/{DATASET} in a browser, and unpack it"
@@ -24,8 +24,7 @@ def fetch(dest: Path) -> int:
     Raises:
         GliosegError: If the folder holds something, the client is not installed, or it fails or brings something else.
     """
-    if dest.exists() and (not dest.is_dir() or any(dest.iterdir())):
-        raise BadOptionError(f"{dest} is not an empty folder", remedy="Name a folder that does not exist yet")
+    check_empty(dest)
     client = shutil.which("kaggle")
     if client is None:
         raise MissingLibraryError(

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from glioseg.atomic import check_empty
 from glioseg.commands.evaluate import evaluate
 from glioseg.commands.predict import predict
 from glioseg.commands.study import study
 from glioseg.dataset.phantom import write_phantoms
 from glioseg.dataset.splits import SplitChoice
-from glioseg.errors import GliosegError
 from glioseg.evaluation.score_files import read_scores
 from glioseg.evaluation.scores import Scores
 from glioseg.execution.experiment import TrainingOutcome
@@ -75,8 +75,7 @@ def demo(
     Raises:
         GliosegError: If the folder is not empty, or a file cannot be written.
     """
-    if out.exists() and any(out.iterdir()):
-        raise GliosegError(f"{out} is not empty", remedy="Name a new folder, or remove this one")
+    check_empty(out)
     data, masks = out / "data", out / "masks"
     write_phantoms(data, patients=patients)
     compared = study(

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from glioseg.atomic import write_text_atomically
+from glioseg.atomic import check_empty, write_text_atomically
 from glioseg.check.copies import are_one_patient, head_hashes
 from glioseg.commands.review import open_desk
 from glioseg.dataset.lgg import case_of, find_patient_folders, find_slices, read_patient, write_patient
@@ -87,8 +87,7 @@ def from_review(
     Raises:
         GliosegError: If nothing was accepted or corrected, it is open whose reading counts, or ``dest`` is in use.
     """
-    if dest.exists() and (not dest.is_dir() or any(dest.iterdir())):
-        raise GliosegError(f"{dest} is not an empty folder", remedy="Name a folder that does not exist yet")
+    check_empty(dest)
     desk = open_desk(folder, scans=scans)
     try:
         kept = [case for case in read_cases(desk.store, _reading(desk, reader)) if case.saving["state"] in KEPT]

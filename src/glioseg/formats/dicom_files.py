@@ -57,7 +57,7 @@ def find_dicom_files(path: Path) -> Iterator[tuple[DicomFile, bytes]]:
     elif _is_dicom_file(path):
         yield DicomFile(path), _read_file(path)
     elif _is_zip(path):
-        yield from _find_in_zip(path)
+        yield from ((file, stream.read()) for file, stream in _zip_streams(path))
 
 
 def dicom_streams(path: Path) -> Iterator[tuple[DicomFile, IO[bytes]]]:
@@ -66,12 +66,7 @@ def dicom_streams(path: Path) -> Iterator[tuple[DicomFile, IO[bytes]]]:
         with path.open("rb") as file:
             yield DicomFile(path), file
         return
-    with _open_zip(path) as archive:
-        for member in sorted(_checked_members(path, archive), key=lambda member: member.filename):
-            with archive.open(member) as file:
-                if is_dicom(file.read(_PREFIX_BYTES)):
-                    file.seek(0)
-                    yield DicomFile(path, member.filename), file
+    yield from _zip_streams(path)
 
 
 def read_dicom_files(files: Sequence[DicomFile]) -> Iterator[bytes]:
@@ -114,13 +109,13 @@ def _read_file(path: Path) -> bytes:
     raise BadFileError(path, "is too large", expected=f"up to {LARGEST_FILE_BYTES:,} bytes", found=f"{size:,} bytes")
 
 
-def _find_in_zip(path: Path) -> Iterator[tuple[DicomFile, bytes]]:
+def _zip_streams(path: Path) -> Iterator[tuple[DicomFile, IO[bytes]]]:
     with _open_zip(path) as archive:
         for member in sorted(_checked_members(path, archive), key=lambda member: member.filename):
             with archive.open(member) as file:
-                start = file.read(_PREFIX_BYTES)
-                if is_dicom(start):
-                    yield DicomFile(path, member.filename), start + file.read()
+                if is_dicom(file.read(_PREFIX_BYTES)):
+                    file.seek(0)
+                    yield DicomFile(path, member.filename), file
 
 
 @contextmanager
