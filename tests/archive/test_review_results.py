@@ -53,3 +53,7 @@ def test_scans_that_lie_in_no_folder_are_fetched_again(orthanc: Orthanc, tmp_pat
 def test_masks_that_name_no_examination_cannot_have_theirs_fetched(tmp_path: Path) -> None:
     with pytest.raises(GliosegError, match="names its examination"):
         fetch_scans(tmp_path, "http://127.0.0.1:9/dicom-web")
+    for content in (b"", b"text", b"\0" * 128 + b"DICM"):
+        (tmp_path / "A_seg.dcm").write_bytes(content)
+        with pytest.raises(GliosegError, match=r"A_seg\.dcm does not name its examination"):
+            fetch_scans(tmp_path, "http://127.0.0.1:9/dicom-web")

@@ -3,16 +3,12 @@
 import re
 from pathlib import Path
 
-import pydicom
 from pydicom.dataset import Dataset
-from pydicom.uid import SegmentationStorage
 
 from glioseg import __version__
-from glioseg.errors import BadFileError
-from glioseg.formats.dicom_headers import quiet_parser
 from glioseg.formats.dicom_origin import LONGEST_NAME, MANUFACTURER, Algorithm, save
 from glioseg.formats.dicom_report import ReportedMeasurements, write_report
-from glioseg.formats.dicom_seg import build_segmentation, describe_segment
+from glioseg.formats.dicom_seg import build_segmentation, describe_segment, read_segmentation_dataset
 from glioseg.formats.dicom_series import DicomSeries
 from glioseg.volume import Mask
 
@@ -49,7 +45,7 @@ def write_dicom_reading(
     Raises:
         GliosegError: As the writers of segmentations and reports, or if ``earlier`` is no segmentation.
     """
-    before = None if earlier is None else _read(earlier)
+    before = None if earlier is None else read_segmentation_dataset(earlier)
     algorithm = Algorithm(MANUFACTURER, __version__) if before is None else algorithm_in(before)
     tracking = "" if before is None else str(before.SegmentSequence[0].get("TrackingUID") or "")
     segment = describe_segment(algorithm, by_hand=corrected, tracking_uid=tracking)
@@ -91,14 +87,3 @@ def _refer(dataset: Dataset, before: Dataset) -> None:
     series = Dataset()
     series.SeriesInstanceUID, series.ReferencedInstanceSequence = before.SeriesInstanceUID, [instance]
     dataset.ReferencedSeriesSequence.append(series)
-
-
-def _read(path: Path) -> Dataset:
-    try:
-        with quiet_parser():
-            dataset = pydicom.dcmread(path, stop_before_pixels=True)
-    except (OSError, pydicom.errors.InvalidDicomError) as error:
-        raise BadFileError(path, f"cannot be read: {error}", expected="a DICOM segmentation") from error
-    if dataset.get("SOPClassUID") != SegmentationStorage:
-        raise BadFileError(path, "is no DICOM segmentation")
-    return dataset

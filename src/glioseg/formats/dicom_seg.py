@@ -110,7 +110,7 @@ def read_segmentation(path: Path, series: DicomSeries, segment: int | None = Non
     Raises:
         GliosegError: If the file is something else or lies on another grid, or the segment is not one of its own.
     """
-    dataset = _read(path)
+    dataset = read_segmentation_dataset(path)
     number = _segment_number(path, dataset, segment)
     if series.affine is None:
         raise series.refusal or GliosegError(f"{series.name} has no geometry")
@@ -163,7 +163,12 @@ def describe_segment(algorithm: Algorithm, *, by_hand: bool = False, tracking_ui
     )
 
 
-def _read(path: Path) -> Dataset:
+def read_segmentation_dataset(path: Path) -> Dataset:
+    """What a BINARY DICOM segmentation says, pixels included.
+
+    Raises:
+        GliosegError: If the file is damaged or something else.
+    """
     if not path.is_file():
         raise BadFileError(path, "is no file", expected="a DICOM segmentation")
     if not list(find_dicom_files(path)):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from glioseg.atomic import atomic_folder
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError, GliosegError
 from glioseg.review.cases import FETCHED, fetched_scans
 from glioseg.review.store import KEPT, Store
 
@@ -70,9 +70,15 @@ def send_results(
 
 
 def _study_uid(segmentation: Path) -> str:
-    from pydicom import dcmread
+    from glioseg.formats.dicom_headers import read_identity
 
-    return str(dcmread(segmentation, specific_tags=["StudyInstanceUID"], stop_before_pixels=True).StudyInstanceUID)
+    with segmentation.open("rb") as stream:
+        identity = read_identity(stream)
+    if identity is None:
+        raise BadFileError(
+            segmentation, "does not name its examination", expected="a DICOM segmentation", remedy="Take it away"
+        )
+    return identity.study_uid
 
 
 def _objects(folder: Path, files: str) -> list[Path]:
