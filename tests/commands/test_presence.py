@@ -50,7 +50,8 @@ def test_examples_come_back_from_their_table(known: list[Example], tmp_path: Pat
 
 def test_a_damaged_or_missing_table_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
-    for name in ("other.csv", "missing.csv"):
+    (tmp_path / "huge.csv").write_text("a\n" + "1" * 200_000)
+    for name in ("other.csv", "huge.csv", "missing.csv"):
         with pytest.raises(GliosegError, match="no examples of tumours") as caught:
             read_examples(tmp_path / name)
         assert "--data" in str(caught.value.remedy)

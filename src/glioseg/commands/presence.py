@@ -230,7 +230,7 @@ def read_examples(path: Path) -> list[Example]:
     try:
         rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
         return [_example(row) for row in rows]
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
         raise GliosegError(
             f"{path} holds no examples of tumours and none", found=str(error), remedy="Give --data to predict them"
         ) from error
