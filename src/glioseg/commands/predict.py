@@ -138,6 +138,10 @@ class PredictionRun:
     left_out: str = ""
     already: int = 0
 
+    def dicom_files(self, out: Path) -> list[Path]:
+        """What an archive stores of the results in a folder."""
+        return [out / name for result in self.results for name in result.files if name.endswith(".dcm")]
+
 
 def predict(
     inputs: Sequence[Path],
@@ -353,8 +357,7 @@ def predict_examination(
         scans = Path(folder) / "scans"
         fetch_examination(url, study_uid, scans, progress=progress)
         run = predict([scans], out, progress=progress, **settings)
-    written = [out / name for result in run.results for name in result.files if name.endswith(".dcm")]
-    if written:
+    if written := run.dicom_files(out):
         progress(f"{store_files(url, written)} objects stored in {url}")
     return run
 

@@ -149,8 +149,7 @@ def _predict_fetched(
         # As a shard: the tables are merged once, at the end.
         run = predict([scans], out, shard=Shard(1, 1), progress=progress, **settings)
         failure = "; ".join(run.failures.values())
-        written = [out / name for result in run.results for name in result.files if name.endswith(".dcm")]
-        progress(f"{uid}: {store_files(url, written)} objects stored")
+        progress(f"{uid}: {store_files(url, run.dicom_files(out))} objects stored")
     except GliosegError as error:
         failure = str(error)
         progress(f"{uid}: {failure}")
