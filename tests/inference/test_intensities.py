@@ -81,6 +81,28 @@ def test_a_background_far_below_the_head_is_brought_near_to_it(background: float
     assert flair[image > 0].min() == pytest.approx(FAINTEST_HEAD)
 
 
+@pytest.mark.parametrize("offset", [0.0, 100.0, -600.0])
+@pytest.mark.parametrize(("size", "hot"), [(1, 3e5), (1, 1e9), (10, 32767.0)])
+def test_a_few_hot_voxels_change_nothing_else(size: int, hot: float, offset: float) -> None:
+    image = np.zeros((40, 60, 60))
+    image[:, 5:55, 5:55] = np.random.default_rng(0).uniform(0.2, 1, (40, 50, 50))
+    image = image * 1000 + offset
+    struck = image.copy()
+    struck[3, 10 : 10 + size, 10 : 10 + size] = hot
+    flair, plain = (to_dataset_range(volume(one)).channel("flair") for one in (struck, image))
+    np.testing.assert_allclose(flair[struck != hot], plain[struck != hot], rtol=0.01, atol=0.1)
+    assert flair.max() <= 1.02 * BRIGHTEST
+
+
+def test_hot_voxels_of_a_scan_in_range_are_brought_down_to_it() -> None:
+    image = head(np.random.default_rng(0)) * 200
+    struck = image.copy()
+    struck[1, 10, 10] = 5000
+    flair = to_dataset_range(volume(struck)).channel("flair")
+    np.testing.assert_array_equal(flair[struck < 5000], struck[struck < 5000].astype(np.float32))
+    assert flair.max() == np.float32(image.max())
+
+
 def test_copied_sequences_stay_copies() -> None:
     assert copies_of_flair(to_dataset_range(volume(head(np.random.default_rng(0)) * 3000)).voxels) == ("post",)
 
