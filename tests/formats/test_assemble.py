@@ -103,6 +103,17 @@ def test_a_scan_that_does_not_show_the_head_is_left_out_and_told(superior_mm: fl
     assert "T1 after contrast" in no_post
 
 
+@pytest.mark.parametrize("value", [0, 7])
+def test_a_t1_that_is_the_same_everywhere_is_left_out_and_told(value: float) -> None:
+    flair, blank = scan("flair"), replace(scan("post"), voxels=np.full(SHAPE, value, np.float32))
+    assembly = assemble("A", {"flair": flair, "pre": scan("pre", 1), "post": blank})
+    assert assembly.missing == assembly.volume.missing == ("post",)
+    assert np.array_equal(assembly.volume.channel("post"), flair.voxels)
+    assert assembly.remarks == (
+        "post.nii.gz is the same everywhere, so it is left out and the FLAIR stands in for the T1 after contrast",
+    )
+
+
 def test_air_around_the_head_does_not_count() -> None:
     """The grid of the T1 covers an eighth of the FLAIR's, but all of the head in it."""
     voxels = np.zeros((16, 24, 24), np.float32)

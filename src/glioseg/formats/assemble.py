@@ -42,8 +42,8 @@ def assemble(patient: str, scans: Mapping[str, Scan]) -> Assembly:
     """Bring a patient's scans onto the grid of the FLAIR.
 
     A scan on the same grid is taken voxel for voxel, one on another is resampled. One that does not show the FLAIR's
-    head, or of which nothing tells where it lies, is left out. A sequence that is missing is filled by the FLAIR, as in
-    the dataset, and counts as missing, as does one whose scan is a copy of the FLAIR.
+    head, that is the same everywhere, or of which nothing tells where it lies, is left out. A sequence that is missing
+    is filled by the FLAIR, as in the dataset, and counts as missing, as does one whose scan is a copy of the FLAIR.
 
     Args:
         patient: The patient's identifier.
@@ -91,9 +91,12 @@ def _check_sequences(patient: str, scans: Mapping[str, Scan]) -> None:
 
 def _onto_flair(sequence: str, scan: Scan, flair: Scan, remarks: list[str]) -> Scan | None:
     """A scan on the FLAIR's grid, or None where it does not show the FLAIR's head; what was done is remarked."""
+    left_out = f"so it is left out and the FLAIR stands in for the {TITLES[sequence]}"
+    if scan is not flair and scan.voxels.min() == scan.voxels.max():
+        remarks.append(f"{_named(scan)} is the same everywhere, {left_out}")
+        return None
     if same_grid(grid_of(scan), grid_of(flair)):
         return scan
-    left_out = f"so it is left out and the FLAIR stands in for the {TITLES[sequence]}"
     if not (_is_placed(scan) and _is_placed(flair)):
         remarks.append(f"nothing tells how {_named(scan)} lies with respect to {_named(flair)}, {left_out}")
         return None
