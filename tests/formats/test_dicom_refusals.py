@@ -68,6 +68,10 @@ REFUSED: dict[str, tuple[Edit, str]] = {
     "mixed orientations": (at(3, ImageOrientationPatient=[0, 1, 0, 0, 0, -1]), "different directions"),
     "mixed pixel spacings": (at(3, PixelSpacing=[0.8, 1.0]), "different pixel spacings"),
     "mixed frames of reference": (at(3, FrameOfReferenceUID=generate_uid()), "differ in FrameOfReferenceUID"),
+    "one identifier for two": (
+        lambda number, dataset: setattr(dataset, "SOPInstanceUID", f"1.2.{number // 2}"),
+        "different images with one SOPInstanceUID",
+    ),
     "another modality": (every(Modality="CT"), "no MR image: expected modality MR, found CT"),
     "colours": (every(PhotometricInterpretation="RGB", SamplesPerPixel=3), "holds colours"),
     "palette": (every(PhotometricInterpretation="PALETTE COLOR"), "holds colours"),

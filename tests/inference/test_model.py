@@ -54,6 +54,11 @@ def test_it_is_the_calibrated_mean_of_its_members(folder: Path, scan: Volume) ->
     assert np.abs(alone[0] - alone[1]).max() > 1e-3
 
 
+def test_a_black_scan_is_refused_as_those_of_other_formats_are(folder: Path, scan: Volume) -> None:
+    with pytest.raises(GliosegError, match="the FLAIR shows no head"):
+        load(folder).predict(replace(scan, voxels=np.zeros_like(scan.voxels)))
+
+
 def test_networks_see_a_scan_and_its_mirror_image_in_turn(folder: Path, scan: Volume) -> None:
     both = load_ensemble_contract(folder)
     save_ensemble(folder, both.model_copy(update={"flips_in_turn": True}), "")

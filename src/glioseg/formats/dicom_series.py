@@ -231,7 +231,9 @@ def _slices(headers: Sequence[DicomHeader]) -> list[DicomSlice]:
             found=f"{voxels:,}",
         )
     _check_alike(headers)
-    return order([locate(header.file, header.dataset, frame) for header in headers for frame in range(header.frames)])
+    slices = order([locate(header.file, header.dataset, frame) for header in headers for frame in range(header.frames)])
+    _check_identifiers(headers)
+    return slices
 
 
 def _check_alike(headers: Sequence[DicomHeader]) -> None:
@@ -251,6 +253,19 @@ def _check_alike(headers: Sequence[DicomHeader]) -> None:
                 f"{header.file} does not describe each of its frames",
                 expected=f"{header.frames} frames",
                 found=f"{len(groups)} descriptions",
+            )
+
+
+def _check_identifiers(headers: Sequence[DicomHeader]) -> None:
+    by_uid: dict[str, DicomHeader] = {}
+    for header in headers:
+        first = by_uid.setdefault(str(header.dataset.SOPInstanceUID), header)
+        if first is not header:
+            raise GliosegError(
+                f"{first.file} and {header.file} are different images with one SOPInstanceUID",
+                expected="a SOPInstanceUID of its own for each image, by which results name it",
+                found=str(header.dataset.SOPInstanceUID),
+                remedy="Export the series again; a program that makes it anonymous must give each image its own",
             )
 
 

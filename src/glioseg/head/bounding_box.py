@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from glioseg.errors import GliosegError
-from glioseg.head import FOREGROUND_THRESHOLD
+from glioseg.head import FOREGROUND_THRESHOLD, no_head
 from glioseg.head.brain import brain_mask
 from glioseg.head.depth import head_depth_px
 from glioseg.machine import side_by_side
@@ -123,11 +123,7 @@ def _head_box(volume: Volume) -> Box:
     few = head[:: stride_of(len(head))]
     box = _box(np.array(side_by_side(lambda section: ndimage.binary_opening(section, iterations=2), few)))
     if box is None:
-        raise GliosegError(
-            f"patient {volume.patient}: the FLAIR shows no head",
-            expected="a scan of a head",
-            found="an image that is black or even all over",
-        )
+        raise no_head(volume.patient)
     return box
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from glioseg.dataset.splits import Split, load_split
 from glioseg.errors import GliosegError
+from glioseg.head import FOREGROUND_THRESHOLD, no_head
 from glioseg.inference.backends import Backend, BackendName, Device, load_backend
 from glioseg.inference.contract import (
     DAMAGED,
@@ -334,7 +335,14 @@ class Model:
         return _calibrated_in_place(mean_of(network_probabilities, overwrite=overwrite), self.decision.temperature)
 
     def predict(self, volume: Volume) -> Prediction:
-        """Predict a scan as it lies, an image of the dataset's kind; raises as :meth:`network_probabilities`."""
+        """Predict a scan as it lies, an image of the dataset's kind.
+
+        Raises:
+            GliosegError: If the FLAIR shows no head, of which nobody could say that it has no tumour; or as
+                :meth:`network_probabilities`.
+        """
+        if not (volume.channel("flair") > FOREGROUND_THRESHOLD).any():
+            raise no_head(volume.patient)
         probabilities = self.probabilities(volume)
         found = Prediction(volume, probabilities, self.binarise(volume, probabilities), self.check_distribution(volume))
         return found.judged(self.find_presence(volume, probabilities))
