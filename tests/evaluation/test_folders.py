@@ -83,11 +83,19 @@ def test_patients_without_a_prediction_are_listed_and_not_scored(predicted: Path
     assert found.without_prediction == (names[1],)
 
 
-def test_a_predicted_patient_without_truth_is_refused(predicted: Path, few_slices: Path) -> None:
+def test_a_predicted_patient_without_truth_is_named_and_the_others_scored(predicted: Path, few_slices: Path) -> None:
     first_mask(predicted).parent.rename(predicted / "TCGA_XX_0000")
-    with pytest.raises(GliosegError, match="TCGA_XX_0000 has no truth in") as caught:
+    found = score_folders(predicted, few_slices)
+    assert [entry.values["dice"] for entry in found.scores.patients] == [1.0, 1.0]
+    (why,) = found.failures.values()
+    assert f"{predicted / 'TCGA_XX_0000'} has no truth in {few_slices}" in why
+
+
+def test_where_no_predicted_patient_has_truth_it_is_refused(predicted: Path, few_slices: Path) -> None:
+    for folder in sorted(path for path in predicted.iterdir() if path.is_dir()):
+        folder.rename(predicted / f"{folder.name}_X")
+    with pytest.raises(GliosegError, match="_X has no truth in"):
         score_folders(predicted, few_slices)
-    assert str(few_slices) in str(caught.value)
 
 
 def the_failure(predicted: Path, few_slices: Path) -> str:
@@ -227,6 +235,20 @@ def test_files_that_cannot_be_compared_are_named_and_the_others_scored(tmp_path:
     assert "no format that is read here" in found.failures["P4"]
 
 
+def test_a_truth_that_is_no_mask_or_missing_costs_no_other_patient(tmp_path: Path) -> None:
+    for patient in ("P1", "P2", "P3", "P4"):
+        save(tmp_path / "truth" / f"{patient}_seg.nii.gz", cube(slice(5, 11)))
+        save(tmp_path / "predicted" / f"{patient}_mask.nii.gz", cube(slice(5, 11)))
+    save(tmp_path / "truth" / "P2_seg.nii.gz", np.arange(6 * 20 * 16).reshape(6, 20, 16) % 99)
+    (tmp_path / "truth" / "P3_seg.nii.gz").write_bytes(b"no image")
+    (tmp_path / "truth" / "P4_seg.nii.gz").unlink()
+    found = score_folders(tmp_path / "predicted", tmp_path / "truth")
+    assert [entry.patient for entry in found.scores.patients] == ["P1"]
+    assert "is no mask of one tumour" in found.failures["P2"]
+    assert "no format that is read here" in found.failures["P3"]
+    assert "P4_mask.nii.gz has no truth" in found.failures["P4"]
+
+
 def test_a_true_mask_of_several_labels_needs_to_be_told_which(tmp_path: Path) -> None:
     labels = cube(slice(5, 11)) * 4
     labels[2:4, 12:14] = 3
@@ -275,8 +297,9 @@ def test_the_runs_of_a_bids_session_are_scored_each_by_its_own_truth(tmp_path: P
         "sub-02": 1.0,
     }
     (tmp_path / "truth/sub-01/ses-1/anat/sub-01_ses-1_run-2_dseg.nii.gz").unlink()
-    with pytest.raises(GliosegError, match=r"sub-01_ses-1_run-2_label-tumor_mask.nii.gz has no truth"):
-        score_folders(tmp_path / "predicted", tmp_path / "truth")
+    found = score_folders(tmp_path / "predicted", tmp_path / "truth")
+    assert [entry.patient for entry in found.scores.patients] == ["sub-01_ses-1_run-1", "sub-02"]
+    assert "sub-01_ses-1_run-2_label-tumor_mask.nii.gz has no truth" in found.failures["sub-01_ses-1_run-2"]
 
 
 def test_two_masks_of_one_patient_are_told(tmp_path: Path) -> None:

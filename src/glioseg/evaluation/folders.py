@@ -1,5 +1,6 @@
 """Masks in a folder against the truth in another, patient by patient, whatever their formats and layouts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -71,22 +72,15 @@ def score_folders(
         labels: The values that are tumour in a true mask of several.
 
     Raises:
-        GliosegError: If a folder holds no mask, a predicted patient has no truth, or none can be scored.
+        GliosegError: If a folder holds no mask, or none can be scored.
     """
     masks, true_masks = _found(predicted, truth)
-    unknown = sorted(masks.keys() - true_masks.keys())
-    if unknown:
-        raise GliosegError(
-            f"{masks[unknown[0]]} has no truth in {truth}",
-            expected="a mask of the same patient there",
-            found=f"{len(unknown)} predicted patients without one",
-        )
     in_mm = spacing_mm is not None or not all(path.is_dir() for path in masks.values())
     scored: list[tuple[PatientScores, bool]] = []
     errors: dict[str, GliosegError] = {}
     for name, path in masks.items():
         try:
-            pair = _read(name, path, true_masks[name], labels)
+            pair = _read(name, path, _truth_of(name, path, true_masks, truth), labels)
             if pair.own_mm is None and spacing_mm is None and in_mm:
                 raise BadFileError(path, "does not tell its spacing", remedy="Give --spacing-mm")
             scored.append((pair.score(pair.own_mm or spacing_mm), pair.own_mm is not None))
@@ -113,6 +107,16 @@ def _found(predicted: Path, truth: Path) -> tuple[dict[str, Path], dict[str, Pat
     if len(masks) == len(true_masks) == 1:
         return dict(zip(true_masks, masks.values(), strict=True)), true_masks
     return by_names_of(true_masks, masks), true_masks
+
+
+def _truth_of(name: str, path: Path, true_masks: Mapping[str, Path], root: Path) -> Path:
+    if name not in true_masks:
+        raise GliosegError(
+            f"{path} has no truth in {root}",
+            expected="a mask of the same patient there",
+            found=f"masks of {', '.join(sorted(true_masks)[:3])}{', ...' if len(true_masks) > 3 else ''}",
+        )
+    return true_masks[name]
 
 
 def _read(name: str, predicted: Path, truth: Path, labels: tuple[int, ...]) -> _Pair:
