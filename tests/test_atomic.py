@@ -33,6 +33,15 @@ def test_text_and_bytes_come_back_as_written(tmp_path: Path) -> None:
     assert names(tmp_path) == ["bytes", "text"]
 
 
+@pytest.mark.parametrize("length", [240, 300])
+def test_a_name_that_is_too_long_is_to_be_shortened(length: int, tmp_path: Path) -> None:
+    with pytest.raises(GliosegError, match=r"File name too long\. .* a shorter name\."):
+        write_text_atomically(tmp_path / ("x" * length), "")
+    with pytest.raises(GliosegError, match="a shorter name"), atomic_folder(tmp_path / ("x" * length)):
+        pass
+    assert names(tmp_path) == []
+
+
 def test_folders_on_the_way_are_made(tmp_path: Path) -> None:
     write_text_atomically(tmp_path / "a" / "b" / "c", "x")
     assert (tmp_path / "a" / "b" / "c").read_text() == "x"

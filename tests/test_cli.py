@@ -454,6 +454,10 @@ def test_every_option_with_a_whole_number_is_read_alike() -> None:
         (["study", "--data", "d", "--out", "o", "--seeds", "0,-1"], "--seeds -1 is no whole number"),
         (["presence", "fast", "--domain-shift"], "--data DATA alone"),
         (["review", ".", "--port", "0x10"], "--port 0x10 is no whole number"),
+        (["predict", "data", "--out", ""], "--out is empty. See whether a shell variable"),
+        (["predict", "data", "--out="], "--out is empty"),
+        (["predict", "", "--out", "o"], "an argument is empty"),
+        (["data", "phantom", ""], "an argument is empty"),
     ],
 )
 def test_a_wrong_command_line_is_one_line(

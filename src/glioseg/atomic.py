@@ -1,5 +1,6 @@
 """Files and folders that are written whole or not at all."""
 
+import errno
 import fcntl
 import os
 import shutil
@@ -209,10 +210,11 @@ def _flush(path: Path) -> None:
 
 
 def _cannot_write(path: Path, error: OSError) -> GliosegError:
-    return GliosegError(
-        f"cannot write {path}: {error.strerror or error}",
-        remedy="Free space or choose another folder; what stood there before is unchanged",
-    )
+    if error.errno == errno.ENAMETOOLONG:
+        remedy = "Give the scan or the folder that it is named after a shorter name"
+    else:
+        remedy = "Free space or choose another folder; what stood there before is unchanged"
+    return GliosegError(f"cannot write {path}: {error.strerror or error}", remedy=remedy)
 
 
 def _take_along(old: Path, new: Path, ours: str) -> None:

@@ -27,7 +27,7 @@ from glioseg.cli import (
     study,
     train,
 )
-from glioseg.errors import GliosegError
+from glioseg.errors import BadOptionError, GliosegError
 
 app = App(
     name="glioseg",
@@ -48,6 +48,7 @@ COLLECTED_AFTER = 50_000
 """New objects after which Python looks for those that nobody needs."""
 OUTPUT_WAS_CLOSED = 141
 """The exit code of a program whose output nobody reads any more, in every shell."""
+_LACKS_VALUE = re.compile(r"--[^=]*=")
 _BROKEN = re.compile(r"^ {4}\S.*(?:\n {4}\S.*)+", re.MULTILINE)
 
 
@@ -110,9 +111,18 @@ def _speak_utf8() -> None:
         os.execve(sys.executable, words, {**os.environ, "PYTHONUTF8": "1"})
 
 
+def _check_words(words: list[str]) -> None:
+    """Refuse an empty word, which as a path would mean the current folder."""
+    for before, word in zip(["", *words], words, strict=False):
+        if not word or _LACKS_VALUE.fullmatch(word):
+            named = word.rstrip("=") or (before if before.startswith("--") else "an argument")
+            raise BadOptionError(f"{named} is empty", remedy="See whether a shell variable that it takes is set")
+
+
 def _run(words: list[str]) -> int:
     """Run one command and tell the exit code."""
     try:
+        _check_words(words)
         result = app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except GliosegError as error:
         print(f"glioseg: {error}", file=sys.stderr)

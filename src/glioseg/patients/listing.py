@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from glioseg.errors import GliosegError
+from glioseg.errors import BadFileError, GliosegError
 from glioseg.patients.find import find_sources
 from glioseg.patients.found import FoundPatients
 
@@ -13,14 +13,17 @@ def read_list(path: Path) -> list[Path]:
     """The folders and files that a text file names, one a line; empty lines and those after # do not count.
 
     Raises:
-        GliosegError: If the file cannot be read.
+        GliosegError: If the file cannot be read, or names nothing.
     """
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise GliosegError(f"{path} cannot be read as a list of scans: {reason}") from error
-    return [Path(line) for line in dict.fromkeys(line for line in lines if line and not line.startswith("#"))]
+    named = [Path(line) for line in dict.fromkeys(line for line in lines if line and not line.startswith("#"))]
+    if not named:
+        raise BadFileError(path, "names no scan", expected="the folder or file of a scan on each line")
+    return named
 
 
 def real_paths(lines: Iterable[Path]) -> dict[Path, str]:
