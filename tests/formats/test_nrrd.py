@@ -84,8 +84,7 @@ def test_every_named_space_becomes_ras(tmp_path: Path, space: str, signs: tuple[
     [
         (PLAIN, "not named"),
         ((*PLAIN, "space: left-posterior-superior"), "no direction"),
-        ((*PLAIN, "space dimension: 3", "space directions: (1,0,0) (0,1,0) (0,0,1)"), "not named"),
-        ((*PLAIN, "space: scanner-xyz", "space directions: (1,0,0) (0,1,0) (0,0,1)"), "scanner-xyz"),
+        ((*PLAIN, "space dimension: 3", "space directions: (1,0,0) (0,1,0) (0,0,0)"), "not named"),
         ((*PLAIN, "spacings: 0.9 nan 5"), "not named"),
     ],
 )
@@ -106,6 +105,21 @@ def test_spacings_without_a_space_are_kept(tmp_path: Path) -> None:
     assert axial_view(scan.affine) == axial_view(None)
     assert scan.place == "spacing"
     assert "tells its spacing alone" in scan.remarks[0]
+
+
+@pytest.mark.parametrize(
+    ("space", "said"), [("space dimension: 3", "not named"), ("space: scanner-xyz", "scanner-xyz")]
+)
+def test_directions_in_no_patients_space_tell_spacings_by_their_lengths(tmp_path: Path, space: str, said: str) -> None:
+    turned = (space, "space directions: (0,0.7,0) (0.54,0,0.72) (3,0,-4)", "space origin: (1,2,3)")
+    scan = read_nrrd(by_hand(tmp_path / "a.nrrd", *PLAIN, *turned, data=DATA))
+    assert scan.affine is not None
+    assert spacing_mm(scan.affine) == pytest.approx((5, 0.9, 0.7))
+    assert axial_view(scan.affine) == axial_view(None)
+    assert scan.place == "spacing"
+    (remark,) = scan.remarks
+    assert "tells its spacing alone" in remark
+    assert said in remark
 
 
 def test_a_single_slice_has_no_thickness_and_no_place(tmp_path: Path) -> None:
@@ -305,7 +319,7 @@ def test_a_header_without_what_it_needs_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
 def test_voxels_that_are_no_numbers_are_refused(tmp_path: Path, value: float) -> None:
     voxels = image(np.float64)
-    voxels[2, 2, 2] = value
+    voxels[2, 2, 1] = value
     with pytest.raises(GliosegError, match=r"a\.nrrd holds voxels that are no numbers"):
         read_nrrd(save(tmp_path / "a.nrrd", voxels))
 

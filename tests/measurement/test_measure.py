@@ -18,6 +18,7 @@ from glioseg.errors import GliosegError
 from glioseg.measurement.measure import (
     NO_DIRECTIONS,
     NO_HEAD,
+    NO_PLACE,
     NO_MEASURABLE,
     NO_SCAN,
     Measurement,
@@ -321,6 +322,11 @@ def test_directions_that_the_scan_does_not_tell_give_no_side() -> None:
     by_spacing = measure_mask(mask, replace(scan, place="spacing")).whole
     assert (by_spacing.side, by_spacing.unknown["side"]) == (None, NO_DIRECTIONS)
     assert by_spacing.volume_ml == measure_mask(mask, scan).whole.volume_ml
+    assert by_spacing.centroid_voxel is not None
+    assert by_spacing.centroid_ras_mm is by_spacing.bounding_box_ras_mm is None
+    assert by_spacing.unknown["centroid_ras_mm"] == by_spacing.unknown["bounding_box_ras_mm"] == NO_PLACE
+    row = measure_mask(mask, replace(scan, place="spacing")).as_rows()[1]
+    assert (row["centroid_x_mm"], row["last_z_mm"]) == (None, None)
     assumed = measure_mask(mask, replace(scan, place="assumed")).whole
     assert (assumed.volume_ml, assumed.unknown["side"]) == (None, NO_GEOMETRY)
 

@@ -121,18 +121,19 @@ def _place(
     path: Path, header: Mapping[str, Any], axes: list[int]
 ) -> tuple[NDArray[np.float64] | None, Place, tuple[str, ...]]:
     """The affine from (slice, row, column) to RAS+ millimetres, how much the file tells of it, and what to remark."""
+    remarks: list[str] = []
     space, directions = str(header.get("space", "")).lower(), header.get("space directions")
     signs = _TO_RAS.get(space)
     if directions is None or signs is None or len(axes) != 3:
         why = f"its space is {space or 'not named'}" if signs is None else "no direction for each of three axes"
-        spacing = _spacing(header, axes)
+        spacing = _spacing(path, header, axes, remarks)
         if spacing is None:
             return None, "told", (f"{path.name} carries no geometry ({why}); it is taken as axial slices",)
         slices, rows, columns = spacing
         # As in a scanner's axial image: columns to the left, rows to the back, slices upwards.
         affine = np.array([[0, 0, -columns, 0], [0, -rows, 0, 0], [slices, 0, 0, 0], [0, 0, 0, 1]], np.float64)
-        return affine, "spacing", (f"{path.name} tells its spacing alone ({why}); it is taken as axial slices",)
-    remarks: list[str] = []
+        remarks.append(f"{path.name} tells its spacing alone ({why}); it is taken as axial slices")
+        return affine, "spacing", tuple(remarks)
     origin = np.asarray(header.get("space origin", (np.nan,) * 3), np.float64)
     if not np.isfinite(origin).all():
         remarks.append(f"{path.name} names no origin; positions count from its first voxel")
@@ -144,12 +145,20 @@ def _place(
     return affine, "told", tuple(remarks)
 
 
-def _spacing(header: Mapping[str, Any], axes: list[int]) -> tuple[float, float, float] | None:
-    """The distance between slices, rows and columns in millimetres, or None where the file does not tell all three."""
-    spacings = header.get("spacings")
+def _spacing(
+    path: Path, header: Mapping[str, Any], axes: list[int], remarks: list[str]
+) -> tuple[float, float, float] | None:
+    """The distance between slices, rows and columns in millimetres, or None where the file does not tell all three.
+
+    Directions in a space that is not named, or not one of a patient, tell it by their lengths.
+    """
+    directions, spacings = header.get("space directions"), header.get("spacings")
+    if directions is not None:
+        spacings = np.linalg.norm(np.asarray(directions, np.float64), axis=1)
     if spacings is None or len(axes) != 3:
         return None
-    columns, rows, slices = (abs(float(spacings[axis])) for axis in axes)
+    unit = 1.0 if directions is None else _millimetres(path, header, remarks)
+    columns, rows, slices = (abs(float(spacings[axis])) * unit for axis in axes)
     return (slices, rows, columns) if all(0 < step < np.inf for step in (slices, rows, columns)) else None
 
 

@@ -21,6 +21,7 @@ TARGET_LESIONS = 5
 
 NO_SCAN = "no scan was given to find the head's middle in; the plane x = 0 is the scanner's, not the patient's"
 NO_DIRECTIONS = "the scan's file does not tell left from right"
+NO_PLACE = "the scan's file tells its spacing alone"
 NO_HEAD = "the scan shows no head against its background"
 NO_MEASURABLE = "no part of the mask is measurable by RANO"
 
@@ -128,6 +129,8 @@ def measure_mask(mask: Mask, volume: Volume | None = None) -> Measurement:
     several = len(components) != 1
     whole = measure_region(_cropped(mask), middle_x_mm=middle, no_middle=no_middle) if several else components[0]
     whole = _with_sides(whole, components)
+    if volume is not None and volume.place == "spacing":
+        whole, components = _without_place(whole), tuple(map(_without_place, components))
     products, no_products = _sum_of_products(components, affine)
     unknown = {"sum_of_products_mm2": no_products} if no_products else {}
     if spacing is None:
@@ -208,6 +211,12 @@ def _with_sides(region: Region, components: tuple[Region, ...]) -> Region:
     if region.side == "crossing" and all(one.side != "crossing" for one in components):
         return replace(region, side="both")
     return region
+
+
+def _without_place(region: Region) -> Region:
+    """Of a scan whose directions and origin nobody knows: without what would lie in the patient's space."""
+    places = {name: NO_PLACE for name in ("centroid_ras_mm", "bounding_box_ras_mm") if name not in region.unknown}
+    return replace(region, **dict.fromkeys(places), unknown={**region.unknown, **places})
 
 
 def _sum_of_products(
