@@ -18,8 +18,8 @@ from glioseg.errors import GliosegError
 from glioseg.measurement.measure import (
     NO_DIRECTIONS,
     NO_HEAD,
-    NO_PLACE,
     NO_MEASURABLE,
+    NO_PLACE,
     NO_SCAN,
     Measurement,
     measure_mask,

@@ -17,5 +17,5 @@ def test_editors_of_any_system_write_the_same_list(mark: bytes, end: bytes, tmp_
 @pytest.mark.parametrize("content", ["", "\n \n", "# none yet\n"])
 def test_a_list_that_names_nothing_is_refused(content: str, tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text(content)
-    with pytest.raises(GliosegError, match="list.txt names no scan"):
+    with pytest.raises(GliosegError, match=r"list\.txt names no scan"):
         read_list(tmp_path / "list.txt")
