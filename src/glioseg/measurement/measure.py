@@ -216,7 +216,7 @@ def _with_sides(region: Region, components: tuple[Region, ...]) -> Region:
 def _without_place(region: Region) -> Region:
     """Of a scan whose directions and origin nobody knows: without what would lie in the patient's space."""
     places = {name: NO_PLACE for name in ("centroid_ras_mm", "bounding_box_ras_mm") if name not in region.unknown}
-    return replace(region, **dict.fromkeys(places), unknown={**region.unknown, **places})
+    return replace(region, centroid_ras_mm=None, bounding_box_ras_mm=None, unknown={**region.unknown, **places})
 
 
 def _sum_of_products(
