@@ -234,13 +234,14 @@ def test_a_model_may_share_the_networks_of_one_beside_it(
     names = ("unet-8_fold-0", "unet-8_fold-1")
     both = shutil.copytree(folds.folder, tmp_path / "both")
     before = {path: path.read_bytes() for path in both.rglob("*") if path.is_file()}
-    settings = {"domain_shift": False, "shared": True, "flips_in_turn": True}
+    settings = {"domain_shift": False, "shared": True, "flips_in_turn": True, "crop_to_head": True}
     shared = bundle([both / name for name in names], phantom_data, tmp_path / "unet", **settings)
     assert {path.name for path in shared.folder.iterdir()} == {"ensemble.json", *EVIDENCE - {"split.json"}}
     assert {path: path.read_bytes() for path in both.rglob("*") if path.is_file()} == before
     copied = bundle([both / name for name in names], phantom_data, tmp_path / "copied", domain_shift=False)
     assert (shared.scores, shared.title) == (copied.scores, copied.title)
-    expected = load_ensemble_contract(copied.folder).model_copy(update={"members_in": "../both", "flips_in_turn": True})
+    update = {"members_in": "../both", "flips_in_turn": True, "crop_to_head": True}
+    expected = load_ensemble_contract(copied.folder).model_copy(update=update)
     assert load_ensemble_contract(shared.folder) == expected
     predict([phantom_data], tmp_path / "masks", model=shared.folder, out_of_fold=True, previews=False)
     evaluate(tmp_path / "masks", phantom_data, tmp_path / "scores.csv")
@@ -249,9 +250,12 @@ def test_a_model_may_share_the_networks_of_one_beside_it(
     assert load_ensemble_contract(again.folder).members.keys() == set(names)
 
 
-def test_one_network_has_nobody_to_take_turns_with(folds: BundleOutcome, phantom_data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", ["flips_in_turn", "crop_to_head"])
+def test_what_several_networks_do_together_is_refused_for_one(
+    folds: BundleOutcome, phantom_data: Path, tmp_path: Path, option: str
+) -> None:
     with pytest.raises(GliosegError, match="several networks"):
-        bundle([folds.folder / "unet-8_fold-0"], phantom_data, tmp_path / "one", flips_in_turn=True)
+        bundle([folds.folder / "unet-8_fold-0"], phantom_data, tmp_path / "one", **{option: True})
 
 
 def test_only_members_of_one_model_beside_it_are_shared(

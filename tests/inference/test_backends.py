@@ -8,6 +8,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from untrained import untrained_contract
 
 from glioseg.dataset.phantom import make_phantom
 from glioseg.errors import GliosegError
@@ -15,8 +16,9 @@ from glioseg.inference import export as module
 from glioseg.inference.backends import BackendName, is_installed
 from glioseg.inference.bundle import load_bundle, save_bundle
 from glioseg.inference.contract import CONTRACT, MODEL_ONNX, MODEL_OPENVINO, WEIGHTS, load_contract
-from glioseg.inference.export import SAME_ANSWER, Patient, export_bundle
+from glioseg.inference.export import SAME_ANSWER, Form, Patient, export_bundle
 from glioseg.inference.model import Model
+from glioseg.networks import build_network
 from glioseg.volume import Volume
 
 SIZE = 64
@@ -164,22 +166,32 @@ def test_a_network_that_bins_is_exported_for_binned_slices(
         Model.load(tmp_path / "new").probabilities(Volume("P", np.full((1, 80, 64, 3), 90, np.uint8)))
 
 
+@pytest.mark.parametrize("form", ["onnx", "openvino"])
 def test_a_network_of_windows_is_exported_for_slices_of_any_size(
-    untrained_bundle: Path, tmp_path: Path, patient: Patient
+    untrained_bundle: Path, tmp_path: Path, patient: Patient, form: Form
 ) -> None:
     folder = shutil.copytree(untrained_bundle, tmp_path / "windows")
     contract = load_contract(folder).model_copy(update={"patch_px": 32})
     (folder / CONTRACT).write_text(contract.model_dump_json())
-    facts = export_bundle(folder, tmp_path / "new", "openvino").exported
-    assert facts is not None
-    assert (facts.rows, facts.columns) == (32, 32)
+    int8 = form == "onnx"
+    facts = export_bundle(folder, tmp_path / "new", form, int8=int8, patients=[patient], affordable_dice_loss=9)
+    assert facts.exported is not None
+    assert facts.exported.size_px is None
     original = Model.load(folder, device="cpu", precision="32")
     larger = Volume("P", np.pad(patient.volume.voxels, ((0, 0), (9, 9), (30, 0), (0, 0)), mode="edge"))
     for volume in (patient.volume, larger):
         found = Model.load(tmp_path / "new", precision="32").probabilities(volume)
         np.testing.assert_allclose(found, original.probabilities(volume), atol=SAME_ANSWER)
     with pytest.raises(GliosegError, match="takes slices of any"):
-        export_bundle(folder, tmp_path / "other", "openvino", size_px=SIZE)
+        export_bundle(folder, tmp_path / "other", form, size_px=SIZE)
+
+
+def test_a_network_that_pools_over_the_image_is_exported_for_its_windows(tmp_path: Path, patient: Patient) -> None:
+    contract = untrained_contract(width=8, threshold=0.5, patch_px=32).model_copy(update={"network": "resunet-pp"})
+    save_bundle(tmp_path / "windows", build_network("resunet-pp", 8), contract, "# card\n")
+    facts = export_bundle(tmp_path / "windows", tmp_path / "new", "onnx", patients=[patient]).exported
+    assert facts is not None
+    assert facts.size_px == (32, 32)
 
 
 def test_onnx_runtime_does_not_pretend_to_compute_in_bfloat16(exported: dict[str, Path]) -> None:

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +10,9 @@ from torch import nn
 
 from glioseg.dataset.splits import Split, save_split
 from glioseg.errors import GliosegError
+from glioseg.inference import model as module
 from glioseg.inference import prediction
-from glioseg.inference.bundle import save_bundle
+from glioseg.inference.bundle import load_bundle, save_bundle
 from glioseg.inference.contract import (
     ENSEMBLE,
     SPLIT,
@@ -21,6 +23,7 @@ from glioseg.inference.contract import (
 )
 from glioseg.inference.model import Model
 from glioseg.inference.postprocessing import Decision, Postprocessing, calibrated
+from glioseg.inference.prediction import Batch, Extent, batches
 from glioseg.inference.preprocessing import Preprocessing, intensity_statistics
 from glioseg.networks import build_network
 from glioseg.volume import Volume
@@ -69,6 +72,27 @@ def test_networks_see_a_scan_and_its_mirror_image_in_turn(folder: Path, scan: Vo
     mirrored = replace(scan, voxels=np.ascontiguousarray(scan.voxels[:, :, ::-1]))
     expected = (first.probabilities(scan) + second.probabilities(mirrored)[..., ::-1]) / 2
     np.testing.assert_allclose(load(folder).probabilities(scan), calibrated(expected, 1.5), rtol=0, atol=1e-6)
+
+
+def test_only_fully_convolutional_networks_see_crops_to_the_head(
+    tmp_path: Path, folder: Path, scan: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members = {}
+    for name in load(folder).networks:
+        network, contract = load_bundle(folder / name)
+        patched = contract.model_copy(update={"patch_px": 32})
+        members[name] = save_bundle(tmp_path / "patched" / name, network, patched, "").weights_sha256
+    seen: list[Extent] = []
+
+    def watched(volume: Volume, preprocessing: Preprocessing, extent: Extent) -> Iterator[Batch]:
+        seen.append(extent)
+        return batches(volume, preprocessing, extent)
+
+    monkeypatch.setattr(module, "batches", watched)
+    for cropped in (False, True):
+        save_ensemble(tmp_path / "patched", EnsembleContract(members=members, crop_to_head=cropped), "")
+        load(tmp_path / "patched").probabilities(scan)
+    assert seen == [32, "head", 32]
 
 
 def test_a_network_that_sees_no_mirror_image_sees_none_in_turn_either(

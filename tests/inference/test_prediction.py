@@ -14,6 +14,7 @@ from glioseg.inference.bundle import save_bundle
 from glioseg.inference.contract import Contract
 from glioseg.inference.model import Model
 from glioseg.inference.postprocessing import Postprocessing
+from glioseg.inference.prediction import batches
 from glioseg.inference.preprocessing import Preprocessing
 from glioseg.volume import Volume
 
@@ -133,6 +134,17 @@ def test_windows_change_nothing_for_a_network_that_sees_each_pixel_for_itself(bu
     whole = build(Bright()).probabilities(bright_spots())
     found = build(Bright(), patch_px=8).probabilities(bright_spots())
     np.testing.assert_allclose(found, whole, rtol=0, atol=1e-5)
+
+
+def test_a_crop_to_the_head_shows_each_slice_once() -> None:
+    voxels = np.zeros((3, 60, 50, 3), np.uint8)
+    voxels[0, 30:50, 20:34] = voxels[2, 10:14, 5:15] = 200
+    (batch,) = batches(Volume("P", voxels), Preprocessing(), "head")
+    assert batch.patches is not None
+    seen = batch.patches.extract(batch.images)
+    assert seen.shape == (2, 3, 32, 16)
+    assert [int((shown[1] == shown[1].max()).sum()) for shown in seen] == [20 * 14, 4 * 10]
+    np.testing.assert_array_equal(batch.patches.stitch(seen[:, 1])[0, 30:50, 20:34], batch.images[0, 1, 30:50, 20:34])
 
 
 def test_specks_in_the_air_get_no_window_unless_nothing_else_is_there(build: Build) -> None:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glioseg.inference.sliding_window import OVERLAP, Patches, sliding_window
+from glioseg.inference.sliding_window import CROP_MULTIPLE_PX, OVERLAP, Patches, crops_to_head, sliding_window
 
 
 def head(*squares: tuple[int, int, int, int], shape: tuple[int, int] = (40, 50)) -> np.ndarray:
@@ -54,12 +54,12 @@ def test_what_is_cut_and_joined_again_is_the_same_wherever_there_is_head(
     chance = np.random.default_rng(seed)
     shown = chance.random((3, rows, columns)) < chance.choice([0.002, 0.05, 0.9])
     images = chance.random((3, 2, rows, columns), dtype=np.float32)
-    patches = sliding_window(shown, side)
-    seen = patches.extract(images)
-    assert seen.shape == (len(patches.slices), 2, side, side)
-    stitched = patches.stitch(seen[:, 0])
-    assert stitched.shape == shown.shape
-    np.testing.assert_allclose(stitched[shown], images[:, 0][shown], rtol=1e-5)
+    for patches, size in ((sliding_window(shown, side), (side, side)), (crops_to_head(shown), None)):
+        seen = patches.extract(images)
+        assert seen.shape == (len(patches.slices), 2, *(size or patches.size_px))
+        stitched = patches.stitch(seen[:, 0])
+        assert stitched.shape == shown.shape
+        np.testing.assert_allclose(stitched[shown], images[:, 0][shown], rtol=1e-5)
 
 
 @given(extent=st.integers(17, 300))
@@ -86,3 +86,24 @@ def test_a_slice_smaller_than_a_window_repeats_its_edge() -> None:
     assert (seen[3:, 0] == 8).all()
     assert (seen[0, 4:] == 3).all()
     np.testing.assert_allclose(patches.stitch(seen[None]), images[0])
+
+
+def test_a_crop_lies_around_the_middle_of_each_head_and_is_as_large_as_the_largest_needs() -> None:
+    patches = crops_to_head(head((2, 10, 20, 38), (0, 0, 0, 0), (12, 33, 4, 10)))
+    assert patches.size_px == (32, 32)
+    assert corners(patches) == [(0, 0, 13), (2, 6, 0)]
+
+
+@given(rows=st.integers(1, 300), columns=st.integers(1, 300))
+def test_a_crop_has_the_least_size_that_the_network_divides(rows: int, columns: int) -> None:
+    patches = crops_to_head(head((0, rows, 0, columns), shape=(300, 300)))
+    for side, needed in zip(patches.size_px, (rows, columns), strict=True):
+        assert side % CROP_MULTIPLE_PX == 0
+        assert needed <= side < needed + CROP_MULTIPLE_PX
+
+
+def test_slices_without_head_get_no_crop() -> None:
+    patches = crops_to_head(np.zeros((2, 40, 50), np.bool_))
+    seen = patches.extract(np.ones((2, 3, 40, 50), np.float32))
+    assert len(seen) == 0
+    assert not patches.stitch(seen[:, 0]).any()

@@ -17,6 +17,7 @@ def bundle(
     domain_shift: Annotated[bool, Parameter(name=("--domain-shift", "--stand-ins"))] = True,
     shared: Annotated[bool, Flag] = False,
     flips_in_turn: Annotated[bool, Flag] = False,
+    crop_to_head: Annotated[bool, Flag] = False,
     siblings: Path | None = None,
     json_output: Json = False,
 ) -> None:
@@ -40,6 +41,8 @@ def bundle(
         Use the networks where they lie, in a model beside --out, instead of copying them.
     flips_in_turn
         Show the networks a new scan and its left-right mirror image in turn, instead of both to each: half the time.
+    crop_to_head
+        Show U-Nets each slice of a new scan once, cropped to the head, instead of patches that overlap: half the time.
     siblings
         For one run that was trained on every patient: a model beside --out, of networks of the same recipe, one for
         each fold. Rule and scores are those of the patients that these held back.
@@ -49,9 +52,16 @@ def bundle(
 
     if siblings is None:
         outcome = bundle(
-            runs, data, out, domain_shift=domain_shift, shared=shared, flips_in_turn=flips_in_turn, progress=progress
+            runs,
+            data,
+            out,
+            domain_shift=domain_shift,
+            shared=shared,
+            flips_in_turn=flips_in_turn,
+            crop_to_head=crop_to_head,
+            progress=progress,
         )
-    elif len(runs) == 1 and not shared and not flips_in_turn:
+    elif len(runs) == 1 and not (shared or flips_in_turn or crop_to_head):
         outcome = bundle_refit(runs[0], siblings, data, out, domain_shift=domain_shift, progress=progress)
     else:
         raise BadOptionError("--siblings goes with one run alone", found=f"{len(runs)} runs")

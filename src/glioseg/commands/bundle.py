@@ -35,6 +35,7 @@ def bundle(
     domain_shift: bool = True,
     shared: bool = False,
     flips_in_turn: bool = False,
+    crop_to_head: bool = False,
     progress: Callable[[str], None] = lambda line: None,
 ) -> BundleOutcome:
     """Make a model of finished runs: of one a bundle, of several an ensemble.
@@ -52,6 +53,7 @@ def bundle(
         shared: Use the networks where they lie, in an ensemble beside ``out``, as they were settled there, instead of
             copying them.
         flips_in_turn: As :attr:`glioseg.inference.contract.EnsembleContract.flips_in_turn`; the scores are with it too.
+        crop_to_head: As its attribute of this name.
         progress: Takes a line for each step.
 
     Raises:
@@ -60,13 +62,14 @@ def bundle(
     """
     check_new(out)
     members = read_members(runs)
-    if flips_in_turn and len(members) == 1:
-        raise BadOptionError("--flips-in-turn needs several networks", found="one")
+    together = {"flips_in_turn": flips_in_turn, "crop_to_head": crop_to_head}
+    if any(together.values()) and len(members) == 1:
+        raise BadOptionError("--flips-in-turn and --crop-to-head need several networks", found="one")
     folds, store = folds_of(members), open_store(data)
     _check_data(store, folds, members)
     members_in = shared_folder(members, out) if shared else None
     with atomic_folder(out) as unfinished:
-        outcome = _make(members, folds, store, unfinished, members_in, domain_shift, flips_in_turn, progress)
+        outcome = _make(members, folds, store, unfinished, members_in, domain_shift, together, progress)
     return replace(outcome, folder=out)
 
 
@@ -77,7 +80,7 @@ def _make(
     out: Path,
     members_in: Path | None,
     domain_shift: bool,
-    flips_in_turn: bool,
+    together: Mapping[str, bool],
     progress: Callable[[str], None],
 ) -> BundleOutcome:
     """Write the model into a folder beside ``members_in``, the networks' own where they are shared."""
@@ -90,7 +93,7 @@ def _make(
     contract = _settle(places, folds, store, shared=members_in is not None)
     if contract is not None:
         where = "." if members_in is None else f"../{members_in.name}"
-        save_ensemble(out, contract.model_copy(update={"members_in": where, "flips_in_turn": flips_in_turn}), "")
+        save_ensemble(out, contract.model_copy(update={"members_in": where, **together}), "")
     tested = sum(len(fold.split.test) for fold in folds)
     progress(f"predicting {tested} test patients{', also as external scans' if domain_shift else ''}")
     return score_model(Model.load(out, backend="torch"), out, folds, store, domain_shift)

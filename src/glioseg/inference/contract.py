@@ -84,7 +84,8 @@ class Exported(BaseModel):
     Attributes:
         format: ``onnx`` or ``openvino``.
         precision: Of its numbers.
-        rows: Rows of the images that it takes; downsampling lets a slice have more.
+        rows: Rows of the images that it takes; downsampling lets a slice have more. Null where it takes any multiple
+            of 16.
         columns: Their columns.
         files_sha256: Hash of each file.
         parity: How far its answers lie from the original's.
@@ -96,11 +97,16 @@ class Exported(BaseModel):
 
     format: Literal["onnx", "openvino"]
     precision: Literal["32", "int8"]
-    rows: int = Field(ge=1, le=LARGEST_PX)
-    columns: int = Field(ge=1, le=LARGEST_PX)
+    rows: int | None = Field(ge=1, le=LARGEST_PX)
+    columns: int | None = Field(ge=1, le=LARGEST_PX)
     files_sha256: dict[str, str]
     parity: Parity
     eight_bits: Parity | None = None
+
+    @property
+    def size_px(self) -> tuple[int, int] | None:
+        """Rows and columns of the images that it takes; None if any."""
+        return None if self.rows is None or self.columns is None else (self.rows, self.columns)
 
 
 class Contract(InferenceSettings):
@@ -165,6 +171,8 @@ class EnsembleContract(Decision):
         flips_in_turn: Whether the networks see a scan and its left-right mirror image in turn, the first the scan,
             the second the mirror image and so on: half the work of showing each of them both. A network by itself
             sees both.
+        crop_to_head: Whether fully convolutional networks see each slice once, cropped to the head, instead of in
+            patches that overlap: half the work. A network by itself sees its patches.
         presence: As in :class:`Contract`.
     """
 
@@ -173,6 +181,7 @@ class EnsembleContract(Decision):
     members_in: Annotated[str, AfterValidator(_here_or_beside)] = "."
     folds: dict[str, Decision] = Field(default_factory=dict)
     flips_in_turn: bool = False
+    crop_to_head: bool = False
     presence: PresenceRule | None = None
 
     def member_folder(self, folder: Path, name: str) -> Path:

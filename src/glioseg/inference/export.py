@@ -45,6 +45,8 @@ from glioseg.inference.model import Model
 from glioseg.inference.postprocessing import binarise
 from glioseg.inference.prediction import network_images, network_patches
 from glioseg.inference.preprocessing import intensity_statistics
+from glioseg.inference.sliding_window import CROP_MULTIPLE_PX
+from glioseg.networks import find_network
 from glioseg.volume import Mask, Volume
 
 SIZE_PX = 256
@@ -161,13 +163,13 @@ def _workshop(out: Path) -> Iterator[Path]:
                 out.rmdir()
 
 
-def _side(contract: Contract, size_px: int | None) -> int:
-    """Rows and columns of the images that the exported network takes."""
+def _side(contract: Contract, size_px: int | None) -> int | None:
+    """Rows and columns of the images that the exported network takes; None where it takes any multiple of 16."""
     if contract.patch_px is None:
         return -(-(size_px or SIZE_PX) // contract.preprocessing.downsampling_factor)
     if size_px is not None:
-        raise GliosegError("this network sees patches of one size, and takes slices of any", remedy="Leave --size out")
-    return contract.patch_px
+        raise GliosegError("this network sees patches, and takes slices of any size", remedy="Leave --size out")
+    return None if find_network(contract.network).fully_convolutional else contract.patch_px
 
 
 def _check(bundle: Path, out: Path, form: Form, int8: bool, patients: Sequence[Patient]) -> None:
@@ -192,7 +194,7 @@ def _write_model(
     network: nn.Module,
     folder: Path,
     form: Form,
-    side: int,
+    side: int | None,
     calibration: Sequence[Patient],
     contract: Contract,
     weights: bytes,
@@ -213,15 +215,18 @@ def _in_eight_bits(folder: Path, files: dict[str, bytes], images: Sequence[NDArr
     return {MODEL_INT8: quantised(folder, images)}
 
 
-def _onnx(network: nn.Module, channels: int, side: int, weights: bytes) -> bytes:
+def _onnx(network: nn.Module, channels: int, side: int | None, weights: bytes) -> bytes:
     """A graph that takes its weights from the file beside it, as they lie there."""
+    free = {0: torch.export.Dim("slice", min=1)}
+    if side is None:
+        free |= {axis: CROP_MULTIPLE_PX * torch.export.Dim(name) for axis, name in ((2, "rows"), (3, "columns"))}
     with redirect_stdout(sys.stderr):
         program = torch.onnx.export(
             network,
-            (torch.zeros(2, channels, side, side),),
+            (_example(channels, side),),
             input_names=["images"],
             output_names=["logits"],
-            dynamic_shapes=({0: torch.export.Dim("slice", min=1)},),
+            dynamic_shapes=(free,),
             dynamo=True,
             verbose=False,
             # Weights keep their names and values; the runtime folds them itself when it loads them.
@@ -235,6 +240,12 @@ def _onnx(network: nn.Module, channels: int, side: int, weights: bytes) -> bytes
         del node.metadata_props[:]
         node.doc_string = ""
     return bytes(model.SerializeToString())
+
+
+def _example(channels: int, side: int | None) -> torch.Tensor:
+    """Images as the network takes them; two rectangles where it takes any."""
+    rows, columns = (6 * CROP_MULTIPLE_PX, 5 * CROP_MULTIPLE_PX) if side is None else (side, side)
+    return torch.zeros(2, channels, rows, columns)
 
 
 def _drop_zero_biases(graph: Any) -> None:
@@ -290,13 +301,13 @@ def _refer_to_weights(graph: Any, weights: bytes) -> None:
 
 
 def _openvino(
-    network: nn.Module, folder: Path, channels: int, side: int, calibration: list[NDArray[np.float32]]
+    network: nn.Module, folder: Path, channels: int, side: int | None, calibration: list[NDArray[np.float32]]
 ) -> dict[str, bytes]:
     keep_quiet()
     import openvino
 
-    model = openvino.convert_model(network, example_input=torch.zeros(2, channels, side, side))
-    model.reshape([-1, channels, side, side])
+    model = openvino.convert_model(network, example_input=_example(channels, side))
+    model.reshape([-1, channels, side or -1, side or -1])
     if calibration:
         # NNCF shows its progress on the standard output, which belongs to the command's result.
         with redirect_stdout(sys.stderr):
@@ -307,24 +318,20 @@ def _openvino(
     return {name: (folder / name).read_bytes() for name in (MODEL_OPENVINO, MODEL_OPENVINO_WEIGHTS)}
 
 
-def _calibration_images(patients: Sequence[Patient], contract: Contract, side: int) -> Iterator[NDArray[np.float32]]:
+def _calibration_images(
+    patients: Sequence[Patient], contract: Contract, side: int | None
+) -> Iterator[NDArray[np.float32]]:
     """Slices as the network sees them: from each patient some, with tumour and without."""
     for patient in patients:
         statistics = intensity_statistics(patient.volume, contract.preprocessing)
         for index in np.linspace(0, len(patient.volume.voxels) - 1, 8).astype(int):
-            images = network_images(patient.volume, np.array([index]), statistics, contract.preprocessing)
-            if contract.patch_px is None:
+            slices = np.array([index])
+            images = network_images(patient.volume, slices, statistics, contract.preprocessing)
+            patches = network_patches(patient.volume, slices, contract.preprocessing, contract.patch_px)
+            if patches is not None:
+                yield from (patch[None] for patch in patches.extract(images))
+            elif side is not None:
                 yield padded_to(images, (side, side))
-            else:
-                yield from _patches(patient.volume, index, images, contract)
-
-
-def _patches(
-    volume: Volume, index: int, images: NDArray[np.float32], contract: Contract
-) -> Iterator[NDArray[np.float32]]:
-    assert contract.patch_px is not None
-    for patch in network_patches(volume, np.array([index]), contract.preprocessing, contract.patch_px).extract(images):
-        yield patch[None]
 
 
 def _compare(original: Model, exported: Model, patients: Sequence[Patient]) -> Parity:
@@ -358,7 +365,8 @@ def _dice_loss(
 def _noise(contract: Contract) -> Volume:
     """An image that no network was made for: what agrees on it agrees elsewhere."""
     assert contract.exported is not None
-    size_px = contract.exported.rows * contract.preprocessing.downsampling_factor
+    rows = contract.exported.rows
+    size_px = SIZE_PX if rows is None else rows * contract.preprocessing.downsampling_factor
     voxels = np.random.default_rng(0).integers(0, 256, (4, size_px, size_px, 3), dtype=np.uint8)
     return Volume("noise", voxels)
 

@@ -31,7 +31,7 @@ from glioseg.inference.contract import (
 from glioseg.inference.evidence import find_evidence
 from glioseg.inference.out_of_distribution import check_distribution, image_features
 from glioseg.inference.postprocessing import Decision, binarise, calibrated, expected_dice
-from glioseg.inference.prediction import Side, batches, predict_batches, side_shown
+from glioseg.inference.prediction import Extent, Side, batches, predict_batches, side_shown
 from glioseg.inference.presence import Finding
 from glioseg.machine import Precision
 from glioseg.networks.table import find_network
@@ -236,6 +236,7 @@ class Model:
             temperature=decision.temperature,
             postprocessing=decision.postprocessing,
             flips_in_turn=self.contract.flips_in_turn,
+            crop_to_head=self.contract.crop_to_head,
         )
         return Model({name: self.networks[name] for name in names}, contract)
 
@@ -297,7 +298,7 @@ class Model:
         for network, side in zip(self.networks.values(), self._sides(), strict=True):
             contract = network.contract
             _check_channels(volume, contract)
-            shared = contract.preprocessing, contract.patch_px
+            shared = contract.preprocessing, self._extent(contract)
             if shared not in prepared:
                 found = batches(volume, *shared)
                 # One network takes batch after batch, so that no more than one is held.
@@ -314,6 +315,13 @@ class Model:
                 ),
                 contract.temperature,
             )
+
+    def _extent(self, network: Contract) -> Extent:
+        """What a network sees of a slice."""
+        # An export from before takes patches of one size.
+        takes_any = network.exported is None or network.exported.size_px is None
+        cropped = self.contract is not None and self.contract.crop_to_head and takes_any
+        return "head" if cropped and find_network(network.network).fully_convolutional else network.patch_px
 
     def _sides(self) -> list[Side]:
         """What each network is shown."""

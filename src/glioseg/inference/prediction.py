@@ -20,7 +20,7 @@ from glioseg.inference.preprocessing import (
     slices_seen,
     upsample,
 )
-from glioseg.inference.sliding_window import Patches, sliding_window
+from glioseg.inference.sliding_window import Patches, crops_to_head, sliding_window
 from glioseg.machine import threads
 from glioseg.volume import Volume
 
@@ -29,6 +29,9 @@ BATCH_SIZE = 8
 
 PATCHES_PER_THREAD = 4
 """Patches that a thread computes at a time, where that makes more than a batch of slices."""
+
+Extent = int | Literal["head"] | None
+"""What a network sees of a slice, downsampled: patches of so many rows and columns, a crop to the head, or all."""
 
 Side = Literal["scan", "mirror image", "both"]
 """What a network is shown: the scan as it lies, its left-right mirror image, or one after the other for their mean."""
@@ -49,21 +52,20 @@ class Batch:
     patches: Patches | None
 
 
-def batches(volume: Volume, preprocessing: Preprocessing, patch_px: int | None) -> Iterator[Batch]:
+def batches(volume: Volume, preprocessing: Preprocessing, extent: Extent) -> Iterator[Batch]:
     """The slices of a scan that show a head: nothing in the others is tumour.
 
     Args:
         volume: The scan.
         preprocessing: As in training.
-        patch_px: Rows and columns of the patches that the network sees, downsampled; whole slices if None.
+        extent: What the network sees of a slice.
     """
     statistics = intensity_statistics(volume, preprocessing)
     shown = np.flatnonzero((volume.channel("flair") > FOREGROUND_THRESHOLD).any(axis=(1, 2)))
     for start in range(0, len(shown), BATCH_SIZE):
         slices = shown[start : start + BATCH_SIZE]
         images = network_images(volume, slices, statistics, preprocessing)
-        patches = None if patch_px is None else network_patches(volume, slices, preprocessing, patch_px)
-        yield Batch(slices, images, patches)
+        yield Batch(slices, images, network_patches(volume, slices, preprocessing, extent))
 
 
 def predict_probabilities(
@@ -143,12 +145,15 @@ def network_images(
     return images.reshape(len(slices), -1, *images.shape[-2:])
 
 
-def network_patches(volume: Volume, slices: NDArray[np.intp], preprocessing: Preprocessing, patch_px: int) -> Patches:
-    """Where patches lie on slices of a scan, downsampled as :func:`network_images` gives them."""
+def network_patches(
+    volume: Volume, slices: NDArray[np.intp], preprocessing: Preprocessing, extent: Extent
+) -> Patches | None:
+    """What a network sees of slices, downsampled as :func:`network_images` gives them; None where it is all of them."""
+    if extent is None:
+        return None
     head = volume.channel("flair")[slices, None] > FOREGROUND_THRESHOLD
-    return sliding_window(
-        _without_noise(downsample(head.astype(np.float32), preprocessing.downsampling_factor)[:, 0] > 0), patch_px
-    )
+    shown = _without_noise(downsample(head.astype(np.float32), preprocessing.downsampling_factor)[:, 0] > 0)
+    return crops_to_head(shown) if extent == "head" else sliding_window(shown, extent)
 
 
 def _without_noise(head: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -1,8 +1,9 @@
-"""Patches as large as the crops of training, laid over the head.
+"""What a network sees of a slice: patches as large as the crops of training, laid over the head, or a crop to the head.
 
 A network with wide dilations, or with pooling over the whole image, answers otherwise where the image is larger
 than those it was trained on: its black margin alone changes the average. So it sees patches of their size, as nnU-Net
-does (Isensee et al. 2021, Nature Methods 18, inference by sliding window); docs/recipe.md has the measurement.
+does (Isensee et al. 2021, Nature Methods 18, inference by sliding window); docs/recipe.md has the measurement. A
+fully convolutional one answers the same on any size, and sees each slice once, cropped to the head.
 """
 
 from collections.abc import Iterator
@@ -16,22 +17,24 @@ from glioseg.inference.backends.fixed_size import padded_to
 
 OVERLAP = 0.25
 """Share of a patch's side by which neighbours overlap at the least, so that no contour falls on a seam."""
+CROP_MULTIPLE_PX = 16
+"""Rows and columns of a crop to the head are multiples of it: what four levels of pooling divide without padding."""
 
 
 @dataclass(frozen=True)
 class Patches:
-    """Where squares lie on slices.
+    """Where rectangles of one size lie on slices.
 
     Attributes:
         slices: Index of the slice that each patch lies on, shape (patch,).
         corners: First row and column of each, shape (patch, 2).
-        side_px: Rows and columns of each.
+        size_px: Rows and columns of each.
         shape: Slices, rows and columns of what they lie on.
     """
 
     slices: NDArray[np.intp]
     corners: NDArray[np.intp]
-    side_px: int
+    size_px: tuple[int, int]
     shape: tuple[int, int, int]
 
     def extract(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -42,41 +45,45 @@ class Patches:
                 because zero means average tissue after normalisation, not background.
 
         Returns:
-            Shape (patch, channel, side, side).
+            Shape (patch, channel, patch row, patch column).
         """
-        rows, columns = images.shape[-2:]
-        padded = padded_to(images, (max(rows, self.side_px), max(columns, self.side_px)))
-        shown = np.empty((len(self.slices), images.shape[1], self.side_px, self.side_px), np.float32)
+        padded = padded_to(images, self._padded_px())
+        shown = np.empty((len(self.slices), images.shape[1], *self.size_px), np.float32)
         for patch, (index, corner) in zip(shown, self._each(), strict=True):
-            patch[:] = padded[index, :, *self._square(corner)]
+            patch[:] = padded[index, :, *self._rectangle(corner)]
         return shown
 
     def stitch(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
         """What was found in the patches, brought together; where they overlap, the nearer its middle weighs more.
 
         Args:
-            probabilities: Shape (patch, side, side).
+            probabilities: Shape (patch, patch row, patch column).
 
         Returns:
             Shape (slice, row, column), 0 where no patch lies.
         """
         slices, rows, columns = self.shape
-        whole = (slices, max(rows, self.side_px), max(columns, self.side_px))
+        whole = (slices, *self._padded_px())
         total, weights = np.zeros(whole, np.float32), np.zeros(whole, np.float32)
-        weight = _weight(self.side_px)
+        weight = np.outer(*(_ramp(side_px) for side_px in self.size_px))
         for (index, corner), found in zip(self._each(), probabilities, strict=True):
-            square = self._square(corner)
-            total[index, *square] += weight * found
-            weights[index, *square] += weight
+            rectangle = self._rectangle(corner)
+            total[index, *rectangle] += weight * found
+            weights[index, *rectangle] += weight
         stitched: NDArray[np.float32] = np.divide(total, weights, out=total, where=weights > 0)
         return np.ascontiguousarray(stitched[:, :rows, :columns])
 
     def _each(self) -> Iterator[tuple[np.intp, NDArray[np.intp]]]:
         return zip(self.slices, self.corners, strict=True)
 
-    def _square(self, corner: NDArray[np.intp]) -> tuple[slice, slice]:
-        row, column = corner
-        return slice(row, row + self.side_px), slice(column, column + self.side_px)
+    def _padded_px(self) -> tuple[int, int]:
+        """Rows and columns of a slice, or of a patch where that is larger."""
+        rows, columns = (max(sides) for sides in zip(self.shape[1:], self.size_px, strict=True))
+        return rows, columns
+
+    def _rectangle(self, corner: NDArray[np.intp]) -> tuple[slice, slice]:
+        rows, columns = (slice(start, start + side) for start, side in zip(corner, self.size_px, strict=True))
+        return rows, columns
 
 
 def sliding_window(head: NDArray[np.bool_], side_px: int) -> Patches:
@@ -92,26 +99,63 @@ def sliding_window(head: NDArray[np.bool_], side_px: int) -> Patches:
         on_slice = list(product(_starts(shown.any(axis=1), side_px), _starts(shown.any(axis=0), side_px)))
         slices += [index] * len(on_slice)
         corners += on_slice
+    return _patches(slices, corners, (side_px, side_px), head)
+
+
+def crops_to_head(head: NDArray[np.bool_]) -> Patches:
+    """One patch around the head on each slice, all as large as the largest head needs; a slice without any gets none.
+
+    Args:
+        head: Shape (slice, row, column).
+    """
+    spans = {index: (_span(shown.any(axis=1)), _span(shown.any(axis=0))) for index, shown in enumerate(head)}
+    boxes = {index: (rows, columns) for index, (rows, columns) in spans.items() if rows and columns}
+    size_px = _crop_px([rows for rows, _ in boxes.values()]), _crop_px([columns for _, columns in boxes.values()])
+    corners = [
+        (_around_middle(rows, size_px[0], head.shape[1]), _around_middle(columns, size_px[1], head.shape[2]))
+        for rows, columns in boxes.values()
+    ]
+    return _patches(list(boxes), corners, size_px, head)
+
+
+def _crop_px(spans: list[tuple[int, int]]) -> int:
+    """The side of a crop that holds each of the spans."""
+    longest = max((beyond - first for first, beyond in spans), default=1)
+    return -(-longest // CROP_MULTIPLE_PX) * CROP_MULTIPLE_PX
+
+
+def _patches(
+    slices: list[int], corners: list[tuple[int, int]], size_px: tuple[int, int], head: NDArray[np.bool_]
+) -> Patches:
     count, rows, columns = head.shape
     where = np.array(corners, np.intp).reshape(-1, 2)
-    return Patches(np.array(slices, np.intp), where, side_px, (count, rows, columns))
+    return Patches(np.array(slices, np.intp), where, size_px, (count, rows, columns))
 
 
 def _starts(shown: NDArray[np.bool_], side_px: int) -> list[int]:
     """Where patches begin along one axis; one lies around the middle of the head, more begin and end with it."""
-    inside = np.flatnonzero(shown)
-    if len(inside) == 0:
+    span = _span(shown)
+    if span is None:
         return []
-    first, beyond = int(inside[0]), int(inside[-1]) + 1
-    last_start = max(0, len(shown) - side_px)
+    first, beyond = span
     if beyond - first <= side_px:
-        return [min(max(0, (first + beyond - side_px) // 2), last_start)]
+        return [_around_middle(span, side_px, len(shown))]
     overlap = int(side_px * OVERLAP)
     count = -(-(beyond - first - overlap) // (side_px - overlap))
     return [round(start) for start in np.linspace(first, beyond - side_px, count)]
 
 
-def _weight(side_px: int) -> NDArray[np.float32]:
-    """A pyramid, 1 at the edge."""
-    ramp = np.minimum(np.arange(1, side_px + 1), np.arange(side_px, 0, -1)).astype(np.float32)
-    return np.outer(ramp, ramp)
+def _span(shown: NDArray[np.bool_]) -> tuple[int, int] | None:
+    """Where something begins, and beyond its end; None where there is nothing."""
+    inside = np.flatnonzero(shown)
+    return (int(inside[0]), int(inside[-1]) + 1) if len(inside) else None
+
+
+def _around_middle(span: tuple[int, int], side_px: int, length: int) -> int:
+    """Where a patch begins that lies around the middle of a span, and on the slice."""
+    return min(max(0, (sum(span) - side_px) // 2), max(0, length - side_px))
+
+
+def _ramp(side_px: int) -> NDArray[np.float32]:
+    """From 1 at both ends up to the middle."""
+    return np.minimum(np.arange(1, side_px + 1), np.arange(side_px, 0, -1)).astype(np.float32)

@@ -25,4 +25,4 @@ def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
 
 def crop_to(maps: Tensor, rows: int, columns: int) -> Tensor:
     """Undo :func:`pad_to_multiple`: keep the first rows and columns of (slice, channel, row, column)."""
-    return maps[..., :rows, :columns]
+    return maps if maps.shape[-2:] == (rows, columns) else maps[..., :rows, :columns]

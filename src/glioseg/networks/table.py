@@ -45,6 +45,8 @@ class NetworkEntry:
         location: Module and class, ``module:class``; the class takes a width and the channels of the input.
         planes: Whether float32 convolutions of a CPU without AVX-512 take large images faster plane by plane than
             channels last; ResUNet-a, whose layers are many and narrow, is a quarter slower so.
+        fully_convolutional: Whether it answers the same on a crop as on the whole image, but for the crop's edge: no
+            pooling over the image, no wide dilations.
         cost: At the published width, kept so that it is known without torch; :func:`cost_of` counts it where it is not.
     """
 
@@ -56,6 +58,7 @@ class NetworkEntry:
     size_multiple: int
     location: str
     planes: bool = False
+    fully_convolutional: bool = False
     cost: NetworkCost | None = None
 
     def width(self, chosen: int | None) -> int:
@@ -77,6 +80,7 @@ NETWORKS: dict[str, NetworkEntry] = {
         size_multiple=16,
         location="glioseg.networks.unet:UNet",
         planes=True,
+        fully_convolutional=True,
         cost=NetworkCost(7_763_041, 12.07, 80.0),
     ),
     "resunet-a": NetworkEntry(

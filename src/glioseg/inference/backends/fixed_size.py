@@ -11,7 +11,11 @@ Compute = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 def at_fixed_size(
-    compute: Compute, images: NDArray[np.float32], size: tuple[int, int], downsampling_factor: int, folder: object
+    compute: Compute,
+    images: NDArray[np.float32],
+    size: tuple[int, int] | None,
+    downsampling_factor: int,
+    folder: object,
 ) -> NDArray[np.float32]:
     """Pad to the model's size, compute, crop back.
 
@@ -20,7 +24,7 @@ def at_fixed_size(
     Args:
         compute: Images of the model's size to logits.
         images: Shape (slice, channel, row, column).
-        size: Rows and columns that the model takes.
+        size: Rows and columns that the model takes; None if any.
         downsampling_factor: Pixels of a slice along rows and columns that became one, for the message.
         folder: The bundle, for the message.
 
@@ -30,6 +34,8 @@ def at_fixed_size(
     Raises:
         GliosegError: If the images are larger.
     """
+    if size is None:
+        return compute(images)
     rows, columns = images.shape[-2:]
     missing = (size[0] - rows, size[1] - columns)
     if min(missing) < 0:

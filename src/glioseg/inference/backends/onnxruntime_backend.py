@@ -55,8 +55,8 @@ class OnnxRuntimeBackend:
     """A session of ONNX Runtime.
 
     Args:
-        session: With any number of slices and fixed rows and columns.
-        size: Those rows and columns.
+        session: With any number of slices.
+        size: Rows and columns that it takes; None if any.
         downsampling_factor: Of the slices, for messages.
         folder: The bundle, for messages.
         precision: Its arithmetic, in words.
@@ -67,7 +67,7 @@ class OnnxRuntimeBackend:
     def __init__(
         self,
         session: "onnxruntime.InferenceSession",
-        size: tuple[int, int],
+        size: tuple[int, int] | None,
         downsampling_factor: int,
         folder: Path,
         precision: str = "32",
@@ -109,16 +109,17 @@ class OnnxRuntimeBackend:
         except Exception as error:
             raise BadFileError(path, f"cannot be loaded: {str(error).splitlines()[0]}") from error
         taken = [size for size in session.get_inputs()[0].shape[2:] if isinstance(size, int)]
-        if taken and taken != [exported.rows, exported.columns]:
+        if taken and taken != list(exported.size_px or ()):
+            size = "any" if exported.size_px is None else " x ".join(map(str, exported.size_px))
             raise BadFileError(
                 path,
                 f"does not fit {CONTRACT}",
-                expected=f"images of {exported.rows} x {exported.columns} pixels",
+                expected=f"images of {size} pixels",
                 found=" x ".join(map(str, taken)),
                 remedy=DAMAGED,
             )
-        size, downsampling_factor = (exported.rows, exported.columns), contract.preprocessing.downsampling_factor
-        return cls(session, size, downsampling_factor, folder, "int8" if graph == MODEL_INT8 else "32")
+        precision = "int8" if graph == MODEL_INT8 else "32"
+        return cls(session, exported.size_px, contract.preprocessing.downsampling_factor, folder, precision)
 
     def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Normalised images (slice, channel, row, column) to logits (slice, 1, row, column), both float32."""

@@ -21,8 +21,8 @@ class OpenVinoBackend:
     """A compiled model of OpenVINO.
 
     Args:
-        model: Compiled, with any number of slices and fixed rows and columns.
-        size: Those rows and columns.
+        model: Compiled, with any number of slices.
+        size: Rows and columns that it takes; None if any.
         precision: Its arithmetic, in words.
         downsampling_factor: Of the slices, for messages.
         folder: The bundle, for messages.
@@ -33,7 +33,7 @@ class OpenVinoBackend:
     def __init__(
         self,
         model: "openvino.CompiledModel",
-        size: tuple[int, int],
+        size: tuple[int, int] | None,
         downsampling_factor: int,
         precision: str,
         folder: Path,
@@ -66,7 +66,7 @@ class OpenVinoBackend:
         arithmetic = str(model.get_property("INFERENCE_PRECISION_HINT").get_type_name())
         whole = eight_bits or exported.precision == "int8"
         words = "int8" if whole else {"bf16": "bf16", "f32": "32"}.get(arithmetic, arithmetic)
-        return cls(model, (exported.rows, exported.columns), contract.preprocessing.downsampling_factor, words, folder)
+        return cls(model, exported.size_px, contract.preprocessing.downsampling_factor, words, folder)
 
     def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Normalised images (slice, channel, row, column) to logits (slice, 1, row, column), both float32."""
