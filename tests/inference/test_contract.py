@@ -69,12 +69,15 @@ def test_sizes_that_would_take_all_memory_or_time_are_refused(tmp_path: Path, na
         load_contract(tmp_path)
 
 
-def test_a_graph_of_another_size_than_the_contract_says_is_refused(tmp_path: Path) -> None:
-    shipped = find_model("best") / "unet-16_fold-0"
+@pytest.mark.parametrize(("size", "expected"), [(160, "160 x 96 pixels"), (None, "any size")])
+def test_a_graph_of_another_size_than_the_contract_says_is_refused(
+    tmp_path: Path, size: int | None, expected: str
+) -> None:
+    shipped = find_model("best") / "resunet-pp-16_fold-0"
     for path in shipped.iterdir():
         shutil.copy(path, tmp_path)
     content = json.loads((tmp_path / CONTRACT).read_text("utf-8"))
-    content["exported"]["rows"] = 160
+    content["exported"]["rows"] = size
     (tmp_path / CONTRACT).write_text(json.dumps(content))
-    with pytest.raises(GliosegError, match=r"expected images of 160 x 96 pixels, found 96 x 96"):
+    with pytest.raises(GliosegError, match=rf"expected images of {expected}, found 96 x 96"):
         Model.load(tmp_path, backend="onnxruntime")

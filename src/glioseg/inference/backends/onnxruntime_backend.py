@@ -110,11 +110,11 @@ class OnnxRuntimeBackend:
             raise BadFileError(path, f"cannot be loaded: {str(error).splitlines()[0]}") from error
         taken = [size for size in session.get_inputs()[0].shape[2:] if isinstance(size, int)]
         if taken and taken != list(exported.size_px or ()):
-            size = "any" if exported.size_px is None else " x ".join(map(str, exported.size_px))
+            size = "any size" if exported.size_px is None else f"{exported.rows} x {exported.columns} pixels"
             raise BadFileError(
                 path,
                 f"does not fit {CONTRACT}",
-                expected=f"images of {size} pixels",
+                expected=f"images of {size}",
                 found=" x ".join(map(str, taken)),
                 remedy=DAMAGED,
             )
