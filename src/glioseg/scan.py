@@ -51,7 +51,7 @@ class Scan:
         if not _all_finite(self.voxels):
             raise GliosegError(
                 f"{self.source or self.patient} holds voxels that are no numbers",
-                expected="finite intensities",
+                expected="finite intensities in the head",
                 found=f"{int((~np.isfinite(self.voxels)).sum())} voxels NaN or infinite",
                 remedy="Write the scan again from its source",
             )

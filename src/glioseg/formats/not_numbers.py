@@ -22,7 +22,7 @@ def roughly_head(voxels: NDArray[np.float32], counted: NDArray[np.bool_] | None 
 
 
 def nan_as_background(name: str, voxels: NDArray[np.float32]) -> tuple[NDArray[np.float32], tuple[str, ...]]:
-    """Take NaN for background where all of it lies outside the head; else leave the voxels as they are.
+    """Take NaN outside the head for background; what lies within stays, so that the scan is refused for it alone.
 
     Args:
         name: The file's name, for the remark.
@@ -35,9 +35,12 @@ def nan_as_background(name: str, voxels: NDArray[np.float32]) -> tuple[NDArray[n
     if not voxels.size or not np.isnan(voxels.min()):
         return voxels, ()
     missing = np.isnan(voxels)
-    if missing.all() or np.isinf(voxels).any() or np.any(missing & _within_head(voxels, missing)):
+    if missing.all() or np.isinf(voxels).any():
         return voxels, ()
     background = min(0.0, float(voxels[~missing].min()))
+    missing &= ~_within_head(voxels, missing)
+    if not missing.any():
+        return voxels, ()
     told = f"{name}: {int(missing.sum()):,} voxels outside the head are no numbers and are taken for background"
     return np.where(missing, np.float32(background), voxels), (told,)
 
