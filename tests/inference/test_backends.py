@@ -223,5 +223,19 @@ def test_a_folder_with_a_bundle_is_left_alone(exported: dict[str, Path], untrain
         export_bundle(untrained_bundle, exported["onnx"], "onnx")
 
 
+def test_a_folder_of_other_files_is_refused_and_left_alone(untrained_bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "P1_flair.nii.gz").write_bytes(b"a scan")
+    with pytest.raises(GliosegError, match=r"holds other files, .* found P1_flair\.nii\.gz"):
+        export_bundle(untrained_bundle, tmp_path, "onnx", size_px=SIZE)
+    assert [path.name for path in tmp_path.iterdir()] == ["P1_flair.nii.gz"]
+
+
+def test_what_an_export_left_that_was_killed_is_written_again(untrained_bundle: Path, tmp_path: Path) -> None:
+    for name in (MODEL_ONNX, WEIGHTS, ".workshop.x.unfinished"):
+        (tmp_path / name).write_bytes(b"half")
+    export_bundle(untrained_bundle, tmp_path, "onnx", size_px=SIZE)
+    assert load_contract(tmp_path).exported is not None
+
+
 def test_every_backend_is_installed_where_it_is_tested() -> None:
     assert all(is_installed(name) for name in get_args(BackendName))

@@ -22,8 +22,9 @@ from glioseg.atomic import (
     write_bytes_atomically,
     write_text_atomically,
 )
-from glioseg.errors import GliosegError, MissingLibraryError
+from glioseg.errors import BadOptionError, GliosegError, MissingLibraryError
 from glioseg.evaluation.metrics import dice
+from glioseg.files import entries
 from glioseg.inference.backends import BackendName
 from glioseg.inference.backends.fixed_size import padded_to
 from glioseg.inference.backends.telemetry import keep_quiet
@@ -60,6 +61,8 @@ AFFORDABLE_DICE_LOSS = 0.002
 
 Form = Literal["onnx", "openvino"]
 Item = TypeVar("Item")
+_WRITTEN = {MODEL_ONNX, MODEL_INT8, MODEL_OPENVINO, MODEL_OPENVINO_WEIGHTS, WEIGHTS, CARD}
+"""Beside the contract, which comes last."""
 _RUNTIME: dict[Form, BackendName] = {"onnx": "onnxruntime", "openvino": "openvino"}
 
 
@@ -86,7 +89,7 @@ def export_bundle(
 
     Args:
         bundle: A bundle with weights.
-        out: The new bundle's folder, which must not hold another one; the bundle's own takes an ONNX graph beside the
+        out: The new bundle's folder, which must hold neither another one nor other files; the bundle's own takes an ONNX graph beside the
             weights.
         form: The exported file's format.
         size_px: Rows and columns of the slices that it will take; ``SIZE_PX`` if None. One that sees patches takes
@@ -101,7 +104,7 @@ def export_bundle(
         The new bundle's contract; its ``exported.parity`` holds the comparison.
 
     Raises:
-        GliosegError: If a library is missing, the folder holds a bundle, a size is named for a network that sees
+        GliosegError: If a library is missing, the folder holds a bundle or other files, a size is named for a network that sees
             patches, or the answers differ too much; then nothing is written.
     """
     _check(bundle, out, form, int8, patients)
@@ -172,10 +175,30 @@ def _side(contract: Contract, size_px: int | None) -> int | None:
     return None if find_network(contract.network).fully_convolutional else contract.patch_px
 
 
-def _check(bundle: Path, out: Path, form: Form, int8: bool, patients: Sequence[Patient]) -> None:
+def check_output(bundle: Path, out: Path, form: Form) -> None:
+    """See that a bundle may be exported into a folder; arguments as for :func:`export_bundle`.
+
+    Raises:
+        GliosegError: If it holds another bundle, or files that no export writes, or cannot be written into.
+    """
     check_writable(out)
-    if (out / CONTRACT).exists() and not (form == "onnx" and out.resolve() == bundle.resolve()):
+    if form == "onnx" and out.resolve() == bundle.resolve():
+        return
+    if (out / CONTRACT).exists():
         raise GliosegError(f"{out} holds a bundle already", remedy="Name a new folder")
+    # What an export left that was killed is written again.
+    foreign = [path.name for path in (entries(out) if out.is_dir() else ()) if path.name not in _WRITTEN]
+    if foreign:
+        raise BadOptionError(
+            f"--out {out} holds other files, among which a bundle would get lost",
+            expected="a folder that is new or empty, or for --to onnx that of MODEL",
+            found=", ".join(foreign[:3]) + (", ..." if len(foreign) > 3 else ""),
+            remedy="Name a new folder",
+        )
+
+
+def _check(bundle: Path, out: Path, form: Form, int8: bool, patients: Sequence[Patient]) -> None:
+    check_output(bundle, out, form)
     if int8 and not patients:
         raise GliosegError(
             "eight-bit arithmetic must be calibrated on patients with masks",
