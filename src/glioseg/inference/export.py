@@ -89,8 +89,8 @@ def export_bundle(
 
     Args:
         bundle: A bundle with weights.
-        out: The new bundle's folder, which must hold neither another one nor other files; the bundle's own takes an ONNX graph beside the
-            weights.
+        out: The new bundle's folder, which must hold neither another one nor other files; the bundle's own takes an
+            ONNX graph beside the weights.
         form: The exported file's format.
         size_px: Rows and columns of the slices that it will take; ``SIZE_PX`` if None. One that sees patches takes
             slices of any size.
@@ -104,8 +104,8 @@ def export_bundle(
         The new bundle's contract; its ``exported.parity`` holds the comparison.
 
     Raises:
-        GliosegError: If a library is missing, the folder holds a bundle or other files, a size is named for a network that sees
-            patches, or the answers differ too much; then nothing is written.
+        GliosegError: If a library is missing, the folder holds a bundle or other files, a size is named for a network
+            that sees patches, or the answers differ too much; then nothing is written.
     """
     _check(bundle, out, form, int8, patients)
     network, contract = load_bundle(bundle)
