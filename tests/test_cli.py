@@ -602,7 +602,7 @@ def test_evaluate_prints_a_table_and_counts_who_lacks_a_prediction(
         write_mask_slice(path, np.roll(read_mask_slice(path), 2, axis=0))
     ended = glioseg("evaluate", predicted, few_slices, "--out", tmp_path / "scores.csv")
     assert ended.code == 0
-    assert ended.err == f"1 patients of {few_slices} have no prediction and are not scored\n"
+    assert ended.err == f"1 patient of {few_slices} has no prediction and is not scored\n"
     assert "Scores on 2 patients" in ended.out
     with (tmp_path / "scores.csv").open(newline="") as file:
         mean = np.mean([float(row["dice"]) for row in csv.DictReader(file)])

@@ -1,5 +1,6 @@
 """What commands say to a person at a terminal; results go to standard output, the progress to standard error."""
 
+import re
 import sys
 from itertools import groupby
 from pathlib import Path
@@ -15,12 +16,18 @@ if TYPE_CHECKING:
     from glioseg.execution.study_result import StudyOutcome
     from glioseg.measurement.growth import Growth
 
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _COLUMNS = f"{'mean':>9}{'95 % interval':>20}{'median':>9}{'minimum':>9}"
 
 
 def progress(line: str) -> None:
-    """Print a line of progress to the error stream, at once."""
-    print(line, file=sys.stderr, flush=True)
+    """Print a line of progress to the error stream, at once: one line, whatever stands in the name of a file."""
+    print(_CONTROL.sub(lambda found: repr(found[0])[1:-1], line), file=sys.stderr, flush=True)
+
+
+def patients_in_words(number: int) -> str:
+    """``1 patient``, ``2 patients``."""
+    return f"{number} patient{'' if number == 1 else 's'}"
 
 
 def print_place(what: str, path: Path, json_output: bool) -> None:
@@ -89,10 +96,10 @@ def print_check(outcome: "CheckOutcome") -> None:
         if len(listed) > 5:
             print(f"{'':8}  and {len(listed) - 5} more")
     counts = ", ".join(f"{result.count(severity)} {severity}s" for severity in ("error", "warning", "note"))
-    print(f"\n{len(result.source.patients)} patients: {counts}")
+    print(f"\n{patients_in_words(len(result.source.patients))}: {counts}")
     if outcome.cleaning is not None:
         cleaning = outcome.cleaning
-        print(f"cleaned: {len(cleaning.changes)} changes, {len(cleaning.kept)} patients kept")
+        print(f"cleaned: {len(cleaning.changes)} changes, {patients_in_words(len(cleaning.kept))} kept")
 
 
 def change_in_lines(change: "Growth") -> str:

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from glioseg.cli.options import Json, WholeNumber
-from glioseg.terminal import print_check, print_place, progress
+from glioseg.terminal import patients_in_words, print_check, print_place, progress
 
 
 def fetch(dest: Path, *, json_output: Json = False) -> None:
@@ -22,7 +22,7 @@ def fetch(dest: Path, *, json_output: Json = False) -> None:
     from glioseg.commands.data_fetch import fetch
 
     patients = fetch(dest)
-    print(json.dumps({"patients": patients}) if json_output else f"{patients} patients in {dest}")
+    print(json.dumps({"patients": patients}) if json_output else f"{patients_in_words(patients)} in {dest}")
 
 
 def phantom(
@@ -124,7 +124,7 @@ def from_review(
     if json_output:
         print(json.dumps(asdict(made), indent=2))
     else:
-        print(f"{len(made.written)} patients in {dest}, {len(made.left_out)} left out")
+        print(f"{patients_in_words(len(made.written))} in {dest}, {len(made.left_out)} left out")
 
 
 def check(

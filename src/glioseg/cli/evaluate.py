@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from glioseg.cli.options import Json, Several, whole_numbers
-from glioseg.terminal import print_detection, print_scores, progress
+from glioseg.terminal import patients_in_words, print_detection, print_scores, progress
 
 
 def evaluate(
@@ -40,11 +40,12 @@ def evaluate(
     found = evaluate(predicted, truth, out, spacing_mm=spacing_mm, labels=numbers)
     for patient, message in found.failures.items():
         progress(f"{patient}: not scored, {message}")
-    if found.without_prediction:
-        progress(f"{len(found.without_prediction)} patients of {truth} have no prediction and are not scored")
+    if lacking := len(found.without_prediction):
+        has, is_ = ("has", "is") if lacking == 1 else ("have", "are")
+        progress(f"{patients_in_words(lacking)} of {truth} {has} no prediction and {is_} not scored")
     if json_output:
         print(as_json(found.scores, predicted), end="")
         return 1 if found.failures else 0
-    print_scores(found.scores, f"{len(found.scores.patients)} patients", json_output)
+    print_scores(found.scores, patients_in_words(len(found.scores.patients)), json_output)
     print_detection(detected(found.scores, predicted))
     return 1 if found.failures else 0
