@@ -1,6 +1,5 @@
 """ONNX Runtime: CPUs of any maker, GPUs of NVIDIA with its build for them, and without PyTorch."""
 
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Self
@@ -22,6 +21,8 @@ from glioseg.inference.contract import CONTRACT, DAMAGED, MODEL_INT8, MODEL_ONNX
 from glioseg.machine import Precision, side_by_side, threads
 
 _PROVIDER = "CPUExecutionProvider"
+_CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC"}
+"""Crops to the head come in some dozen sizes, for each of which CUDA would otherwise time all its convolutions anew."""
 
 
 def _options() -> "onnxruntime.SessionOptions":
@@ -46,9 +47,13 @@ def _share_memory() -> None:
     onnxruntime.create_and_register_allocator(memory, onnxruntime.OrtArenaCfg({"arena_extend_strategy": 1}))
 
 
-def _providers(device: Device) -> list[str]:
-    """What may compute, the first that can."""
-    return [CUDA_PROVIDER, _PROVIDER] if device != "cpu" and onnxruntime_has_cuda() else [_PROVIDER]
+def _tries_gpu(device: Device) -> bool:
+    return device != "cpu" and onnxruntime_has_cuda()
+
+
+def _providers(device: Device) -> list[str | tuple[str, dict[str, str]]]:
+    """What may compute, the first that can, with its options."""
+    return [(CUDA_PROVIDER, _CUDA_OPTIONS), _PROVIDER] if _tries_gpu(device) else [_PROVIDER]
 
 
 class OnnxRuntimeBackend:
@@ -87,9 +92,8 @@ class OnnxRuntimeBackend:
             GliosegError: If the file is damaged or not the one that the contract describes, or the GPU that is wished
                 cannot be used.
         """
-        providers = _providers(device)
-        eight_bits = CUDA_PROVIDER not in providers and takes_eight_bits(contract, precision)
-        found = cls.of_graph(folder, contract, MODEL_INT8 if eight_bits else MODEL_ONNX, providers)
+        eight_bits = not _tries_gpu(device) and takes_eight_bits(contract, precision)
+        found = cls.of_graph(folder, contract, MODEL_INT8 if eight_bits else MODEL_ONNX, device)
         # It goes on with the CPU where a library of CUDA is missing.
         if device == "cuda" and not found.is_on_gpu:
             raise GliosegError(
@@ -99,12 +103,12 @@ class OnnxRuntimeBackend:
         return found
 
     @classmethod
-    def of_graph(cls, folder: Path, contract: Contract, graph: str, providers: Sequence[str] = (_PROVIDER,)) -> Self:
+    def of_graph(cls, folder: Path, contract: Contract, graph: str, device: Device = "cpu") -> Self:
         """Load one of a bundle's graphs, :data:`MODEL_ONNX` or :data:`MODEL_INT8`; raises as :meth:`from_bundle`."""
         exported = check_exported(folder, contract, graph)
         path = folder / graph
         try:
-            session = onnxruntime.InferenceSession(path, _options(), providers=list(providers))
+            session = onnxruntime.InferenceSession(path, _options(), providers=_providers(device))
         # Its errors share no base class but Exception.
         except Exception as error:
             raise BadFileError(path, f"cannot be loaded: {str(error).splitlines()[0]}") from error
