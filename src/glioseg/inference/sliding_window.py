@@ -6,7 +6,7 @@ does (Isensee et al. 2021, Nature Methods 18, inference by sliding window); docs
 fully convolutional one answers the same on any size, and sees each slice once, cropped to the head.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glioseg.inference.backends.fixed_size import padded_to
+from glioseg.volume import box_of
 
 OVERLAP = 0.25
 """Share of a patch's side by which neighbours overlap at the least, so that no contour falls on a seam."""
@@ -93,13 +94,11 @@ def sliding_window(head: NDArray[np.bool_], side_px: int) -> Patches:
         head: Shape (slice, row, column).
         side_px: Rows and columns of a patch.
     """
-    slices: list[int] = []
-    corners: list[tuple[int, int]] = []
-    for index, shown in enumerate(head):
-        on_slice = list(product(_starts(shown.any(axis=1), side_px), _starts(shown.any(axis=0), side_px)))
-        slices += [index] * len(on_slice)
-        corners += on_slice
-    return _patches(slices, corners, (side_px, side_px), head)
+    corners = {}
+    for index, box in _boxes(head).items():
+        rows, columns = (_starts(span, side_px, length) for span, length in zip(box, head.shape[1:], strict=True))
+        corners[index] = list(product(rows, columns))
+    return _patches(corners, (side_px, side_px), head)
 
 
 def crops_to_head(head: NDArray[np.bool_]) -> Patches:
@@ -108,52 +107,49 @@ def crops_to_head(head: NDArray[np.bool_]) -> Patches:
     Args:
         head: Shape (slice, row, column).
     """
-    spans = {index: (_span(shown.any(axis=1)), _span(shown.any(axis=0))) for index, shown in enumerate(head)}
-    boxes = {index: (rows, columns) for index, (rows, columns) in spans.items() if rows and columns}
+    boxes = _boxes(head)
     size_px = _crop_px([rows for rows, _ in boxes.values()]), _crop_px([columns for _, columns in boxes.values()])
-    corners = [
-        (_around_middle(rows, size_px[0], head.shape[1]), _around_middle(columns, size_px[1], head.shape[2]))
-        for rows, columns in boxes.values()
-    ]
-    return _patches(list(boxes), corners, size_px, head)
+    corners = {}
+    for index, box in boxes.items():
+        row, column = map(_around_middle, box, size_px, head.shape[1:])
+        corners[index] = [(row, column)]
+    return _patches(corners, size_px, head)
 
 
-def _crop_px(spans: list[tuple[int, int]]) -> int:
+def _boxes(head: NDArray[np.bool_]) -> dict[int, tuple[slice, ...]]:
+    """By the index of each slice that shows a head, its rows and columns."""
+    return {index: box_of(shown) for index, shown in enumerate(head) if shown.any()}
+
+
+def _crop_px(spans: list[slice]) -> int:
     """The side of a crop that holds each of the spans."""
-    longest = max((beyond - first for first, beyond in spans), default=1)
+    longest = max((span.stop - span.start for span in spans), default=1)
     return -(-longest // CROP_MULTIPLE_PX) * CROP_MULTIPLE_PX
 
 
 def _patches(
-    slices: list[int], corners: list[tuple[int, int]], size_px: tuple[int, int], head: NDArray[np.bool_]
+    corners: Mapping[int, list[tuple[int, int]]], size_px: tuple[int, int], head: NDArray[np.bool_]
 ) -> Patches:
+    """Patches of one size by the index of their slice."""
+    slices = np.array([index for index, found in corners.items() for _ in found], np.intp)
+    where = np.array([corner for found in corners.values() for corner in found], np.intp).reshape(-1, 2)
     count, rows, columns = head.shape
-    where = np.array(corners, np.intp).reshape(-1, 2)
-    return Patches(np.array(slices, np.intp), where, size_px, (count, rows, columns))
+    return Patches(slices, where, size_px, (count, rows, columns))
 
 
-def _starts(shown: NDArray[np.bool_], side_px: int) -> list[int]:
+def _starts(span: slice, side_px: int, length: int) -> list[int]:
     """Where patches begin along one axis; one lies around the middle of the head, more begin and end with it."""
-    span = _span(shown)
-    if span is None:
-        return []
-    first, beyond = span
-    if beyond - first <= side_px:
-        return [_around_middle(span, side_px, len(shown))]
+    extent = span.stop - span.start
+    if extent <= side_px:
+        return [_around_middle(span, side_px, length)]
     overlap = int(side_px * OVERLAP)
-    count = -(-(beyond - first - overlap) // (side_px - overlap))
-    return [round(start) for start in np.linspace(first, beyond - side_px, count)]
+    count = -(-(extent - overlap) // (side_px - overlap))
+    return [round(start) for start in np.linspace(span.start, span.stop - side_px, count)]
 
 
-def _span(shown: NDArray[np.bool_]) -> tuple[int, int] | None:
-    """Where something begins, and beyond its end; None where there is nothing."""
-    inside = np.flatnonzero(shown)
-    return (int(inside[0]), int(inside[-1]) + 1) if len(inside) else None
-
-
-def _around_middle(span: tuple[int, int], side_px: int, length: int) -> int:
-    """Where a patch begins that lies around the middle of a span, and on the slice."""
-    return min(max(0, (sum(span) - side_px) // 2), max(0, length - side_px))
+def _around_middle(span: slice, side_px: int, length: int) -> int:
+    """Where a patch begins that lies around the middle of a span, and on a slice of that length."""
+    return min(max(0, (span.start + span.stop - side_px) // 2), max(0, length - side_px))
 
 
 def _ramp(side_px: int) -> NDArray[np.float32]:
