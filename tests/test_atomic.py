@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from glioseg import atomic as module
 from glioseg.atomic import (
     atomic_file,
     atomic_folder,
@@ -257,6 +258,27 @@ def test_what_a_living_process_is_writing_stays(tmp_path: Path) -> None:
         file.write(b"x")
         clear_unfinished(tmp_path)
         (folder / "1").write_text("1")
+    assert contents(tmp_path) == {"file": "x", "folder/1": "1"}
+
+
+def test_what_is_cleared_away_before_it_is_held_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process looks for what is abandoned between the making of a file or folder and its lock."""
+    hold, looked = module._hold, []
+
+    def hold_late(descriptor: int, *, wait: bool = False) -> bool:
+        if wait and len(looked) in (0, 2):
+            looked.append(descriptor)
+            clear_unfinished(tmp_path)
+        elif wait:
+            looked.append(descriptor)
+        return hold(descriptor, wait=wait)
+
+    monkeypatch.setattr(module, "_hold", hold_late)
+    with atomic_file(tmp_path / "file") as file:
+        file.write(b"x")
+    with atomic_folder(tmp_path / "folder") as folder:
+        (folder / "1").write_text("1")
+    assert len(looked) == 4
     assert contents(tmp_path) == {"file": "x", "folder/1": "1"}
 
 

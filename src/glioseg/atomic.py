@@ -5,7 +5,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from glob import escape
@@ -68,13 +68,12 @@ def unfinished_folder(path: Path) -> Iterator[Path]:
     Raises:
         OSError: If it cannot be made.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=_UNFINISHED))
+    descriptor, unfinished = _made_and_held(path, _opened_folder)
     try:
-        with _held(unfinished):
-            yield unfinished
+        yield unfinished
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+        os.close(descriptor)
 
 
 def clear_unfinished(folder: Path, of: str | None = None) -> None:
@@ -88,12 +87,14 @@ def clear_unfinished(folder: Path, of: str | None = None) -> None:
     """
     name = "*" if of is None else escape(of)
     for path in folder.glob(f".{name}.*{_UNFINISHED}"):
-        if _is_abandoned(path):
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        with _abandoned(path) as abandoned:
+            if abandoned:
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     for path in folder.glob(f".{name}{_REPLACED}"):
-        if _is_abandoned(path):
-            replaced = path.with_name(path.name[1 : -len(_REPLACED)])
-            shutil.rmtree(path) if replaced.exists() else path.rename(replaced)
+        with _abandoned(path) as abandoned:
+            if abandoned:
+                replaced = path.with_name(path.name[1 : -len(_REPLACED)])
+                shutil.rmtree(path) if replaced.exists() else path.rename(replaced)
 
 
 def write_bytes_atomically(path: Path, content: bytes) -> None:
@@ -177,14 +178,33 @@ def check_empty(folder: Path) -> None:
 @contextmanager
 def _unfinished_file(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
     """A hidden file beside another, open and held, which is gone at the end of the block unless it was given a name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_UNFINISHED)
+    descriptor, unfinished = _made_and_held(path, tempfile.mkstemp)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            _hold(file.fileno())
-            yield file, Path(name)
+            yield file, unfinished
     finally:
-        Path(name).unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
+
+
+def _opened_folder(suffix: str, prefix: str, parent: Path) -> tuple[int, str]:
+    name = tempfile.mkdtemp(suffix, prefix, parent)
+    return os.open(name, os.O_RDONLY), name
+
+
+def _made_and_held(path: Path, make: Callable[[str, str, Path], tuple[int, str]]) -> tuple[int, Path]:
+    """Something hidden beside a path, made and held; anew where another process cleared it away in between."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        try:
+            descriptor, name = make(_UNFINISHED, f".{path.name}.", path.parent)
+        except FileNotFoundError:
+            if path.parent.is_dir():
+                continue
+            raise
+        _hold(descriptor, wait=True)
+        if os.path.lexists(name):
+            return descriptor, Path(name)
+        os.close(descriptor)
 
 
 def _complete(file: BinaryIO, path: Path) -> None:
@@ -247,23 +267,25 @@ def _held(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _hold(descriptor: int) -> bool:
+def _hold(descriptor: int, *, wait: bool = False) -> bool:
     """Lock a file for as long as it is open, which ends with the process; False where another holds it."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except OSError:
         return False
     return True
 
 
-def _is_abandoned(path: Path) -> bool:
-    """Whether no living process holds it; where locks are not to be had, nothing is said to be abandoned."""
+@contextmanager
+def _abandoned(path: Path) -> Iterator[bool]:
+    """Whether no living process holds it, held meanwhile; where locks are not to be had, nothing is abandoned."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError:
-        return False
+        yield False
+        return
     try:
-        return _hold(descriptor)
+        yield _hold(descriptor)
     finally:
         os.close(descriptor)
 

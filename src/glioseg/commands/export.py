@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from glioseg.atomic import check_writable
 from glioseg.dataset.lgg import PatientFiles, case_of, find_patients, read_patient
 from glioseg.dataset.splits import PUBLISHED_TEST_CASES, load_split
 from glioseg.errors import GliosegError
@@ -33,8 +34,9 @@ def export(
         GliosegError: As :func:`glioseg.inference.export.export_bundle`, if the folder
             holds no usable patient, or if ``out`` cannot be written.
     """
+    # Before anything else: reading the patients may take minutes.
+    check_writable(out)
     bundle = find_model(model)
-    # Patients are read first, which may take minutes.
     check_output(bundle, out, to)
     compared, calibrated = ([], []) if patients is None else _choose(bundle, patients)
     calibration = _read(evenly(calibrated, CALIBRATED_ON)) if int8 else ()

@@ -119,7 +119,10 @@ class _Run:
         )
         self.progress = Progress.of(config.budget, self.sampler.steps_per_epoch)
         self.identity = _identity(config, split, store)
-        self.state = _prepare(folder, config, split, self.identity, resume, self.network, self.average, optimiser)
+        self.state = _state_of(folder, self.identity, resume, self.network, self.average, optimiser)
+        # One process writes: another would take away what is just being written for what a killed one left.
+        if self.fabric.is_global_zero:
+            _prepare(folder, config, split)
         if is_shared():
             share_statistics(self.network)
         self.trained, self.optimiser = self.fabric.setup(self.network, optimiser)
@@ -270,27 +273,30 @@ def _memory_format(config: TrainingConfig, device: torch.device) -> torch.memory
     return choose_memory_format(precision, device, crop_px(config), planes)
 
 
-def _prepare(
+def _state_of(
     folder: RunFolder,
-    config: TrainingConfig,
-    split: Split,
     identity: dict[str, str],
     resume: bool,
     network: nn.Module,
     average: torch.optim.swa_utils.AveragedModel,
     optimiser: torch.optim.Optimizer,
 ) -> RunState:
-    """Start the folder, or load what it holds; what a killed run left unfinished is taken away."""
+    """How far the run in a folder has come, whose weights are loaded; a new run's where there is none."""
+    if not folder.checkpoint.exists():
+        return RunState()
+    if not resume:
+        raise GliosegError(
+            f"{folder.root} already holds a run", remedy="Add --resume to go on with it, or name another folder"
+        )
+    return load_checkpoint(folder.checkpoint, identity, network, average, optimiser)
+
+
+def _prepare(folder: RunFolder, config: TrainingConfig, split: Split) -> None:
+    """Take away what a killed run left unfinished, and tell what a new one does."""
     clear_unfinished(folder.root)
-    if folder.checkpoint.exists():
-        if not resume:
-            raise GliosegError(
-                f"{folder.root} already holds a run", remedy="Add --resume to go on with it, or name another folder"
-            )
-        return load_checkpoint(folder.checkpoint, identity, network, average, optimiser)
-    write_text_atomically(folder.config, save_config(config))
-    save_split(split, folder.split)
-    return RunState()
+    if not folder.checkpoint.exists():
+        write_text_atomically(folder.config, save_config(config))
+        save_split(split, folder.split)
 
 
 def _identity(config: TrainingConfig, split: Split, store: ArrayStore) -> dict[str, str]:
