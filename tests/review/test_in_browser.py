@@ -69,7 +69,7 @@ def chromium() -> Iterator["sync_api.Browser"]:
 def new_page(chromium: "sync_api.Browser") -> Iterator[Callable[[], "sync_api.Page"]]:
     """Makes a tab, and fails where one of them did something that it must not."""
     context = chromium.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(60_000)
     context.add_init_script(WITHOUT_WEBGL)
     wrong: list[str] = []
 
