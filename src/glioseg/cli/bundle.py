@@ -42,7 +42,8 @@ def bundle(
     flips_in_turn
         Show the networks a new scan and its left-right mirror image in turn, instead of both to each: half the time.
     crop_to_head
-        Show U-Nets each slice of a new scan once, cropped to the head, instead of patches that overlap: half the time.
+        Show U-Nets each slice of a new scan once, cropped to the head, instead of patches that overlap: a third less to
+        compute.
     siblings
         For one run that was trained on every patient: a model beside --out, of networks of the same recipe, one for
         each fold. Rule and scores are those of the patients that these held back.

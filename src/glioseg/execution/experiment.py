@@ -93,6 +93,9 @@ def train_and_score(
     return TrainingOutcome(folder, scores, part)
 
 
+_AGAIN = "Take the run's folder away and repeat the command"
+
+
 def load_masks(folder: RunFolder) -> dict[str, Mask]:
     """The masks of the patients that the run was scored on, by patient.
 
@@ -116,9 +119,6 @@ def load_cost(folder: RunFolder) -> RunCost | None:
         raise BadFileError(
             folder.cost, "cannot be read", expected="what a run took", found=fault_in_words(error), remedy=_AGAIN
         ) from error
-
-
-_AGAIN = "Take the run's folder away and repeat the command"
 
 
 def prediction_ms_per_slice(bundle: Path, volume: Volume, *, repeats: int = 3) -> float:

@@ -172,7 +172,7 @@ class EnsembleContract(Decision):
             the second the mirror image and so on: half the work of showing each of them both. A network by itself
             sees both.
         crop_to_head: Whether fully convolutional networks see each slice once, cropped to the head, instead of in
-            patches that overlap: half the work. A network by itself sees its patches.
+            patches that overlap: a third less to compute. A network by itself sees its patches.
         presence: As in :class:`Contract`.
     """
 
